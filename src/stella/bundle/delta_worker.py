@@ -1,0 +1,46 @@
+"""A process of its own that makes and applies binary patches, so that their memory is bounded and theirs alone.
+
+Rules:
+- Jobs come as JSON lines on standard input, answers leave as JSON lines on standard output, in order.
+- The address space is limited to what the announced sizes can need; a job that needs more fails, and nothing else does.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+from pathlib import Path
+
+import hdiffpatch
+
+HEADROOM = 768 * 1024 * 1024  # interpreter, libraries and thread stacks
+FACTOR = {"diff": 8, "apply": 3}  # measured: diff holds both files and about 3.5 times their size
+
+
+def run(job: dict[str, str]) -> dict[str, object]:
+    """Do one job: `op` is diff or apply; `old`, `new`, `patch` are paths. Answers {ok} or {problem}."""
+    old, new, patch = Path(job["old"]), Path(job["new"]), Path(job["patch"])
+    source = new if job["op"] == "diff" else patch
+    need = old.stat().st_size + int(job["size"]) + source.stat().st_size
+    resource.setrlimit(resource.RLIMIT_AS, (FACTOR[job["op"]] * need + HEADROOM, resource.RLIM_INFINITY))
+    try:
+        if job["op"] == "diff":
+            made = hdiffpatch.diff(old.read_bytes(), new.read_bytes(), compression=hdiffpatch.COMPRESSION_ZSTD)
+            patch.write_bytes(made)
+        else:
+            new.write_bytes(hdiffpatch.apply(old.read_bytes(), patch.read_bytes()))
+    except (hdiffpatch.HDiffPatchError, MemoryError, OSError, ValueError) as error:
+        return {"problem": str(error) or type(error).__name__}
+    return {"ok": True}
+
+
+def main() -> None:
+    """Serve jobs until standard input ends."""
+    for line in sys.stdin:
+        sys.stdout.write(json.dumps(run(json.loads(line))) + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Shapes that other tools and people read: views, reports, interchange files."""

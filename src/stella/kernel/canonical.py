@@ -1,0 +1,39 @@
+"""Canonical JSON (RFC 8785): one spelling for each document that is hashed or signed.
+
+Rules:
+- Writing goes through `dump`; structs become plain objects first, keys sorted, no white space.
+- Reading a signed document goes through `load`, which refuses every other spelling of the same value.
+"""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import msgspec
+import rfc8785
+
+from stella.kernel.errors import NotCanonical, NotJson
+
+T = TypeVar("T")
+
+
+def dump(value: object) -> bytes:
+    """Canonical UTF-8 bytes of a struct or of plain JSON values (RFC 8785). Raises rfc8785's errors on NaN or unsafe integers."""
+    plain = msgspec.to_builtins(value)
+    return rfc8785.dumps(plain)
+
+
+def parse(data: bytes, kind: type[T], what: str) -> T:
+    """Parse JSON bytes into `kind`; raises NotJson naming `what`. Unknown fields are refused where the struct forbids them."""
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise NotJson(what=what, problem=str(error)) from None
+
+
+def load(data: bytes, kind: type[T], what: str) -> T:
+    """Parse bytes that must already be canonical; raises NotJson or NotCanonical naming `what`."""
+    value = parse(data, kind, what)
+    if dump(value) != data:
+        raise NotCanonical(what=what)
+    return value

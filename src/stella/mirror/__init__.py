@@ -1,0 +1,1 @@
+"""The connected side: channels, their generations, and the bundles that carry them."""

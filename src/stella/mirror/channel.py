@@ -1,0 +1,152 @@
+"""A channel folder: immutable objects, generation records, keys, and the one pointer that publishes.
+
+Rules:
+- Documents are objects in the store by digest; `head.json` and the records name them. Flipping `head.json` publishes.
+- `tuf/` and `trust/` are made from the head after the flip, and again by the next command if a kill came in between.
+- Private keys are encrypted before they are written, and are read only by the steps that need them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from stella.bundle.contents import Contents, blob_key, sizes_of
+from stella.bundle.limits import MAX_DOCUMENT, MAX_LIST
+from stella.bundle.model import Blob, Entry, TrustFolder, parse_blobs, parse_entries
+from stella.kernel.canonical import dump, parse
+from stella.kernel.digest import sha256
+from stella.mirror.errors import GenerationMissing, KeyFileMissing, NoChannel
+from stella.mirror.model import Channel, GenerationRecord, Head
+from stella.runtime.errors import ObjectMissing
+from stella.runtime.ports import Folder
+from stella.signing.keys import PrivateKey, TimestampKey
+
+ROOT_KEYS = ("root-1", "root-2", "root-3")
+ROOT_THRESHOLD = 2
+
+
+def key_path(name: str) -> str:
+    """Key of a private key file."""
+    return f"keys/{name}.pem"
+
+
+def record_key(generation: int) -> str:
+    """Key of a generation record."""
+    return f"generations/{generation:08d}.json"
+
+
+class ChannelFolder:
+    """Reads and writes what a channel keeps."""
+
+    def __init__(self, folder: Folder, shown: str) -> None:
+        self.folder = folder
+        self.shown = shown
+
+    def channel(self) -> Channel:
+        """Raises NoChannel."""
+        try:
+            return parse(self.folder.read("channel.json", MAX_DOCUMENT), Channel, "channel.json")
+        except ObjectMissing:
+            raise NoChannel(path=self.shown) from None
+
+    def head(self) -> Head:
+        """Raises NoChannel."""
+        try:
+            return parse(self.folder.read("head.json", MAX_DOCUMENT), Head, "head.json")
+        except ObjectMissing:
+            raise NoChannel(path=self.shown) from None
+
+    def keep(self, data: bytes) -> str:
+        """Keep a document; returns its digest."""
+        digest = sha256(data)
+        if not self.folder.exists(blob_key(digest)):
+            self.folder.write(blob_key(digest), data)
+        return digest
+
+    def document(self, digest: str) -> bytes:
+        """A kept document or list."""
+        return self.folder.read(blob_key(digest), MAX_LIST)
+
+    def documents(self, named: Mapping[str, str]) -> dict[str, bytes]:
+        """Documents by title."""
+        return {title: self.document(digest) for title, digest in named.items()}
+
+    def records(self) -> list[GenerationRecord]:
+        """Records up to the head, oldest first; what a kill left above the head does not count."""
+        head = self.head().generation
+        top = head.generation if head else 0
+        found = [parse(self.folder.read(key, MAX_DOCUMENT), GenerationRecord, key) for key in self.folder.keys("generations/")]
+        return [record for record in found if record.generation <= top]
+
+    def record(self, generation: int) -> GenerationRecord:
+        """Raises GenerationMissing."""
+        records = self.records()
+        for record in records:
+            if record.generation == generation:
+                return record
+        held = f"1 to {records[-1].generation}" if records else "none yet"
+        raise GenerationMissing(channel=self.channel().channel, generation=generation, held=held, path=self.shown)
+
+    def entries(self, record: GenerationRecord) -> list[Entry]:
+        """Entries of a generation."""
+        return parse_entries(self.document(record.entries))
+
+    def blobs(self, record: GenerationRecord) -> list[Blob]:
+        """Stored forms of a generation in full."""
+        return parse_blobs(self.document(record.stored))
+
+    def contents(self, record: GenerationRecord) -> Contents:
+        """Content of a generation."""
+        return Contents(self.folder, self.blobs(record), sizes_of(self.entries(record)))
+
+    def flip(self, head: Head) -> None:
+        """Publish: the one atomic step of every change."""
+        self.folder.write("head.json", dump(head))
+
+    def publish(self) -> None:
+        """Make `tuf/` and `trust/` say what the head says; does nothing when they do."""
+        head = self.head()
+        channel = self.channel()
+        titles = {title: digest for title, digest in head.documents.items() if title.startswith("tuf/")}
+        renderings = {f"tuf/metadata/{title.removeprefix('tuf/')}": digest for title, digest in titles.items()}
+        roots = [title for title in titles if title.endswith(".root.json")]
+        newest = max(roots, key=lambda title: int(title.removeprefix("tuf/").partition(".")[0]))
+        renderings["trust/root.json"] = titles[newest]
+        signers = head.documents["signers.json"]
+        renderings[f"tuf/targets/{signers}.signers.json"] = signers
+        for record in self.records()[-1:]:
+            statement = record.documents["statement.json"]
+            renderings[f"tuf/targets/generations/{statement}.{record.generation:08d}.json"] = statement
+        for key, digest in sorted(renderings.items(), key=lambda row: row[0].endswith("timestamp.json")):
+            self._render(key, self.document(digest))
+        trust = TrustFolder(channel=channel.channel, channel_id=channel.channel_id)
+        self._render("trust/channel.json", dump(trust))
+
+    def _render(self, key: str, data: bytes) -> None:
+        if not self.folder.exists(key) or self.folder.read(key, MAX_DOCUMENT) != data:
+            self.folder.write(key, data)
+
+    def write_keys(self, keys: Mapping[str, PrivateKey | TimestampKey], passphrase: bytes) -> None:
+        """Encrypt and write private keys by name."""
+        for name, key in keys.items():
+            self.folder.write(key_path(name), key.to_pem(passphrase), private=True)
+
+    def _pem(self, name: str, folder: Folder | None) -> bytes:
+        source = folder or self.folder
+        path = f"{name}.pem" if folder else key_path(name)
+        try:
+            return source.read(path, MAX_DOCUMENT)
+        except ObjectMissing as missing:
+            raise KeyFileMissing(path=missing.facts["path"]) from None
+
+    def key(self, name: str, passphrase: bytes, folder: Folder | None = None) -> PrivateKey:
+        """A private key by name; raises KeyFileMissing or the errors of a wrong passphrase."""
+        return PrivateKey.from_pem(self._pem(name, folder), passphrase, key_path(name))
+
+    def keys(self, names: Iterable[str], passphrase: bytes, folder: Folder | None = None) -> list[PrivateKey]:
+        """Private keys by name, in order."""
+        return [self.key(name, passphrase, folder) for name in names]
+
+    def timestamp_key(self, passphrase: bytes) -> TimestampKey:
+        """The private key of the channel's own time-stamp authority."""
+        return TimestampKey.from_pem(self._pem("tsa", None), passphrase, key_path("tsa"))

@@ -1,0 +1,171 @@
+"""The table of operations: one typed function is one capability, and every entry is generated from it.
+
+Rules:
+- A request and a result are frozen structs; a result's tag is its public schema id, such as `stella.mirror.create@1`.
+- A field says in its annotation what people and machines need: help, position, and whether it names something on this machine
+  (`file_in`, `file_out`, `folder`), so that the command line takes a path where a service takes an upload or a resource.
+- An operation has a route, a scope and an example; without them it does not import.
+- Registering is cheap: `operations.py` of a slice imports its model and views only and loads the service when it runs.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Generic, Literal, TypeVar, get_type_hints
+
+import msgspec
+
+from stella.formats.view import View
+from stella.runtime.ports import Clock, Entropy, Progress
+from stella.runtime.settings import Settings
+
+Where = Literal["value", "file_in", "file_out", "folder", "source", "report"]
+Request = TypeVar("Request", bound=msgspec.Struct)
+Result = TypeVar("Result", bound=msgspec.Struct)
+
+_NAME = re.compile(r"[a-z][a-z-]*(\.[a-z][a-z-]*)?\Z")
+_ROUTE = re.compile(r"(GET|POST|PUT|PATCH|DELETE) /v1(/[a-z0-9{}_.-]+)+\Z")
+_SCOPE = re.compile(r"[a-z]+:[a-z]+\Z")
+
+
+@dataclass(frozen=True)
+class Context:
+    """What an operation may use of the world. Principals and tenants will join here; today the actor is a name."""
+
+    clock: Clock
+    entropy: Entropy
+    progress: Progress
+    settings: Settings
+    secret: Callable[[str], bytes]
+    actor: str
+    sealed: bool = False
+
+
+@dataclass(frozen=True)
+class Field:
+    """How one request field appears to people."""
+
+    help: str
+    where: Where = "value"
+    positional: bool = False
+    metavar: str = ""
+    setting: str = ""
+
+
+def arg(
+    help: str, where: Where = "value", *, positional: bool = False, metavar: str = "", setting: str = ""
+) -> msgspec.Meta:
+    """Annotation of a request field. `setting` names the configuration key that gives the value when the flag is absent."""
+    return msgspec.Meta(
+        description=help, extra={"field": Field(help, where, positional=positional, metavar=metavar, setting=setting)}
+    )
+
+
+@dataclass(frozen=True)
+class Operation(Generic[Request, Result]):
+    """One row of the table. `run` is called with a context and a request; `view` turns the result into what a person reads."""
+
+    name: str
+    method: str
+    path: str
+    scope: str
+    run: Callable[[Context, Request], Result]
+    request: type[Request]
+    result: type[Result]
+    view: Callable[[Result], View]
+    summary: str
+    description: str
+    example: str
+    idempotent: bool
+    long: bool
+    raises: tuple[str, ...] = field(default=())
+
+    @property
+    def noun(self) -> str:
+        """First word of the name; a lone verb such as `demo` is its own noun."""
+        return self.name.partition(".")[0]
+
+    @property
+    def verb(self) -> str:
+        return self.name.partition(".")[2]
+
+    @property
+    def schema(self) -> str:
+        """Schema id that the JSON form of the result carries."""
+        return str(self.result.__struct_config__.tag)
+
+
+_TABLE: dict[str, Operation[Any, Any]] = {}
+
+
+def operation(
+    name: str,
+    route: str,
+    *,
+    scope: str,
+    view: Callable[[Result], View],
+    example: str,
+    idempotent: bool = False,
+    long: bool = False,
+) -> Callable[[Callable[[Context, Request], Result]], Callable[[Context, Request], Result]]:
+    """Enter a function into the table. `long` marks work that reports progress and runs as a job behind a service.
+
+    Raises ValueError at import for a name, route or scope of the wrong form, a missing docstring, or a name taken twice.
+    """
+
+    def enter(function: Callable[[Context, Request], Result]) -> Callable[[Context, Request], Result]:
+        hints = get_type_hints(function)
+        parameters = [kind for key, kind in hints.items() if key != "return"]
+        summary, _, rest = (function.__doc__ or "").strip().partition("\n")
+        problems = [
+            word
+            for word, good in (
+                ("name", _NAME.match(name)),
+                ("route", _ROUTE.match(route)),
+                ("scope", _SCOPE.match(scope)),
+                ("docstring", summary),
+                ("example", example.startswith("stella ")),
+                ("unique name", name not in _TABLE),
+                ("request type", len(parameters) == 2 and issubclass(parameters[1], msgspec.Struct)),
+            )
+            if not good
+        ]
+        if problems:
+            raise ValueError(f"operation {name!r} has a wrong {', '.join(problems)}")
+        method, _, path = route.partition(" ")
+        description = "\n".join(line.strip() for line in rest.strip().splitlines())
+        _TABLE[name] = Operation(
+            name, method, path, scope, function, parameters[1], hints["return"], view, summary, description, example,
+            idempotent, long,
+        )
+        return function
+
+    return enter
+
+
+def registered() -> Iterator[Operation[Any, Any]]:
+    """Every operation of the modules imported so far, by name. `bootstrap.load_all` imports them all."""
+    return (found for _, found in sorted(_TABLE.items()))
+
+
+def find(name: str) -> Operation[Any, Any]:
+    """The operation of that name; raises KeyError."""
+    return _TABLE[name]
+
+
+def fields_of(request: type[msgspec.Struct]) -> list[tuple[str, Any, Field, object]]:
+    """Name, type without annotation, Field and default (msgspec.NODEFAULT when required) of each request field, in order."""
+    rows: list[tuple[str, Any, Field, object]] = []
+    hints = get_type_hints(request, include_extras=True)
+    for info in msgspec.structs.fields(request):
+        kind = hints[info.name]
+        for extra in getattr(kind, "__metadata__", ()):
+            if isinstance(extra, msgspec.Meta) and extra.extra and "field" in extra.extra:
+                default = info.default_factory() if info.default_factory is not msgspec.NODEFAULT else info.default
+                rows.append((info.encode_name, kind.__origin__, extra.extra["field"], default))
+                break
+        else:
+            raise ValueError(f"{request.__name__}.{info.name} has no arg(...) annotation")
+    return rows

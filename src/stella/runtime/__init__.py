@@ -1,0 +1,1 @@
+"""All input and output: clocks, files, configuration, the egress guard."""

@@ -1,0 +1,85 @@
+"""What the layers above need from the world, as Protocols. Each has a real adapter here and a twin in `stella.testing`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+from stella.kernel.instant import Reading
+
+Entropy = Callable[[int], bytes]
+
+
+class Clock(Protocol):
+    """The clocks of this machine."""
+
+    def read(self) -> Reading: ...
+
+
+class Progress(Protocol):
+    """Where long work says how far it is. Safe to call from any thread."""
+
+    def start(self, task: str, total: int | None, unit: str) -> None:
+        """A new task begins; `total` is None when unknown. A task ends when the next one starts."""
+        ...
+
+    def advance(self, amount: int) -> None: ...
+
+
+class Writer(Protocol):
+    """Something that takes bytes."""
+
+    def write(self, data: bytes | memoryview) -> int: ...
+
+
+class Spool(Writer, Protocol):
+    """A large object being written; nothing is visible before its context ends without an exception."""
+
+    def place(self, key: str) -> None:
+        """Say under which key the object will be kept; needed before the context ends."""
+        ...
+
+
+class Folder(Protocol):
+    """A tree of objects under `/`-separated keys: a directory today, a bucket as well later.
+
+    Every method raises the classes of `runtime.errors`; a missing key is ObjectMissing.
+    """
+
+    def read(self, key: str, limit: int) -> bytes:
+        """All bytes of a small object; raises TooLarge above `limit`."""
+        ...
+
+    def open(self, key: str) -> BinaryIO:
+        """A readable, seekable stream."""
+        ...
+
+    def size(self, key: str) -> int: ...
+
+    def exists(self, key: str) -> bool: ...
+
+    def write(self, key: str, data: bytes, *, private: bool = False) -> None:
+        """Write or replace atomically and durably."""
+        ...
+
+    def writing(self) -> AbstractContextManager[Spool]:
+        """Write a large object as a stream, atomic and durable at the end of the context. Safe from several threads."""
+        ...
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        """Keys that start with `prefix`, sorted."""
+        ...
+
+    def remove(self, key: str) -> None:
+        """Remove an object; no error when it is already gone."""
+        ...
+
+    def lock(self) -> AbstractContextManager[None]:
+        """Exclusive right to change the folder; raises Busy at once when another process holds it."""
+        ...
+
+    def local(self, key: str) -> Path | None:
+        """Path of the object on this machine, when it has one."""
+        ...

@@ -1,0 +1,1 @@
+"""The sealed side: sites verify, import, activate, roll back and give receipts."""

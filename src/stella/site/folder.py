@@ -1,0 +1,123 @@
+"""A site folder: immutable objects, held generations, quarantine, and the one pointer `state.json`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from stella.bundle.contents import Contents, blob_key, sizes_of
+from stella.bundle.limits import MAX_DOCUMENT, MAX_LIST
+from stella.bundle.model import Blob, Entry, Mark, parse_blobs, parse_entries
+from stella.bundle.verify import Trust
+from stella.kernel.canonical import dump, parse
+from stella.kernel.digest import sha256
+from stella.runtime.errors import ObjectMissing
+from stella.runtime.ports import Folder
+from stella.signing import tuf_client
+from stella.site.errors import GenerationNotHeld, NoSite
+from stella.site.model import HeldGeneration, QuarantineCase, SiteState
+
+KEY_FILE = "keys/site.pem"
+LAST = ("timestamp.json", "snapshot.json", "targets.json")
+
+
+def held_key(generation: int) -> str:
+    """Key of a held generation."""
+    return f"generations/{generation:08d}.json"
+
+
+class SiteFolder:
+    """Reads and writes what a site keeps."""
+
+    def __init__(self, folder: Folder, shown: str) -> None:
+        self.folder = folder
+        self.shown = shown
+
+    def state(self) -> SiteState:
+        """Raises NoSite."""
+        try:
+            return parse(self.folder.read("state.json", MAX_LIST), SiteState, "state.json")
+        except ObjectMissing:
+            raise NoSite(path=self.shown) from None
+
+    def flip(self, state: SiteState) -> None:
+        """Replace the state: the one atomic step of every change."""
+        self.folder.write("state.json", dump(state))
+
+    def keep(self, data: bytes) -> str:
+        """Keep a document; returns its digest."""
+        digest = sha256(data)
+        if not self.folder.exists(blob_key(digest)):
+            self.folder.write(blob_key(digest), data)
+        return digest
+
+    def document(self, digest: str) -> bytes:
+        """A kept document or list."""
+        return self.folder.read(blob_key(digest), MAX_LIST)
+
+    def trust(self, state: SiteState) -> Trust:
+        """What the site trusts: newest root, and the metadata it has seen last."""
+        root = self.document(state.trust[f"{state.root_version}.root.json"])
+        seen = {name: self.document(state.trust[name]) if name in state.trust else None for name in LAST}
+        trusted = tuf_client.Trusted(
+            root=root, timestamp=seen["timestamp.json"], snapshot=seen["snapshot.json"], targets=seen["targets.json"]
+        )
+        return Trust(state.channel, state.channel_id, trusted)
+
+    def held(self, state: SiteState, generation: int) -> HeldGeneration:
+        """Raises GenerationNotHeld."""
+        if not any(mark.generation == generation for mark in state.held):
+            numbers = ", ".join(str(mark.generation) for mark in state.held) or "none"
+            raise GenerationNotHeld(generation=generation, held=numbers, path=self.shown)
+        return parse(self.folder.read(held_key(generation), MAX_DOCUMENT), HeldGeneration, held_key(generation))
+
+    def entries(self, held: HeldGeneration) -> list[Entry]:
+        """Entries of a held generation."""
+        return parse_entries(self.document(held.entries))
+
+    def blobs(self, held: HeldGeneration) -> list[Blob]:
+        """Local stored forms of a held generation."""
+        return parse_blobs(self.document(held.stored))
+
+    def contents(self, held: HeldGeneration) -> Contents:
+        """Content of a held generation."""
+        extra = parse(self.document(held.extra), dict[str, int], "extra sizes")
+        return Contents(self.folder, self.blobs(held), extra | sizes_of(self.entries(held)))
+
+    def cases(self) -> list[QuarantineCase]:
+        """Refused bundles, oldest first."""
+        keys = [key for key in self.folder.keys("quarantine/") if key.endswith("/case.json")]
+        cases = [parse(self.folder.read(key, MAX_DOCUMENT), QuarantineCase, key) for key in keys]
+        return sorted(cases, key=lambda case: (case.time, case.id))
+
+    def prune(self, state: SiteState, dropped: tuple[Mark, ...]) -> None:
+        """Remove generations that are no longer held, and every object that nothing held refers to."""
+        for mark in dropped:
+            self.folder.remove(held_key(mark.generation))
+        wanted = set(state.trust.values())
+        for mark in state.held:
+            held = self.held(state, mark.generation)
+            wanted |= {held.entries, held.stored, held.extra, *(blob.blob for blob in self.blobs(held))}
+        for key in list(self.folder.keys("store/")):
+            if key.rpartition("/")[2] not in wanted:
+                self.folder.remove(key)
+
+
+def local_forms(received: list[Blob], base: Contents | None, sizes: Mapping[str, int]) -> tuple[list[Blob], dict[str, int]]:
+    """Blobs that yield every content of a generation, in digest order, and the sizes of what they yield besides."""
+    delivered = {digest for blob in received for digest in blob.holds}
+    chosen = {blob.blob: blob for blob in received}
+    extra: dict[str, int] = {}
+    for digest in sizes.keys() - delivered:
+        if base is None:
+            raise AssertionError(digest)
+        blob = base.blob(digest)
+        chosen[blob.blob] = blob
+        extra |= {held: base.size(held) for held in blob.holds if held not in sizes}
+    return [chosen[name] for name in sorted(chosen)], extra
+
+
+def encode_sizes(sizes: Mapping[str, int]) -> bytes:
+    """Sizes by digest as JSON with sorted keys."""
+    return msgspec.json.encode(dict(sorted(sizes.items())))

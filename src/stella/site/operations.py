@@ -1,0 +1,149 @@
+"""The site's rows of the operation table."""
+
+from __future__ import annotations
+
+from stella.operations import Context, operation
+from stella.site import views
+from stella.site.model import (
+    HeldShown,
+    ImportBundle,
+    Imported,
+    InitSite,
+    MakeReceipt,
+    OfSite,
+    QuarantineShown,
+    ReceiptMade,
+    RollBack,
+    RolledBack,
+    SeeQuarantine,
+    ShowHeld,
+    SiteLaid,
+    SiteListed,
+    SiteShown,
+)
+
+
+@operation(
+    "site.init",
+    "POST /v1/site",
+    scope="site:admin",
+    view=views.laid,
+    example="stella site init --dir D --trust M/trust --name plant-7",
+)
+def init(ctx: Context, want: InitSite) -> SiteLaid:
+    """Lay a site that trusts one channel.
+
+    The trust folder comes from the vendor by another way than the bundles. Compare the sha256 of its root with the vendor by
+    phone before the first import.
+    """
+    from stella.site import upkeep
+
+    return upkeep.init(ctx, want)
+
+
+@operation(
+    "site.import",
+    "POST /v1/site/imports",
+    scope="site:import",
+    view=views.imported,
+    example="stella site import B.stella --dir D\nstella site import B.stella --dir D --approver kim   # it brings new root keys",
+    idempotent=True,
+    long=True,
+)
+def import_(ctx: Context, want: ImportBundle) -> Imported:
+    """Verify a bundle and make it the active generation.
+
+    Every signature, the proof of time, the content root and each content are checked before one atomic flip. A bundle that fails
+    goes to quarantine and the site stays as it was; the previous generation stays for rollback. No network is used.
+    """
+    from stella.site import service
+
+    return service.import_bundle(ctx, want)
+
+
+@operation(
+    "site.status",
+    "GET /v1/site",
+    scope="site:read",
+    view=views.status,
+    example="stella site status --dir D",
+)
+def status(ctx: Context, want: OfSite) -> SiteShown:
+    """Say what the site runs, how old it is and what time it trusts."""
+    from stella.site import upkeep
+
+    return upkeep.status(ctx, want)
+
+
+@operation(
+    "site.list",
+    "GET /v1/site/generations",
+    scope="site:read",
+    view=views.listing,
+    example="stella site list --dir D",
+)
+def list_(ctx: Context, want: OfSite) -> SiteListed:
+    """List the generations that the site holds, and its history."""
+    del ctx
+    from stella.site import upkeep
+
+    return upkeep.listing(want)
+
+
+@operation(
+    "site.show",
+    "GET /v1/site/generations/{generation}",
+    scope="site:read",
+    view=views.shown,
+    example="stella site show --dir D --files\nstella site show --dir D --path policies --out /srv/policies",
+)
+def show(ctx: Context, want: ShowHeld) -> HeldShown:
+    """Show a held generation, or write its files to a folder."""
+    from stella.site import upkeep
+
+    return upkeep.show(ctx, want)
+
+
+@operation(
+    "site.rollback",
+    "POST /v1/site/rollback",
+    scope="site:import",
+    view=views.rolled_back,
+    example='stella site rollback --dir D --reason "scanner crashes"',
+)
+def rollback(ctx: Context, want: RollBack) -> RolledBack:
+    """Run the previous generation again, at once."""
+    from stella.site import upkeep
+
+    return upkeep.rollback(ctx, want)
+
+
+@operation(
+    "site.quarantine",
+    "GET /v1/site/quarantine",
+    scope="site:read",
+    view=views.quarantine,
+    example='stella site quarantine --dir D\nstella site quarantine 3fa9 --dir D --release --reason "bad copy, fetched again"',
+)
+def quarantine(ctx: Context, want: SeeQuarantine) -> QuarantineShown:
+    """List the bundles that were refused, with the reason and what to do."""
+    from stella.site import upkeep
+
+    return upkeep.quarantine(ctx, want)
+
+
+@operation(
+    "site.receipt",
+    "POST /v1/site/receipts",
+    scope="site:receipt",
+    view=views.receipt,
+    example="stella site receipt --dir D --out receipt.json",
+)
+def receipt(ctx: Context, want: MakeReceipt) -> ReceiptMade:
+    """Sign what the site holds, for the way back to the vendor.
+
+    With it `stella mirror create --for` makes the thinnest bundle for this site.
+    """
+    from stella.site import upkeep
+
+    return upkeep.receipt(ctx, want)

@@ -11,7 +11,7 @@ Rules:
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, TypeVar, get_type_hints
 
@@ -41,6 +41,7 @@ class Context:
     secret: Callable[[str], bytes]
     actor: str
     sealed: bool = False
+    origins: Mapping[str, str] = field(default_factory=dict)  # where each setting came from, by `section.name`
 
 
 @dataclass(frozen=True)
@@ -148,6 +149,11 @@ def operation(
 def registered() -> Iterator[Operation[Any, Any]]:
     """Every operation of the modules imported so far, by name. `bootstrap.load_all` imports them all."""
     return (found for _, found in sorted(_TABLE.items()))
+
+
+def of_noun(noun: str) -> list[Operation[Any, Any]]:
+    """The operations of a noun in the order of their declaration, which is the order of a reader's work."""
+    return [found for found in _TABLE.values() if found.noun == noun]
 
 
 def find(name: str) -> Operation[Any, Any]:

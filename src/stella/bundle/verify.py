@@ -44,12 +44,13 @@ from stella.bundle.model import (
     tally,
 )
 from stella.bundle.reader import BundleFile
-from stella.kernel.canonical import dump, load
+from stella.kernel.canonical import convert, dump, load
 from stella.kernel.digest import sha256
 from stella.kernel.errors import NotJson
 from stella.kernel.instant import Instant, Seconds, TrustedTime, format_duration, format_time, parse_time
 from stella.kernel.statement import PAYLOAD_TYPE, STATEMENT_TYPE, Statement
 from stella.signing import anchor, signers, tuf_client
+from stella.signing.errors import AnchorInvalid
 
 MAX_ANCHOR_SKEW: Seconds = 86_400  # a proof of time is made with the bundle; a day allows for a slow outside authority
 STALE_TOLERANCE: Seconds = 5  # clocks of vendor and site may differ by this much
@@ -150,7 +151,7 @@ def _release(
     statement = load(signed.payload, Statement, "release statement")
     if statement.type != STATEMENT_TYPE or statement.predicate_type != PREDICATE_TYPE or len(statement.subject) != 1:
         raise LayoutMismatch(what="release statement", problem="it is a statement of another kind")
-    generation = load(bytes(statement.predicate), Generation, "release predicate")
+    generation = convert(statement.predicate, Generation, "release predicate")
     subject = statement.subject[0]
     if (subject.name, subject.digest) != (subject_name(generation), {"sha256": generation.root}):
         raise MixAndMatch(what="release statement", problem="its subject is another root")
@@ -177,7 +178,7 @@ def _anchor(bundle: BundleFile, generation: Generation, policy: signers.SignerPo
     proved = anchor.verify(token, bytes.fromhex(generation.root), policy.anchors)
     created = parse_time(generation.created)
     if format_time(proved) != named.time or abs(proved - created) > MAX_ANCHOR_SKEW:
-        raise anchor.AnchorInvalid(
+        raise AnchorInvalid(
             problem=f"it proves {format_time(proved)} for a bundle dated {generation.created}"
         )
     if bundle.document("time-anchor.json") != anchor.time_anchor_json(proved, named.digest):

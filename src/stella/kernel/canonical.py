@@ -31,6 +31,14 @@ def parse(data: bytes, kind: type[T], what: str) -> T:
         raise NotJson(what=what, problem=str(error)) from None
 
 
+def convert(value: object, kind: type[T], what: str) -> T:
+    """Turn plain JSON values into `kind`; raises NotJson naming `what`."""
+    try:
+        return msgspec.convert(value, type=kind)
+    except msgspec.MsgspecError as error:
+        raise NotJson(what=what, problem=str(error)) from None
+
+
 def load(data: bytes, kind: type[T], what: str) -> T:
     """Parse bytes that must already be canonical; raises NotJson or NotCanonical naming `what`."""
     value = parse(data, kind, what)

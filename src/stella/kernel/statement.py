@@ -16,9 +16,9 @@ class Subject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Statement(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"type": "_type", "predicate_type": "predicateType"}):
-    """An in-toto Statement v1; `predicate` is raw JSON that the predicate's owner parses."""
+    """An in-toto Statement v1; `predicate` is plain JSON that the predicate's owner reads."""
 
     type: str
     subject: tuple[Subject, ...]
     predicate_type: str
-    predicate: msgspec.Raw
+    predicate: dict[str, object]

@@ -185,3 +185,15 @@ class PassphraseShort(StellaError):
     exit = Exit.USAGE
     reason = "usage"
     hint = "choose a longer one, for example: `openssl rand -base64 24`"
+
+
+class BadThreshold(StellaError):
+    """Threshold {threshold} cannot be met by {signers} release keys.
+
+    A bundle needs at least one signature and at most as many as there are keys.
+    """
+
+    code = "MIRROR-016"
+    exit = Exit.USAGE
+    reason = "usage"
+    hint = "choose `--threshold` between 1 and `--signers`"

@@ -40,11 +40,13 @@ from stella.kernel.digest import sha256
 from stella.kernel.instant import Instant, format_time, parse_duration
 from stella.kernel.statement import PAYLOAD_TYPE, STATEMENT_TYPE, Statement, Subject
 from stella.mirror.channel import ChannelFolder
+from stella.mirror.errors import ProductionKeyMissing
 from stella.mirror.model import GenerationRecord, Head
 from stella.operations import Context
+from stella.runtime.errors import SecretMissing
 from stella.runtime.ports import Writer
-from stella.signing import anchor, tuf_repository
-from stella.signing.keys import PrivateKey
+from stella.signing import anchor, authority, tuf_repository
+from stella.signing.keys import PrivateKey, production_key
 from stella.signing.signers import SignerPolicy
 
 INTERNAL = ("statement.json",)  # kept with a generation, and inside its envelope on the way
@@ -66,6 +68,16 @@ class ReleaseKeys:
 
     keys: Sequence[PrivateKey]
     development: bool
+
+
+def given_production_key(ctx: Context) -> PrivateKey | None:
+    """The production key, or None when there is none and none is required; raises ProductionKeyMissing."""
+    try:
+        return production_key(ctx.secret(ctx.settings.mirror.sign_key))
+    except SecretMissing:
+        if ctx.settings.mirror.require_prod_signing:
+            raise ProductionKeyMissing(problem="there is no production key") from None
+        return None
 
 
 def cut_generation(
@@ -109,7 +121,7 @@ def cut_generation(
             type=STATEMENT_TYPE,
             subject=(Subject(name=subject_name(generation), digest={"sha256": root}),),
             predicate_type=PREDICATE_TYPE,
-            predicate=msgspec.Raw(dump(generation)),
+            predicate=msgspec.to_builtins(generation),
         )
     )
     envelope = dsse.sign(PAYLOAD_TYPE, statement, release.keys)
@@ -147,7 +159,7 @@ def _token(ctx: Context, store: ChannelFolder, root: bytes, created: Instant, pa
     if ctx.settings.mirror.tsa_url:
         return anchor.fetch(ctx.settings.mirror.tsa_url, root, ctx.entropy(8))
     certificate = store.folder.read("authority/tsa.der", 1 << 16)
-    return anchor.issue(root, created, store.timestamp_key(passphrase), certificate)
+    return authority.issue(root, created, store.timestamp_key(passphrase), certificate)
 
 
 def _tuf(

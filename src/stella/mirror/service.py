@@ -20,24 +20,23 @@ from stella.bundle.model import Blob, Generation, Mark, dump_lines
 from stella.bundle.reader import BundleFile
 from stella.bundle.receive import Receiver, check_blobs
 from stella.bundle.verify import Trust, verify_documents
-from stella.kernel.canonical import parse
+from stella.kernel.canonical import convert, parse
 from stella.kernel.digest import sha256
 from stella.kernel.errors import StellaError
 from stella.kernel.instant import Instant, format_time, parse_time
 from stella.kernel.statement import Statement
 from stella.mirror import receipts
 from stella.mirror.assemble import Assembler, Known
-from stella.mirror.channel import ChannelFolder
+from stella.mirror.channel import ChannelFolder, key_path
 from stella.mirror.errors import ClockBehindChannel, NothingToMirror, ProductionKeyMissing, SelfCheckFailed
 from stella.mirror.model import BundleCreated, CreateBundle, GenerationRecord, Head
-from stella.mirror.publish import Cut, ReleaseKeys, cut_generation, is_trust, keep_record, write_file
+from stella.mirror.publish import Cut, ReleaseKeys, cut_generation, given_production_key, is_trust, keep_record, write_file
 from stella.mirror.sources import walk
 from stella.mirror.thin import ThinPlanner
 from stella.operations import Context
-from stella.runtime.errors import SecretMissing
 from stella.runtime.files import DiskFolder, Replacement, open_file, replacing
 from stella.signing import signers, tuf_client, tuf_repository
-from stella.signing.keys import PrivateKey, production_key
+from stella.signing.keys import PrivateKey
 from stella.signing.signers import SignerPolicy
 
 
@@ -53,27 +52,20 @@ def release_keys(ctx: Context, store: ChannelFolder, policy: SignerPolicy, passp
     required = ctx.settings.mirror.require_prod_signing
     known = {key.keyid: key for key in policy.release.keys}
     chosen: list[PrivateKey] = []
-    try:
-        given = production_key(ctx.secret(ctx.settings.mirror.sign_key))
-    except SecretMissing:
-        given = None
+    given = given_production_key(ctx)
     if given is not None:
         if given.keyid not in known:
             raise ProductionKeyMissing(problem=f"the key {given.keyid[:12]} is not in the signer policy of this channel")
         chosen.append(given)
-    if required and given is None:
-        raise ProductionKeyMissing(problem="there is no production key")
-    if required and given is not None and known[given.keyid].development:
-        raise ProductionKeyMissing(problem=f"the key {given.keyid[:12]} is a development key")
     for key in policy.release.keys:
         name = f"release-{key.keyid[:12]}"
-        if len(chosen) < policy.release.threshold and store.folder.exists(f"keys/{name}.pem"):
+        if len(chosen) < policy.release.threshold and store.folder.exists(key_path(name)):
             chosen.append(store.key(name, passphrase))
     if len(chosen) < policy.release.threshold:
         raise ProductionKeyMissing(problem=f"{len(chosen)} of {policy.release.threshold} release keys are at hand")
     development = any(known[key.keyid].development for key in chosen)
     if required and development:
-        raise ProductionKeyMissing(problem="the threshold needs a development key")
+        raise ProductionKeyMissing(problem="the threshold can only be met with a development key")
     return ReleaseKeys(chosen, development)
 
 
@@ -215,4 +207,4 @@ def _summary(
 def predicate_of(store: ChannelFolder, record: GenerationRecord) -> Generation:
     """The signed predicate of a generation."""
     statement = parse(store.document(record.documents["statement.json"]), Statement, "statement.json")
-    return parse(bytes(statement.predicate), Generation, "release predicate")
+    return convert(statement.predicate, Generation, "release predicate")

@@ -110,7 +110,7 @@ class BadSetting(StellaError):
     code = "CONF-002"
     exit = Exit.USAGE
     reason = "usage"
-    hint = "see every setting and where it comes from: `stella config show`"
+    hint = "change it in {origin}"
 
 
 class LiteralSecret(StellaError):
@@ -128,13 +128,37 @@ class LiteralSecret(StellaError):
 class SecretMissing(StellaError):
     """Secret `{reference}` is not there.
 
-    The environment variable is unset or empty, or the file does not exist or cannot be read.
+    The environment variable that a setting refers to is unset or empty.
     """
 
     code = "CONF-004"
     exit = Exit.USAGE
     reason = "usage"
     hint = "set it: `export {name}=...`, or point the setting at a file with `file:PATH`"
+
+
+class NotToml(StellaError):
+    """{path} is not TOML: {problem}.
+
+    A settings file is TOML in UTF-8. Nothing of a damaged file is used.
+    """
+
+    code = "CONF-005"
+    exit = Exit.USAGE
+    reason = "usage"
+    hint = "mend that line, or move the file away"
+
+
+class SecretUnreadable(StellaError):
+    """Secret file {path} cannot be read: {problem}.
+
+    A setting refers to this file. It is never replaced by another secret or by none.
+    """
+
+    code = "CONF-006"
+    exit = Exit.USAGE
+    reason = "usage"
+    hint = "check the path, the owner and the mode; `ls -l {path}`"
 
 
 class EgressBlocked(StellaError):

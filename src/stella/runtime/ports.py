@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from stella.kernel.instant import Reading
+
+if TYPE_CHECKING:
+    from pathlib import Path  # costs as much as all else that `--help` needs from here
 
 Entropy = Callable[[int], bytes]
 

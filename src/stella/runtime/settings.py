@@ -12,9 +12,9 @@ from typing import Annotated
 import msgspec
 
 
-def setting(help: str, *, secret: bool = False, duration: bool = False) -> msgspec.Meta:
-    """Annotation of a setting."""
-    return msgspec.Meta(description=help, extra={"secret": secret, "duration": duration})
+def setting(help: str, *, secret: bool = False, duration: bool = False, minimum: int = 0) -> msgspec.Meta:
+    """Annotation of a setting; `minimum` is for numbers."""
+    return msgspec.Meta(description=help, extra={"secret": secret, "duration": duration, "minimum": minimum})
 
 
 class KeySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -47,7 +47,7 @@ class SiteSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     sealed: Annotated[bool, setting("Deny every network call of the process. STELLA_SEALED=1 sets it too.")] = False
     require_production: Annotated[bool, setting("Refuse bundles signed by a development key.")] = False
-    keep_generations: Annotated[int, setting("Generations kept on a site, the active one included; at least 2.")] = 3
+    keep_generations: Annotated[int, setting("Generations kept on a site, the active one included; at least 2.", minimum=2)] = 3
     quarantine_max_mib: Annotated[int, setting("Largest rejected bundle, in MiB, of which quarantine keeps a copy.")] = 1024
 
 

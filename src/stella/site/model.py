@@ -53,9 +53,7 @@ IMPORT = Machine(
         (ImportState.STAGED, ImportEvent.VERIFY): ImportState.VERIFYING,  # a run after a kill
         (ImportState.STAGED, ImportEvent.ACTIVATE): ImportState.ACTIVE,
         (ImportState.ACTIVE, ImportEvent.SUPERSEDE): ImportState.SUPERSEDED,
-        (ImportState.SUPERSEDED, ImportEvent.ACTIVATE): ImportState.ACTIVE,
-        (ImportState.SUPERSEDED, ImportEvent.VERIFY): ImportState.VERIFYING,
-        (ImportState.QUARANTINED, ImportEvent.VERIFY): ImportState.VERIFYING,
+        (ImportState.SUPERSEDED, ImportEvent.ACTIVATE): ImportState.ACTIVE,  # a rollback
     },
 )
 

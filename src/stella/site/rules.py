@@ -12,6 +12,7 @@ from stella.kernel.instant import Instant, Seconds, format_time
 from stella.site.errors import AnchorReplayed, ApprovalRequired, NotMonotonic, ReasonRequired, RootRejected
 from stella.site.model import IMPORT, CategoryAge, ImportEvent, ImportRecord, ImportState, SiteState
 
+UNFINISHED = frozenset({ImportState.RECEIVED, ImportState.VERIFYING, ImportState.STAGED})
 MAX_HISTORY = 200  # lines; bounds the pointer, which is read and written whole
 
 
@@ -84,9 +85,14 @@ def rollback_target(state: SiteState) -> Mark | None:
     return max((mark for mark in state.held if mark.generation < active), key=lambda mark: mark.generation, default=None)
 
 
+def unfinished(history: Sequence[ImportRecord], name: str) -> ImportRecord | None:
+    """The record of that bundle which a kill left on its way; finished ones are history and never change back."""
+    return next((old for old in reversed(history) if old.id == name and old.state in UNFINISHED), None)
+
+
 def with_record(history: Sequence[ImportRecord], record: ImportRecord) -> tuple[ImportRecord, ...]:
-    """The history with a new or moved record at its end; a record replaces the earlier one of the same id."""
-    return (*(old for old in history if old.id != record.id), record)[-MAX_HISTORY:]
+    """The history with a record at its end; it takes the place of an unfinished one of the same bundle."""
+    return (*(old for old in history if old.id != record.id or old.state not in UNFINISHED), record)[-MAX_HISTORY:]
 
 
 def moved(record: ImportRecord, event: ImportEvent, time: str) -> ImportRecord:
@@ -97,8 +103,7 @@ def moved(record: ImportRecord, event: ImportEvent, time: str) -> ImportRecord:
 def activated(history: Sequence[ImportRecord], active: ImportRecord) -> tuple[ImportRecord, ...]:
     """The history in which `active` is the one active record and the one before it is superseded."""
     settled = [
-        moved(old, ImportEvent.SUPERSEDE, active.time) if old.state is ImportState.ACTIVE and old.id != active.id else old
-        for old in history
+        moved(old, ImportEvent.SUPERSEDE, old.time) if old.state is ImportState.ACTIVE else old for old in history
     ]
     return with_record(settled, active)
 

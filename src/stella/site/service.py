@@ -10,6 +10,7 @@ Rules:
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from pathlib import Path
 
@@ -28,8 +29,10 @@ from stella.kernel.errors import Exit, StellaError
 from stella.kernel.instant import Floor, TrustedTime, format_time, judge, parse_duration, raise_floor
 from stella.operations import Context
 from stella.runtime.files import DiskFolder, open_file, reading
+from stella.signing import tuf_client
+from stella.signing.errors import MetadataRollback
 from stella.site import rules
-from stella.site.folder import LAST, SiteFolder, encode_sizes, held_key, local_forms
+from stella.site.folder import SiteFolder, encode_sizes, held_key, local_forms
 from stella.site.model import (
     HeldGeneration,
     ImportBundle,
@@ -62,6 +65,7 @@ class Import:
         self.state = store.state()
         self.reading = ctx.clock.read()
         self.floor: Floor = raise_floor(self.state.floor, self.reading)
+        self.older = False
         self.approval = rules.Approval(ctx.actor, want.approver, want.reason)
 
     def run(self) -> Imported:
@@ -69,11 +73,9 @@ class Import:
         with reading(self.path), open_file(self.path) as file:
             name = sha256(file.read(HEAD))[:12]
         now = format_time(self.reading.wall)
-        old = next((record for record in self.state.history if record.id == name), None)
         fresh = ImportRecord(id=name, state=ImportState.RECEIVED, time=now, actor=self.ctx.actor)
-        record = old if old is not None and old.state is not ImportState.ACTIVE else fresh
         record = rules.moved(
-            msgspec.structs.replace(record, actor=self.ctx.actor, why=self.want.reason, approver=self.want.approver),
+            msgspec.structs.replace(rules.unfinished(self.state.history, name) or fresh, actor=self.ctx.actor, why=self.want.reason, approver=self.want.approver),
             ImportEvent.VERIFY,
             now,
         )
@@ -88,7 +90,7 @@ class Import:
             raise
 
     def _verified(self, bundle: BundleFile, record: ImportRecord) -> Imported:
-        genuine = verify_documents(bundle, self.store.trust(self.state))
+        genuine = self._genuine(bundle)
         generation = genuine.generation
         self.floor = raise_floor(self.floor, self.reading, [genuine.anchored])
         time = self._time()
@@ -111,6 +113,19 @@ class Import:
         done = rules.moved(staged, ImportEvent.ACTIVATE, record.time)
         self._activate(genuine, held, mark, done)
         return self._imported(bundle, genuine, done, time, "")
+
+    def _genuine(self, bundle: BundleFile) -> Genuine:
+        """Verify the documents; an older generation is recognised as such, so that it can be named or, by two people, forced."""
+        trust = self.store.trust(self.state)
+        try:
+            return verify_documents(bundle, trust)
+        except MetadataRollback:
+            older = dataclasses.replace(trust, tuf=tuf_client.Trusted(root=trust.tuf.root))
+            genuine = verify_documents(bundle, older)
+            if self.state.active is None or genuine.generation.generation >= self.state.active.generation:
+                raise
+            self.older = True
+            return genuine
 
     def _time(self) -> TrustedTime:
         if self.want.confirm_clock:
@@ -157,9 +172,9 @@ class Import:
 
     def _activate(self, genuine: Genuine, held: HeldGeneration, mark: Mark, done: ImportRecord) -> None:
         self.store.folder.write(held_key(mark.generation), dump(held))
-        trust = {name: digest for name, digest in self.state.trust.items() if name not in LAST}
-        for name, data in genuine.update.trusted_files().items():
-            trust[name] = self.store.keep(data)
+        trust = dict(self.state.trust)
+        if not self.older:
+            trust |= {name: self.store.keep(data) for name, data in genuine.update.trusted_files().items()}
         holding = tuple(sorted({*self.state.held, mark}, key=lambda held_mark: held_mark.generation))
         kept = rules.kept_after(holding, mark, self.ctx.settings.site.keep_generations)
         self.state = msgspec.structs.replace(

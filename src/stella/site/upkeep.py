@@ -29,11 +29,13 @@ from stella.site.errors import (
 )
 from stella.site.folder import KEY_FILE, SiteFolder
 from stella.site.model import (
+    IMPORT,
     CategoryAge,
     HeldFile,
     HeldGeneration,
     HeldRow,
     HeldShown,
+    ImportEvent,
     ImportRecord,
     ImportState,
     InitSite,
@@ -237,8 +239,8 @@ def rollback(ctx: Context, want: RollBack) -> RolledBack:
         reading = ctx.clock.read()
         now = format_time(reading.wall)
         record = ImportRecord(
-            id=f"roll-{len(state.history)}-{target.generation}",
-            state=ImportState.ACTIVE,
+            id=f"roll-{was.generation}-{target.generation}",
+            state=IMPORT.move(ImportState.SUPERSEDED, ImportEvent.ACTIVATE),
             time=now,
             actor=ctx.actor,
             generation=target.generation,

@@ -1,0 +1,1 @@
+"""What Stella says about itself: its errors, its settings, its version."""

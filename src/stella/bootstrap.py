@@ -1,0 +1,126 @@
+"""The one place that wires: nouns to the modules of their operations, and the adapters of this machine to a Context.
+
+Rules:
+- The list of nouns is static, so that `stella --help` imports none of them.
+- Nothing is imported before it is needed: this module itself costs the standard library.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from stella.operations import Context, Operation
+    from stella.runtime.config import Loaded
+    from stella.runtime.ports import Progress
+
+Prompt = Callable[[str], str]
+
+
+class Noun(NamedTuple):
+    """A word of the command line: where its operations are, and one line on what they are for."""
+
+    module: str
+    help: str
+
+
+NOUNS: dict[str, Noun] = {
+    "mirror": Noun("stella.mirror.operations", "Cut, sign and verify bundles on the connected side."),
+    "site": Noun("stella.site.operations", "Import, run and roll back bundles on the sealed side."),
+    "demo": Noun("stella.demo.operations", "Run the main job from end to end on this machine."),
+    "config": Noun("stella.about.operations", "Show the settings and where each value comes from."),
+    "explain": Noun("stella.about.operations", "Explain an error code."),
+    "version": Noun("stella.about.operations", "Show the version of Stella and of what it runs on."),
+}
+UNCONFIGURED = frozenset({"explain", "version"})  # they must answer when the configuration itself is what is wrong
+
+
+def load(noun: str) -> list[Operation[Any, Any]]:
+    """The operations of a noun, in the order of their declaration; raises KeyError for a noun that is not listed."""
+    import_module(NOUNS[noun].module)
+    from stella import operations
+
+    return operations.of_noun(noun)
+
+
+def load_all() -> list[Operation[Any, Any]]:
+    """Every operation there is, noun by noun."""
+    return [operation for noun in NOUNS for operation in load(noun)]
+
+
+def configure(operation: str, env: Mapping[str, str]) -> Loaded:
+    """The configuration that an operation runs with; raises the errors of `config.load`."""
+    from pathlib import Path
+
+    from stella.runtime import config
+
+    if operation in UNCONFIGURED:
+        return config.load({}, Path("/"), Path("/nonexistent"))
+    try:
+        folder = Path.cwd()
+    except FileNotFoundError:  # the folder was removed under the shell
+        folder = Path("/")
+    return config.load(env, folder)
+
+
+def seal_if_told(loaded: Loaded) -> None:
+    """Seal this process, for good, when the settings say that the machine is a sealed site."""
+    if loaded.settings.site.sealed:
+        from stella.runtime import egress
+
+        egress.seal()
+
+
+def make_context(loaded: Loaded, progress: Progress, env: Mapping[str, str], prompt: Prompt | None = None) -> Context:
+    """A context over this machine.
+
+    `prompt` asks a person for the passphrase of `keys.passphrase` when it is set nowhere; without it nobody is asked.
+    """
+    from stella.operations import Context
+    from stella.runtime.clock import SystemClock
+    from stella.runtime.entropy import system_entropy
+
+    return Context(
+        clock=SystemClock(),
+        entropy=system_entropy,
+        progress=progress,
+        settings=loaded.settings,
+        secret=_secrets(loaded.settings.keys.passphrase, env, prompt),
+        actor=actor(),
+        sealed=loaded.settings.site.sealed,
+        origins=loaded.origins,
+    )
+
+
+def actor() -> str:
+    """Name of the operating-system user whose rights the process has; variables such as USER are not believed."""
+    import pwd
+
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return f"uid-{os.geteuid()}"
+
+
+def _secrets(passphrase: str, env: Mapping[str, str], prompt: Prompt | None) -> Callable[[str], bytes]:
+    from stella.runtime.config import read_secret
+    from stella.runtime.errors import SecretMissing
+
+    answers: dict[str, bytes] = {}
+
+    def secret(reference: str) -> bytes:
+        try:
+            return answers.get(reference) or read_secret(reference, env)
+        except SecretMissing:
+            if prompt is None or reference != passphrase:
+                raise
+            answer = prompt("Passphrase of the keys: ").encode("utf-8", "surrogateescape")
+            if not answer:
+                raise
+            answers[reference] = answer
+            return answer
+
+    return secret

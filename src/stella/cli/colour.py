@@ -1,0 +1,68 @@
+"""Views with colour, for a terminal that has it; the words are those of the plain form."""
+
+from __future__ import annotations
+
+import io
+
+from rich.console import Console, RenderableType
+from rich.padding import Padding
+from rich.table import Table as Grid
+from rich.text import Text as Line
+
+from stella.cli.plain import cell_text, clean
+from stella.formats.view import Cell, Facts, Table, Text, Tone, View
+
+STYLE: dict[Tone, str] = {"plain": "", "good": "green", "bad": "bold red", "warn": "yellow", "dim": "dim"}
+
+
+def layout(view: View, columns: int) -> str:
+    """The whole view as text with escape sequences, blocks a blank line apart."""
+    out = io.StringIO()
+    console = Console(file=out, force_terminal=True, width=columns, highlight=False, markup=False, emoji=False)
+    for number, part in enumerate(part for part in view if _shows(part)):
+        if number:
+            console.print()
+        console.print(_block(part))
+    return out.getvalue()
+
+
+def _shows(part: Facts | Table | Text) -> bool:
+    return bool(part.text if isinstance(part, Text) else part.rows or (isinstance(part, Table) and part.empty))
+
+
+def _block(part: Facts | Table | Text) -> RenderableType:
+    if isinstance(part, Text):
+        return Line(clean(part.text, lines=True), style=STYLE[part.tone])
+    if isinstance(part, Facts):
+        grid = _grid(part.title, heads=False)
+        grid.add_column(style="dim", no_wrap=True)
+        grid.add_column(overflow="fold")
+        for name, value in part.rows:
+            grid.add_row(clean(name), _line(value))
+        return grid
+    if not part.rows:
+        return Padding(Line(clean(part.empty), style="dim"), 0)
+    table = _grid(part.title, heads=True)
+    for name in part.columns:
+        table.add_column(name, justify="right" if name in part.right else "left", overflow="fold")
+    for row in part.rows:
+        table.add_row(*map(_line, row))
+    return table
+
+
+def _grid(title: str, *, heads: bool) -> Grid:
+    """A table without lines, its columns two spaces apart."""
+    return Grid(
+        box=None,
+        show_header=heads,
+        header_style="bold",
+        title=clean(title) or None,
+        title_justify="left",
+        title_style="",
+        pad_edge=False,
+        padding=(0, 2, 0, 0),
+    )
+
+
+def _line(cell: str | Cell) -> Line:
+    return Line(cell_text(cell), style=STYLE[cell.tone] if isinstance(cell, Cell) else "")

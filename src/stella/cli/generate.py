@@ -1,0 +1,93 @@
+"""Operation to command, and a parsed command to a finished operation.
+
+Rules:
+- A command is made from its row in the table and from nothing else; there is no command with code of its own.
+- A request is built and checked before anything is opened; the process is sealed before the operation runs.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import click
+import msgspec
+
+from stella import bootstrap
+from stella.cli import render
+from stella.cli.commands import Leaf, Menu
+from stella.cli.errors import MissingInput
+from stella.cli.flags import Flags
+from stella.cli.options import parameter, spelled, takes_several
+from stella.operations import Operation, fields_of
+from stella.runtime.settings import Settings
+
+
+def command_of(noun: str) -> click.Command:
+    """The command of a noun: a menu of verbs, or the operation itself when it has no verb."""
+    found = {operation.verb: operation for operation in bootstrap.load(noun)}
+    if "" in found:
+        return leaf(found[""])
+    lines = {verb: operation.summary.removesuffix(".") for verb, operation in found.items()}
+    return Menu(noun, lines, lambda verb: leaf(found[verb]), summary=bootstrap.NOUNS[noun].help, word="VERB")
+
+
+def leaf(operation: Operation[Any, Any]) -> Leaf:
+    """The command of one operation."""
+    fields = fields_of(operation.request)
+    several = (takes_several(name, kind, about) for name, kind, about, _ in fields)
+    return Leaf(
+        operation.verb or operation.noun,
+        [parameter(name, kind, about, default) for name, kind, about, default in fields],
+        lambda **values: perform(operation, values, click.get_current_context().find_object(Flags) or Flags()),
+        summary=operation.summary,
+        description=operation.description,
+        example=operation.example,
+        several=filter(None, several),
+    )
+
+
+def perform(operation: Operation[Any, Any], values: Mapping[str, Any], flags: Flags) -> None:
+    """Run an operation in this process and print what it gave."""
+    from stella.cli import progress
+
+    loaded = bootstrap.configure(operation.name, os.environ)
+    request = build(operation, values, loaded.settings)
+    bootstrap.seal_if_told(loaded)
+    with progress.shown() as shown:
+
+        def ask(question: str) -> str:
+            with shown.paused():
+                return render.ask_hidden(question)
+
+        may_ask = not flags.no_input and all(stream and stream.isatty() for stream in (sys.stdin, sys.stderr))
+        context = bootstrap.make_context(loaded, shown, os.environ, ask if may_ask else None)
+        result = operation.run(context, request)
+    render.result(operation, result, as_json=flags.json)
+
+
+def build(operation: Operation[Any, Any], values: Mapping[str, Any], settings: Settings) -> msgspec.Struct:
+    """The request from the flags that were given, and from the settings behind those that were not.
+
+    Raises MissingInput or BadValue.
+    """
+    from stella.cli import refuse
+    from stella.runtime import config
+
+    given: dict[str, Any] = {}
+    for name, _, about, default in fields_of(operation.request):
+        value = values.get(name)
+        if value in {None, ()} and about.setting:
+            value = config.value_of(settings, about.setting) or None
+            if value is None and default is msgspec.NODEFAULT:
+                words = f"stella {operation.name.replace('.', ' ')}"
+                raise MissingInput(command=words, what=f"`{spelled(name, about)}` or the setting {about.setting}")
+        if value not in {None, ()}:
+            given[name] = value
+    try:
+        request: msgspec.Struct = msgspec.convert(given, operation.request)
+    except msgspec.ValidationError as error:
+        raise refuse.from_request(error, operation) from None
+    return request

@@ -1,0 +1,90 @@
+"""The process: signals, exit codes, and what a person sees when something fails.
+
+Rules:
+- Every end is one of the exit codes of `kernel.errors.Exit`; a traceback is shown only where `--debug` or STELLA_DEBUG
+  asks for it.
+- SIGINT, SIGTERM and SIGHUP all unwind what is being done, so that nothing half written stays, and end with 130.
+- Everything but this module is imported inside the guard, so that a failing import is reported like any other failure.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+from typing import NoReturn
+
+from stella.cli import render
+from stella.cli.errors import Crashed, Interrupted
+from stella.cli.flags import Flags, split
+from stella.kernel.errors import StellaError
+
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+MAX_PROBLEM = 200  # characters of an unexpected message that a line of text can take
+
+
+def main() -> NoReturn:
+    """Entry point of the console script."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Do what a command line says; the exit code."""
+    flags, words = split(arguments)
+    if os.environ.get("STELLA_DEBUG", "0") not in {"", "0"}:
+        flags = flags._replace(debug=True)
+    try:
+        _unwind_on_signals()
+        if "_STELLA_COMPLETE" in os.environ:
+            from stella.cli import completion
+
+            return completion.answer()
+        from stella.cli import root
+
+        return root.call(words, flags)
+    except StellaError as error:
+        return _report(error, error, flags)
+    except KeyboardInterrupt:
+        return _interrupted(flags)
+    except Exception as error:  # noqa: BLE001  # the last guard: a person gets a code and a file, never a traceback
+        return _report(_crashed(error, arguments), error, flags)
+
+
+def _report(error: StellaError, cause: BaseException, flags: Flags) -> int:
+    if flags.debug:
+        render.trace(cause)
+    return render.failure(error, as_json=flags.json)
+
+
+def _interrupted(flags: Flags) -> int:
+    for number in STOPPING:
+        signal.signal(number, signal.SIG_IGN)  # a second Ctrl-C must not cut the last words
+    if flags.json:
+        return render.failure(Interrupted(), as_json=True)
+    render.interrupted()
+    return int(Interrupted.exit)
+
+
+def _crashed(error: Exception, arguments: Sequence[str]) -> Crashed:
+    words = " ".join(f"{type(error).__name__}: {error}".split())[:MAX_PROBLEM].removesuffix(":")
+    try:
+        from stella.cli import crash
+
+        place = crash.keep(error, arguments, os.environ)
+    except Exception:  # noqa: BLE001  # a broken installation cannot even keep a file; the words above still reach the person
+        place = "the output of `--debug`"
+    return Crashed(problem=words, path=place)
+
+
+def _unwind_on_signals() -> None:
+    """Let the signals that stop a process unwind it; one that the caller ignores, as nohup does, stays ignored."""
+    for number in STOPPING:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _unwind)
+
+
+def _unwind(number: int, frame: FrameType | None) -> NoReturn:
+    del number, frame
+    raise KeyboardInterrupt

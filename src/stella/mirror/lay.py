@@ -1,0 +1,165 @@
+"""Lays a channel and shows what it is."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from pathlib import Path
+
+from stella.bundle.model import Mark
+from stella.bundle.verify import SIGNERS_TARGET
+from stella.kernel.canonical import dump
+from stella.kernel.digest import sha256
+from stella.kernel.instant import Instant, format_time
+from stella.mirror import receipts
+from stella.mirror.channel import ROOT_KEYS, ChannelFolder
+from stella.mirror.errors import BadThreshold, ChannelExists, PassphraseShort, ProductionKeyMissing
+from stella.mirror.model import (
+    Channel,
+    ChannelLaid,
+    ChannelShown,
+    ChannelStatus,
+    GenerationRow,
+    Head,
+    InitChannel,
+    RoleRow,
+)
+from stella.mirror.publish import expiries, given_production_key, is_trust
+from stella.mirror.service import open_channel
+from stella.operations import Context
+from stella.runtime.files import DiskFolder, make_directory
+from stella.signing import signers, tuf_repository
+from stella.signing.authority import YEARS, make_authority
+from stella.signing.keys import PrivateKey, TimestampKey
+from stella.signing.signers import AnchorRoot, PolicyRole, SignerPolicy, policy_key
+
+MIN_PASSPHRASE = 8  # characters; the key derivation cannot make up for less
+
+
+def passphrase_of(ctx: Context) -> bytes:
+    """The passphrase for new keys; raises SecretMissing or PassphraseShort."""
+    passphrase = ctx.secret(ctx.settings.keys.passphrase)
+    if len(passphrase) < MIN_PASSPHRASE:
+        raise PassphraseShort(length=len(passphrase), limit=MIN_PASSPHRASE)
+    return passphrase
+
+
+def release_role(
+    ctx: Context, signer_count: int, threshold: int
+) -> tuple[PolicyRole, dict[str, PrivateKey]]:
+    """A release role and the development keys made for it, by file name. A given production key takes the first place."""
+    if not 1 <= threshold <= signer_count:
+        raise BadThreshold(threshold=threshold, signers=signer_count)
+    production = given_production_key(ctx)
+    if production is not None and ctx.settings.mirror.require_prod_signing and signer_count > 1:
+        raise ProductionKeyMissing(problem=f"{signer_count} release keys are asked for, and one is a production key")
+    made = [PrivateKey.generate(ctx.entropy) for _ in range(signer_count - (production is not None))]
+    keys = [policy_key(key.public, development=True) for key in made]
+    if production is not None:
+        keys.insert(0, policy_key(production.public, development=False))
+    named = {f"release-{key.keyid[:12]}": key for key in made}
+    return PolicyRole(tuple(keys), threshold), named
+
+
+def anchor_root(certificate: bytes, name: str, now: Instant) -> AnchorRoot:
+    """The policy's form of a new authority; tokens count from a day before now."""
+    return AnchorRoot(
+        name=name,
+        certificate=base64.b64encode(certificate).decode(),
+        valid_from=format_time(now - 86_400),
+        valid_to=format_time(now + YEARS * 365 * 86_400 - 86_400),
+        revoked=False,
+    )
+
+
+def init(ctx: Context, want: InitChannel) -> ChannelLaid:
+    """Lay a channel folder; raises ChannelExists, ProductionKeyMissing, PassphraseShort."""
+    passphrase = passphrase_of(ctx)
+    release, release_keys = release_role(ctx, want.signers, want.threshold)
+    make_directory(Path(want.dir))
+    store = ChannelFolder(DiskFolder(Path(want.dir)), want.dir)
+    now = ctx.clock.read().wall
+    with store.folder.lock():
+        if store.folder.exists("channel.json"):
+            raise ChannelExists(path=want.dir, channel=store.channel().channel)
+        channel_id = ctx.entropy(16).hex()
+        roots = {name: PrivateKey.generate(ctx.entropy) for name in ROOT_KEYS}
+        online = {role: PrivateKey.generate(ctx.entropy) for role in tuf_repository.ONLINE}
+        packer = PrivateKey.generate(ctx.entropy)
+        authority = make_authority(ctx.entropy, now, want.channel)
+        policy = SignerPolicy(
+            channel=want.channel,
+            channel_id=channel_id,
+            release=release,
+            packer=PolicyRole((policy_key(packer.public, development=False),), 1),
+            anchors=(anchor_root(authority.root, "own-1", now),),
+        )
+        targets = {SIGNERS_TARGET: dump(policy)}
+        metadata = tuf_repository.initial(list(roots.values()), online, targets, now, expiries(ctx))
+        documents = {"signers.json": targets[SIGNERS_TARGET]} | {f"tuf/{name}": data for name, data in metadata.items()}
+        keys: Mapping[str, PrivateKey | TimestampKey] = {
+            **roots,
+            **online,
+            **release_keys,
+            "packer": packer,
+            "tsa": authority.key,
+        }
+        store.write_keys(keys, passphrase)
+        store.folder.write("authority/tsa.der", authority.certificate)
+        store.flip(Head(generation=None, documents={title: store.keep(data) for title, data in documents.items()}))
+        store.folder.write(
+            "channel.json", dump(Channel(channel=want.channel, channel_id=channel_id, created=format_time(now)))
+        )
+        store.publish()
+    root = tuf_repository.newest_root(metadata)
+    return ChannelLaid(
+        channel=want.channel,
+        channel_id=channel_id,
+        dir=want.dir,
+        trust=str(Path(want.dir, "trust")),
+        root_sha256=sha256(root),
+        root_keyids=tuple(key.keyid for key in roots.values()),
+        release_keyids=tuple(key.keyid for key in release.keys),
+        release_threshold=release.threshold,
+        signing="development" if any(key.development for key in release.keys) else "production",
+    )
+
+
+def metadata_of(store: ChannelFolder, head: Head) -> dict[str, bytes]:
+    """Current TUF metadata by file name."""
+    return {
+        title.removeprefix("tuf/"): store.document(digest)
+        for title, digest in head.documents.items()
+        if is_trust(title) and title.startswith("tuf/")
+    }
+
+
+def status(want: ChannelStatus) -> ChannelShown:
+    """Generations, keys, expiries and sites of a channel."""
+    store = open_channel(want.dir)
+    channel, head = store.channel(), store.head()
+    policy = signers.parse(store.document(head.documents["signers.json"]))
+    rows = [
+        RoleRow(role, facts.keyids, facts.threshold, facts.version, format_time(facts.expires))
+        for role, facts in tuf_repository.roles(metadata_of(store, head)).items()
+    ]
+    for name, role in (("release", policy.release), ("packer", policy.packer)):
+        rows.append(RoleRow(name, tuple(key.keyid for key in role.keys), role.threshold, None, None))
+    rows += [
+        RoleRow("anchor", (sha256(base64.b64decode(root.certificate)),), 1, None, root.valid_to) for root in policy.anchors
+    ]
+    mark: Mark | None = head.generation
+    return ChannelShown(
+        channel=channel.channel,
+        channel_id=channel.channel_id,
+        dir=want.dir,
+        head=mark.generation if mark else None,
+        generations=tuple(
+            GenerationRow(record.generation, record.root, record.created, record.files, record.content_bytes)
+            for record in store.records()
+        ),
+        roles=tuple(rows),
+        sites=tuple(site.site for site in receipts.sites(store)),
+        store_bytes=sum(store.folder.size(key) for key in store.folder.keys("store/")),
+        signing="development" if any(key.development for key in policy.release.keys) else "production",
+    )

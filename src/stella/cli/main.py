@@ -9,10 +9,11 @@ Rules:
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from types import FrameType
 from typing import NoReturn
 
@@ -35,8 +36,12 @@ def run(arguments: Sequence[str]) -> int:
     flags, words = split(arguments)
     if os.environ.get("STELLA_DEBUG", "0") not in {"", "0"}:
         flags = flags._replace(debug=True)
+    with _signals_unwind():
+        return _guarded(words, arguments, flags)
+
+
+def _guarded(words: list[str], arguments: Sequence[str], flags: Flags) -> int:
     try:
-        _unwind_on_signals()
         if "_STELLA_COMPLETE" in os.environ:
             from stella.cli import completion
 
@@ -78,11 +83,18 @@ def _crashed(error: Exception, arguments: Sequence[str]) -> Crashed:
     return Crashed(problem=words, path=place)
 
 
-def _unwind_on_signals() -> None:
+@contextlib.contextmanager
+def _signals_unwind() -> Iterator[None]:
     """Let the signals that stop a process unwind it; one that the caller ignores, as nohup does, stays ignored."""
-    for number in STOPPING:
-        if signal.getsignal(number) is not signal.SIG_IGN:
+    before = {number: signal.getsignal(number) for number in STOPPING}
+    for number, handler in before.items():
+        if handler is not signal.SIG_IGN:
             signal.signal(number, _unwind)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler or signal.SIG_DFL)
 
 
 def _unwind(number: int, frame: FrameType | None) -> NoReturn:

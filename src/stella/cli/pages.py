@@ -7,6 +7,7 @@ Rules:
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -29,15 +30,17 @@ CLI = """\
 `--json` works on every command: one JSON document with a `schema` field, also for an error. `--debug` shows a traceback
 when something fails. `--no-input` never asks. The three may stand anywhere in the line.
 """
+_MODULES = re.compile(r"\b(?:\w+\.)+(?=[A-Za-z])")
 COMPLETION = """\
 ## stella completion
 
-`stella completion bash|zsh|fish` prints the completion script of a shell. It is the one command that is not an operation.
+`stella completion bash|zsh|fish` prints the completion script of a shell. It is the one command that is
+not an operation.
 """
 SETTINGS = """\
 A flag comes before the environment, then `stella.toml` of the folder or the nearest above it, then
-`$XDG_CONFIG_HOME/stella/config.toml`, then `/etc/stella/config.toml`, then the default. `stella config show --origin` says
-where each value comes from. An unknown key is an error.
+`$XDG_CONFIG_HOME/stella/config.toml`, then `/etc/stella/config.toml`, then the default.
+`stella config show --origin` says where each value comes from. An unknown key is an error.
 
 A secret is a reference, `env:NAME` or `file:PATH`. A duration is written as 90s, 15m, 24h or 14d.
 """
@@ -126,7 +129,7 @@ def _result(operation: Operation[Any, Any]) -> str:
 
 
 def _type(kind: object) -> str:
-    return inspect.formatannotation(kind).replace("typing.", "").rpartition("stella.")[2]
+    return _MODULES.sub("", inspect.formatannotation(kind))
 
 
 def _default(value: object) -> str:

@@ -95,7 +95,9 @@ def fetch_release(version: str, into: Path) -> Path | None:
     command += ["--python", sys.executable, "--target", str(into), "--requirements", str(lock)]
     quick = {"UV_SYSTEM_CERTS": "1", "UV_PYTHON_DOWNLOADS": "never", "UV_HTTP_TIMEOUT": "15", "UV_HTTP_RETRIES": "1"}
     try:
-        done = subprocess.run(command, env={**quick, **os.environ}, capture_output=True, timeout=FETCH_SECONDS, check=False)
+        done = subprocess.run(
+            command, env={**quick, **os.environ}, capture_output=True, timeout=FETCH_SECONDS, check=False
+        )
     except (OSError, subprocess.TimeoutExpired):
         done = None
     if done is None or done.returncode:

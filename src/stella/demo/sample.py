@@ -24,7 +24,9 @@ CALLS = 12  # addresses at the end of a body
 CHANGED_EACH = 97  # one function in so many is rewritten in the second version
 ADDED_EACH = 512  # and one new function follows after so many
 BASE_ADDRESS = 0x40_0000
-OPCODES = bytes(hashlib.sha256(bytes([value])).digest()[0] % 48 for value in range(256))  # few values, as in machine code
+OPCODES = bytes(
+    hashlib.sha256(bytes([value])).digest()[0] % 48 for value in range(256)
+)  # few values, as in machine code
 
 
 class _Function(NamedTuple):

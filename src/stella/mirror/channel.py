@@ -19,15 +19,17 @@ from stella.mirror.errors import GenerationMissing, KeyFileMissing, NoChannel
 from stella.mirror.model import Channel, GenerationRecord, Head
 from stella.runtime.errors import ObjectMissing
 from stella.runtime.ports import Folder
+from stella.signing import tuf_repository
+from stella.signing.authority import Authority
 from stella.signing.keys import PrivateKey, TimestampKey
 
-ROOT_KEYS = ("root-1", "root-2", "root-3")
-ROOT_THRESHOLD = 2
+ROOT_KEYS = 3  # of which two sign: one can be lost, and one alone can do nothing
+ID = 12  # characters of a key id that name its file
 
 
-def key_path(name: str) -> str:
-    """Key of a private key file."""
-    return f"keys/{name}.pem"
+def key_path(role: str, keyid: str) -> str:
+    """Key of a private key file; named by key, so that a new key never takes the place of one that still counts."""
+    return f"keys/{role}-{keyid[:ID]}.pem"
 
 
 def record_key(generation: int) -> str:
@@ -126,27 +128,42 @@ class ChannelFolder:
         if not self.folder.exists(key) or self.folder.read(key, MAX_DOCUMENT) != data:
             self.folder.write(key, data)
 
-    def write_keys(self, keys: Mapping[str, PrivateKey | TimestampKey], passphrase: bytes) -> None:
-        """Encrypt and write private keys by name."""
-        for name, key in keys.items():
-            self.folder.write(key_path(name), key.to_pem(passphrase), private=True)
+    def write_keys(
+        self, keys: Iterable[tuple[str, str, PrivateKey | TimestampKey]], passphrase: bytes, vault: Folder | None = None
+    ) -> None:
+        """Encrypt and write private keys (role, id, key); `vault` is another medium whose files have no folder."""
+        for role, keyid, key in keys:
+            path = key_path(role, keyid)
+            (vault or self.folder).write(path.removeprefix("keys/") if vault else path, key.to_pem(passphrase), private=True)
 
-    def _pem(self, name: str, folder: Folder | None) -> bytes:
-        source = folder or self.folder
-        path = f"{name}.pem" if folder else key_path(name)
+    def _pem(self, role: str, keyid: str, vault: Folder | None) -> bytes:
+        path = key_path(role, keyid)
         try:
-            return source.read(path, MAX_DOCUMENT)
+            return (vault or self.folder).read(path.removeprefix("keys/") if vault else path, MAX_DOCUMENT)
         except ObjectMissing as missing:
             raise KeyFileMissing(path=missing.facts["path"]) from None
 
-    def key(self, name: str, passphrase: bytes, folder: Folder | None = None) -> PrivateKey:
-        """A private key by name; raises KeyFileMissing or the errors of a wrong passphrase."""
-        return PrivateKey.from_pem(self._pem(name, folder), passphrase, key_path(name))
+    def key(self, role: str, keyid: str, passphrase: bytes, vault: Folder | None = None) -> PrivateKey:
+        """A private key; raises KeyFileMissing or WrongPassphrase."""
+        return PrivateKey.from_pem(self._pem(role, keyid, vault), passphrase, key_path(role, keyid))
 
-    def keys(self, names: Iterable[str], passphrase: bytes, folder: Folder | None = None) -> list[PrivateKey]:
-        """Private keys by name, in order."""
-        return [self.key(name, passphrase, folder) for name in names]
+    def has_key(self, role: str, keyid: str) -> bool:
+        """Whether the private key is in the channel folder."""
+        return self.folder.exists(key_path(role, keyid))
 
-    def timestamp_key(self, passphrase: bytes) -> TimestampKey:
-        """The private key of the channel's own time-stamp authority."""
-        return TimestampKey.from_pem(self._pem("tsa", None), passphrase, key_path("tsa"))
+    def online_keys(self, metadata: Mapping[str, bytes], passphrase: bytes) -> dict[str, list[PrivateKey]]:
+        """Private keys of the online TUF roles that the newest root names."""
+        named = tuf_repository.root_of(metadata).roles
+        return {
+            role: [self.key(role, keyid, passphrase) for keyid in named[role].keyids] for role in tuf_repository.ONLINE
+        }
+
+    def write_authority(self, name: str, authority: Authority, passphrase: bytes) -> None:
+        """Keep the key and the certificate of a time-stamp authority."""
+        self.write_keys([("anchor", name, authority.key)], passphrase)
+        self.folder.write(f"authority/{name}.der", authority.certificate)
+
+    def authority(self, name: str, passphrase: bytes) -> tuple[TimestampKey, bytes]:
+        """Key and certificate of the channel's own time-stamp authority."""
+        key = TimestampKey.from_pem(self._pem("anchor", name, None), passphrase, key_path("anchor", name))
+        return key, self.folder.read(f"authority/{name}.der", MAX_DOCUMENT)

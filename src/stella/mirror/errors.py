@@ -197,3 +197,15 @@ class BadThreshold(StellaError):
     exit = Exit.USAGE
     reason = "usage"
     hint = "choose `--threshold` between 1 and `--signers`"
+
+
+class GenerationRetired(StellaError):
+    """Generation {generation} was cut before the packer key was replaced, and cannot be written again.
+
+    A file is signed by the packer key that its generation names, and that key is gone. The content is still here.
+    """
+
+    code = "MIRROR-017"
+    exit = Exit.NEGATIVE
+    reason = "key_unknown"
+    hint = "cut a new generation from the sources: `stella mirror create --dir M --source ... --out B.stella`"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
 from pathlib import Path
 
 from stella.bundle.model import Mark
@@ -12,7 +11,7 @@ from stella.kernel.canonical import dump
 from stella.kernel.digest import sha256
 from stella.kernel.instant import Instant, format_time
 from stella.mirror import receipts
-from stella.mirror.channel import ROOT_KEYS, ChannelFolder
+from stella.mirror.channel import ID, ROOT_KEYS, ChannelFolder
 from stella.mirror.errors import BadThreshold, ChannelExists, PassphraseShort, ProductionKeyMissing
 from stella.mirror.model import (
     Channel,
@@ -29,8 +28,8 @@ from stella.mirror.service import open_channel
 from stella.operations import Context
 from stella.runtime.files import DiskFolder, make_directory
 from stella.signing import signers, tuf_repository
-from stella.signing.authority import YEARS, make_authority
-from stella.signing.keys import PrivateKey, TimestampKey
+from stella.signing.authority import YEARS, Authority, make_authority
+from stella.signing.keys import PrivateKey
 from stella.signing.signers import AnchorRoot, PolicyRole, SignerPolicy, policy_key
 
 MIN_PASSPHRASE = 8  # characters; the key derivation cannot make up for less
@@ -47,7 +46,7 @@ def passphrase_of(ctx: Context) -> bytes:
 def release_role(
     ctx: Context, signer_count: int, threshold: int
 ) -> tuple[PolicyRole, dict[str, PrivateKey]]:
-    """A release role and the development keys made for it, by file name. A given production key takes the first place."""
+    """A release role and the development keys made for it, by key id. A given production key takes the first place."""
     if not 1 <= threshold <= signer_count:
         raise BadThreshold(threshold=threshold, signers=signer_count)
     production = given_production_key(ctx)
@@ -57,15 +56,14 @@ def release_role(
     keys = [policy_key(key.public, development=True) for key in made]
     if production is not None:
         keys.insert(0, policy_key(production.public, development=False))
-    named = {f"release-{key.keyid[:12]}": key for key in made}
-    return PolicyRole(tuple(keys), threshold), named
+    return PolicyRole(tuple(keys), threshold), {key.keyid: key for key in made}
 
 
-def anchor_root(certificate: bytes, name: str, now: Instant) -> AnchorRoot:
-    """The policy's form of a new authority; tokens count from a day before now."""
+def anchor_root(authority: Authority, now: Instant) -> AnchorRoot:
+    """The policy's form of a new authority, named by its root certificate; tokens count from a day before now."""
     return AnchorRoot(
-        name=name,
-        certificate=base64.b64encode(certificate).decode(),
+        name=sha256(authority.root)[:ID],
+        certificate=base64.b64encode(authority.root).decode(),
         valid_from=format_time(now - 86_400),
         valid_to=format_time(now + YEARS * 365 * 86_400 - 86_400),
         revoked=False,
@@ -83,7 +81,7 @@ def init(ctx: Context, want: InitChannel) -> ChannelLaid:
         if store.folder.exists("channel.json"):
             raise ChannelExists(path=want.dir, channel=store.channel().channel)
         channel_id = ctx.entropy(16).hex()
-        roots = {name: PrivateKey.generate(ctx.entropy) for name in ROOT_KEYS}
+        roots = [PrivateKey.generate(ctx.entropy) for _ in range(ROOT_KEYS)]
         online = {role: PrivateKey.generate(ctx.entropy) for role in tuf_repository.ONLINE}
         packer = PrivateKey.generate(ctx.entropy)
         authority = make_authority(ctx.entropy, now, want.channel)
@@ -92,20 +90,15 @@ def init(ctx: Context, want: InitChannel) -> ChannelLaid:
             channel_id=channel_id,
             release=release,
             packer=PolicyRole((policy_key(packer.public, development=False),), 1),
-            anchors=(anchor_root(authority.root, "own-1", now),),
+            anchors=(anchor_root(authority, now),),
         )
         targets = {SIGNERS_TARGET: dump(policy)}
-        metadata = tuf_repository.initial(list(roots.values()), online, targets, now, expiries(ctx))
+        metadata = tuf_repository.initial(roots, online, targets, now, expiries(ctx))
         documents = {"signers.json": targets[SIGNERS_TARGET]} | {f"tuf/{name}": data for name, data in metadata.items()}
-        keys: Mapping[str, PrivateKey | TimestampKey] = {
-            **roots,
-            **online,
-            **release_keys,
-            "packer": packer,
-            "tsa": authority.key,
-        }
-        store.write_keys(keys, passphrase)
-        store.folder.write("authority/tsa.der", authority.certificate)
+        named = [("root", key) for key in roots] + [("release", key) for key in release_keys.values()]
+        named += [*online.items(), ("packer", packer)]
+        store.write_keys([(role, key.keyid, key) for role, key in named], passphrase)
+        store.write_authority(policy.anchors[0].name, authority, passphrase)
         store.flip(Head(generation=None, documents={title: store.keep(data) for title, data in documents.items()}))
         store.folder.write(
             "channel.json", dump(Channel(channel=want.channel, channel_id=channel_id, created=format_time(now)))
@@ -118,7 +111,7 @@ def init(ctx: Context, want: InitChannel) -> ChannelLaid:
         dir=want.dir,
         trust=str(Path(want.dir, "trust")),
         root_sha256=sha256(root),
-        root_keyids=tuple(key.keyid for key in roots.values()),
+        root_keyids=tuple(key.keyid for key in roots),
         release_keyids=tuple(key.keyid for key in release.keys),
         release_threshold=release.threshold,
         signing="development" if any(key.development for key in release.keys) else "production",

@@ -95,7 +95,7 @@ def cut_generation(
     entries_data = dump_lines(entries)
     root = root_of_lines(entries_data)
     number = (head.generation.generation if head.generation else 0) + 1
-    token = _token(ctx, store, bytes.fromhex(root), created, passphrase)
+    token = _token(ctx, store, policy, bytes.fromhex(root), created, passphrase)
     proved = anchor.verify(token, bytes.fromhex(root), policy.anchors)
     generation = Generation(
         channel=policy.channel,
@@ -155,11 +155,13 @@ def is_trust(title: str) -> bool:
     return title == "signers.json" or title.startswith("tuf/")
 
 
-def _token(ctx: Context, store: ChannelFolder, root: bytes, created: Instant, passphrase: bytes) -> bytes:
+def _token(
+    ctx: Context, store: ChannelFolder, policy: SignerPolicy, root: bytes, created: Instant, passphrase: bytes
+) -> bytes:
     if ctx.settings.mirror.tsa_url:
         return anchor.fetch(ctx.settings.mirror.tsa_url, root, ctx.entropy(8))
-    certificate = store.folder.read("authority/tsa.der", 1 << 16)
-    return authority.issue(root, created, store.timestamp_key(passphrase), certificate)
+    key, certificate = store.authority(policy.anchors[-1].name, passphrase)
+    return authority.issue(root, created, key, certificate)
 
 
 def _tuf(
@@ -170,8 +172,7 @@ def _tuf(
         for title, digest in head.documents.items()
         if title.startswith("tuf/")
     }
-    keys = {role: store.keys([role], passphrase) for role in ("targets", "snapshot", "timestamp")}
-    made = tuf_repository.publish(state, targets, keys, now, expiries(ctx))
+    made = tuf_repository.publish(state, targets, store.online_keys(state, passphrase), now, expiries(ctx))
     return {f"tuf/{name}": data for name, data in made.items()}
 
 

@@ -27,9 +27,9 @@ from stella.kernel.instant import Instant, format_time, parse_time
 from stella.kernel.statement import Statement
 from stella.mirror import receipts
 from stella.mirror.assemble import Assembler, Known
-from stella.mirror.channel import ChannelFolder, key_path
-from stella.mirror.errors import ClockBehindChannel, NothingToMirror, ProductionKeyMissing, SelfCheckFailed
-from stella.mirror.model import BundleCreated, CreateBundle, GenerationRecord, Head
+from stella.mirror.channel import ChannelFolder
+from stella.mirror.errors import ClockBehindChannel, GenerationRetired, NothingToMirror, ProductionKeyMissing, SelfCheckFailed
+from stella.mirror.model import BundleCreated, CreateBundle, GenerationRecord
 from stella.mirror.publish import Cut, ReleaseKeys, cut_generation, given_production_key, is_trust, keep_record, write_file
 from stella.mirror.sources import walk
 from stella.mirror.thin import ThinPlanner
@@ -58,9 +58,8 @@ def release_keys(ctx: Context, store: ChannelFolder, policy: SignerPolicy, passp
             raise ProductionKeyMissing(problem=f"the key {given.keyid[:12]} is not in the signer policy of this channel")
         chosen.append(given)
     for key in policy.release.keys:
-        name = f"release-{key.keyid[:12]}"
-        if len(chosen) < policy.release.threshold and store.folder.exists(key_path(name)):
-            chosen.append(store.key(name, passphrase))
+        if len(chosen) < policy.release.threshold and store.has_key("release", key.keyid):
+            chosen.append(store.key("release", key.keyid, passphrase))
     if len(chosen) < policy.release.threshold:
         raise ProductionKeyMissing(problem=f"{len(chosen)} of {policy.release.threshold} release keys are at hand")
     development = any(known[key.keyid].development for key in chosen)
@@ -75,17 +74,17 @@ def create(ctx: Context, want: CreateBundle) -> BundleCreated:
     passphrase = ctx.secret(ctx.settings.keys.passphrase)
     with store.folder.lock():
         store.publish()
-        packer = store.key("packer", passphrase)
         held = receipts.held_by(store, Path(want.receipt)) if want.receipt else None
         cut = _cut(ctx, store, want, passphrase)
         record = cut.record if cut else _existing(store, want)
+        packer = _packer(store, record, passphrase)
         base = held if held and held.generation < record.generation else None
         blobs = cut.blobs if cut else store.blobs(record)
         if base is not None:
             blobs = _thin(ctx, store, cut, record, base)
         with replacing(Path(want.out)) as file:
             write_file(ctx, store, file, record, blobs, Mark(base.generation, base.root) if base else None, packer)
-            digest = _self_check(ctx, store, file, cut.head if cut else store.head(), record, base)
+            digest = _self_check(ctx, store, file, record, base)
             if cut:
                 file.sync()
                 keep_record(store, cut)
@@ -142,20 +141,30 @@ def _thin(ctx: Context, store: ChannelFolder, cut: Cut | None, record: Generatio
     return ThinPlanner(store.folder, target, store.contents(base), limit).run(entries, store.entries(base), ctx.progress)
 
 
-def trust_of(store: ChannelFolder, head: Head) -> Trust:
-    """The trust of a site that holds the channel's current trust folder."""
+def _packer(store: ChannelFolder, record: GenerationRecord, passphrase: bytes) -> PrivateKey:
+    """The packer key that the generation's own policy names; raises GenerationRetired after it was rotated away."""
+    policy = signers.parse(store.document(record.documents["signers.json"]))
+    keyid = policy.packer.keys[0].keyid
+    if not store.has_key("packer", keyid):
+        raise GenerationRetired(generation=record.generation)
+    return store.key("packer", keyid, passphrase)
+
+
+def trust_of(store: ChannelFolder, record: GenerationRecord) -> Trust:
+    """The trust of a site that holds the channel's trust folder of the time of a generation."""
     channel = store.channel()
-    metadata = {title.removeprefix("tuf/"): store.document(digest) for title, digest in head.documents.items() if is_trust(title)}
+    documents = {title: digest for title, digest in record.documents.items() if title.startswith("tuf/")}
+    metadata = {title.removeprefix("tuf/"): store.document(digest) for title, digest in documents.items()}
     return Trust(channel.channel, channel.channel_id, tuf_client.Trusted(root=tuf_repository.newest_root(metadata)))
 
 
 def _self_check(
-    ctx: Context, store: ChannelFolder, file: Replacement, head: Head, record: GenerationRecord, base: GenerationRecord | None
+    ctx: Context, store: ChannelFolder, file: Replacement, record: GenerationRecord, base: GenerationRecord | None
 ) -> str:
     """Run the importer's checks over the finished file; returns its sha256."""
     try:
         with BundleFile.open(file.path) as bundle:
-            genuine = verify_documents(bundle, trust_of(store, head))
+            genuine = verify_documents(bundle, trust_of(store, record))
             contents = store.contents(base) if base else None
             check_blobs(bundle, genuine.blobs, genuine.sizes, frozenset(contents.sizes) if contents else frozenset())
             Receiver(bundle, genuine.sizes, None, contents).run(genuine.blobs, ctx.progress)

@@ -1,7 +1,8 @@
 """Proofs of time: making, fetching and verifying RFC 3161 tokens.
 
 Rules:
-- A token counts when it is over the very data, by a root of the signer policy, within the life the policy gives that root.
+- A token counts when it is over the very data, by a root of the signer policy, within the life that the policy gives
+  that root.
 - Certificates are judged at the token's own time, never at a local clock; the answer is that time and nothing else.
 - Tokens are bound by their digest in a signed document: unsigned parts of a token could be changed without breaking it.
 - Nothing heavy is loaded before the first token is made or read.
@@ -52,7 +53,7 @@ def request(data: bytes, nonce: bytes) -> bytes:
 
 
 def fetch(url: str, data: bytes, nonce: bytes) -> bytes:
-    """A token by an outside authority: `exchange.fetch`; raises UnusableAuthority, AuthorityUnreachable, AnchorInvalid."""
+    """A token by an outside authority: `exchange.fetch`; raises what that raises."""
     from stella.signing import exchange
 
     return exchange.fetch(url, data, nonce)
@@ -76,9 +77,9 @@ def shown(error: Exception) -> str:
 
 
 def verify(token: bytes, data: bytes, roots: Sequence[AnchorRoot]) -> Instant:
-    """The time that `token` (TimeStampResp, DER) proves for `data`, in whole seconds; raises AnchorInvalid (RFC 3161 2.4.2).
+    """The time that `token` (TimeStampResp, DER; RFC 3161 2.4.2) proves for `data`, whole seconds; raises AnchorInvalid.
 
-    The time is a proof of "not earlier than". Each root counts within its own `valid_from` and `valid_to`, unless revoked.
+    It proves "not earlier than". Each root counts within its own `valid_from` and `valid_to`, unless it is revoked.
     """
     response = decode(token)
     problem = "no authority of the signer policy"

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
-from stella.bundle.errors import DigestMismatch, LayoutMismatch, OverLimit
+from stella.bundle.errors import DigestMismatch, LayoutMismatch, OverLimit, Truncated
 from stella.bundle.layout import (
     BLOB_MEDIA_TYPE,
     DOCUMENT_ORDER,
@@ -142,16 +142,28 @@ class BundleFile:
             raise DigestMismatch(what=f"blob {digest[:12]}", found=sha256(data), expected=digest)
         return data
 
-    def stream(self, digest: str) -> Iterator[bytes]:
-        """Stored bytes of a data blob in pieces; raises DigestMismatch after the last one when they do not match."""
+    def pieces(self, digest: str) -> Iterator[bytes]:
+        """Stored bytes of a data blob in pieces, unchecked: for blobs that went through `check`."""
         member = self._members[blob_name(digest)]
-        hasher = hashlib.sha256()
         offset, end = member.offset, member.offset + member.size
         while offset < end:
             with reading(self.path):
                 self._file.seek(offset)
                 chunk = self._file.read(min(CHUNK, end - offset))
+            if not chunk:
+                raise Truncated(offset=offset, missing=end - offset)
             offset += len(chunk)
+            yield chunk
+
+    def check(self, digest: str) -> None:
+        """Read a data blob and compare its digest, before anything unpacks it; raises DigestMismatch."""
+        for _ in self.stream(digest):
+            pass
+
+    def stream(self, digest: str) -> Iterator[bytes]:
+        """Stored bytes of a data blob in pieces; raises DigestMismatch after the last one when they do not match."""
+        hasher = hashlib.sha256()
+        for chunk in self.pieces(digest):
             hasher.update(chunk)
             yield chunk
         if hasher.hexdigest() != digest:

@@ -80,12 +80,15 @@ class Receiver:
             self._check(blob, iter((stored if blob.enc == "raw" else decompress(blob.blob, stored, total),)))
             if wanted and self._keep is not None:
                 self._keep.write(key, stored)
-        elif wanted and self._keep is not None:
+            return blob
+        self._bundle.check(blob.blob)
+        stored_pieces = self._bundle.pieces(blob.blob)
+        if wanted and self._keep is not None:
             with self._keep.writing() as file:
                 file.place(key)
-                self._check(blob, self._decoded(blob, _tee(self._bundle.stream(blob.blob), file.write), total))
+                self._check(blob, self._decoded(blob, _tee(stored_pieces, file.write), total))
         else:
-            self._check(blob, self._decoded(blob, self._bundle.stream(blob.blob), total))
+            self._check(blob, self._decoded(blob, stored_pieces, total))
         return blob
 
     @staticmethod

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import io
 
-from rich.console import Console, RenderableType
-from rich.padding import Padding
+from rich.console import Console, Group, RenderableType
 from rich.table import Table as Grid
 from rich.text import Text as Line
 
@@ -33,35 +32,28 @@ def _shows(part: Facts | Table | Text) -> bool:
 def _block(part: Facts | Table | Text) -> RenderableType:
     if isinstance(part, Text):
         return Line(clean(part.text, lines=True), style=STYLE[part.tone])
+    title = [Line(clean(part.title), style="bold")] if part.title else []
     if isinstance(part, Facts):
-        grid = _grid(part.title, heads=False)
-        grid.add_column(style="dim", no_wrap=True)
-        grid.add_column(overflow="fold")
-        for name, value in part.rows:
-            grid.add_row(clean(name), _line(value))
-        return grid
-    if not part.rows:
-        return Padding(Line(clean(part.empty), style="dim"), 0)
-    table = _grid(part.title, heads=True)
+        return Group(*title, _facts(part))
+    return Group(*title, _table(part) if part.rows else Line(clean(part.empty), style="dim"))
+
+
+def _facts(part: Facts) -> Grid:
+    grid = Grid(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    grid.add_column(style="dim", no_wrap=True)
+    grid.add_column(overflow="fold")
+    for name, value in part.rows:
+        grid.add_row(clean(name), _line(value))
+    return grid
+
+
+def _table(part: Table) -> Grid:
+    table = Grid(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
     for name in part.columns:
         table.add_column(name, justify="right" if name in part.right else "left", overflow="fold")
     for row in part.rows:
         table.add_row(*map(_line, row))
     return table
-
-
-def _grid(title: str, *, heads: bool) -> Grid:
-    """A table without lines, its columns two spaces apart."""
-    return Grid(
-        box=None,
-        show_header=heads,
-        header_style="bold",
-        title=clean(title) or None,
-        title_justify="left",
-        title_style="",
-        pad_edge=False,
-        padding=(0, 2, 0, 0),
-    )
 
 
 def _line(cell: str | Cell) -> Line:

@@ -1,8 +1,8 @@
 """What the demo carries: two releases, advisories, policies and an SBOM, laid out as the sources of two generations.
 
 Rules:
-- The releases are real ones from the package index, named by version and digest; without an index two made ones take their
-  place, and the result says so.
+- The releases are real ones from the package index, named by version and digest; without an index two made ones take
+  their place, and the result says so.
 - Nothing of this machine gets into a release: no caches, no install records, no paths.
 - Everything else comes from the checkout, so that the demo shows what a reader can open.
 """
@@ -95,7 +95,7 @@ def fetch_release(version: str, into: Path) -> Path | None:
     command += ["--python", sys.executable, "--target", str(into), "--requirements", str(lock)]
     quick = {"UV_SYSTEM_CERTS": "1", "UV_PYTHON_DOWNLOADS": "never", "UV_HTTP_TIMEOUT": "15", "UV_HTTP_RETRIES": "1"}
     try:
-        done = subprocess.run(
+        done = subprocess.run(  # noqa: S603  # our own arguments; digests decide about what comes back
             command, env={**quick, **os.environ}, capture_output=True, timeout=FETCH_SECONDS, check=False
         )
     except (OSError, subprocess.TimeoutExpired):
@@ -122,7 +122,10 @@ def write_feed(into: Path, generation: int) -> None:
 
 
 def copy_examples(folders: Iterable[str], pattern: str, into: Path) -> None:
-    """Copy the examples of some folders into one; a later folder replaces files of an earlier one. Raises MaterialMissing."""
+    """Copy the examples of some folders into one; a later folder replaces files of an earlier one.
+
+    Raises MaterialMissing and the errors of `runtime.files`.
+    """
     for folder in folders:
         source = checkout() / "examples" / folder
         found = sorted(source.glob(pattern))

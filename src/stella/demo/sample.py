@@ -2,8 +2,8 @@
 
 Rules:
 - The bytes depend on the version alone: the same on every machine, under every Python.
-- It changes the way a linked program changes: a few functions grow or appear, everything behind them moves, and so do the
-  addresses of every call. That is what makes a delta of a binary harder than a delta of text.
+- It changes the way a linked program changes: a few functions grow or appear, everything behind them moves, and so do
+  the addresses of every call. That is what makes a delta of a binary harder than a delta of text.
 """
 
 from __future__ import annotations

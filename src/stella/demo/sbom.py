@@ -25,11 +25,15 @@ def normal(name: str) -> str:
     return _SEPARATORS.sub("-", name).lower()
 
 
+def _mark(package: Distribution, name: str) -> str:
+    return (package.metadata.get_all(name) or [""])[0].strip()
+
+
 def _licences(package: Distribution) -> list[dict[str, object]]:
-    expression = package.metadata.get("License-Expression")
+    expression = _mark(package, "License-Expression")
     if expression:
         return [{"expression": expression}]
-    named = (package.metadata.get("License") or "").strip()
+    named = _mark(package, "License")
     if named and "\n" not in named and len(named) <= MAX_LICENCE:
         return [{"license": {"name": named}}]
     marks = package.metadata.get_all("Classifier") or []

@@ -18,7 +18,7 @@ def asked(stella: Callable[..., Any]) -> Callable[..., dict[str, Any]]:
     """The request that arrives at fake.make."""
 
     def ask(*words: str) -> dict[str, Any]:
-        ended = stella(*BASE, *words, "--json")
+        ended = stella("--json", *BASE, *words)
         assert ended.code == 0, ended
         request: dict[str, Any] = json.loads(ended.out)["alpha"]
         return request

@@ -11,18 +11,19 @@ import pytest
 
 from stella.demo import sbom
 
+Marks = dict[str, str | list[str]]
 CREATED = "2026-02-12T00:00:00Z"
 
 
 class Installed:
     """An installed package as importlib.metadata shows it."""
 
-    def __init__(self, name: str, requires: list[str] | None = None, **marks: str | list[str]) -> None:
+    def __init__(self, name: str, requires: list[str] | None = None, marks: Marks | None = None) -> None:
         self.name, self.version, self.requires = name, "1.0", requires
         self.metadata = Message()
-        for mark, values in marks.items():
+        for mark, values in (marks or {}).items():
             for value in values if isinstance(values, list) else [values]:
-                self.metadata[mark.replace("_", "-")] = value
+                self.metadata[mark] = value
 
 
 def document(monkeypatch: pytest.MonkeyPatch, *packages: Installed) -> Any:
@@ -71,7 +72,7 @@ def test_dependencies_leave_out_extras_and_what_is_not_installed(monkeypatch: py
 @pytest.mark.parametrize(
     ("marks", "licences"),
     [
-        ({"License_Expression": "MIT OR Apache-2.0", "License": "no"}, [{"expression": "MIT OR Apache-2.0"}]),
+        ({"License-Expression": "MIT OR Apache-2.0", "License": "no"}, [{"expression": "MIT OR Apache-2.0"}]),
         ({"License": "BSD"}, [{"license": {"name": "BSD"}}]),
         (
             {"License": "x" * 81, "Classifier": ["License :: OSI Approved :: MIT License", "Topic :: Other"]},
@@ -81,7 +82,7 @@ def test_dependencies_leave_out_extras_and_what_is_not_installed(monkeypatch: py
     ],
 )
 def test_licences_are_what_the_package_says(
-    monkeypatch: pytest.MonkeyPatch, marks: dict[str, str | list[str]], licences: list[object] | None
+    monkeypatch: pytest.MonkeyPatch, marks: Marks, licences: list[object] | None
 ) -> None:
-    found = document(monkeypatch, Installed("a", **marks))
+    found = document(monkeypatch, Installed("a", marks=marks))
     assert found["components"][1].get("licenses") == licences

@@ -2,8 +2,9 @@
 
 Rules:
 - A request and a result are frozen structs; a result's tag is its public schema id, such as `stella.mirror.create@1`.
-- A field says in its annotation what people and machines need: help, position, and whether it names something on this machine
-  (`file_in`, `file_out`, `folder`), so that the command line takes a path where a service takes an upload or a resource.
+- A field says in its annotation what people and machines need: help, position, and whether it names something on this
+  machine (`file_in`, `file_out`, `folder`), so that the command line takes a path where a service takes an upload or a
+  resource.
 - An operation has a route, a scope and an example; without them it does not import.
 - Registering is cheap: `operations.py` of a slice imports its model and views only and loads the service when it runs.
 """
@@ -58,7 +59,10 @@ class Field:
 def arg(
     help: str, where: Where = "value", *, positional: bool = False, metavar: str = "", setting: str = ""
 ) -> msgspec.Meta:
-    """Annotation of a request field. `setting` names the configuration key that gives the value when the flag is absent."""
+    """Annotation of a request field.
+
+    `setting` names the configuration key that gives the value when the flag is absent.
+    """
     return msgspec.Meta(
         description=help, extra={"field": Field(help, where, positional=positional, metavar=metavar, setting=setting)}
     )
@@ -66,7 +70,10 @@ def arg(
 
 @dataclass(frozen=True)
 class Operation(Generic[Request, Result]):
-    """One row of the table. `run` is called with a context and a request; `view` turns the result into what a person reads."""
+    """One row of the table. `run` is called with a context and a request.
+
+    `view` turns the result into what a person reads.
+    """
 
     name: str
     method: str
@@ -113,7 +120,8 @@ def operation(
 ) -> Callable[[Callable[[Context, Request], Result]], Callable[[Context, Request], Result]]:
     """Enter a function into the table. `long` marks work that reports progress and runs as a job behind a service.
 
-    Raises ValueError at import for a name, route or scope of the wrong form, a missing docstring, or a name taken twice.
+    Raises ValueError at import for a name, route or scope of the wrong form, a missing docstring, or a name taken
+    twice.
     """
 
     def enter(function: Callable[[Context, Request], Result]) -> Callable[[Context, Request], Result]:
@@ -129,7 +137,7 @@ def operation(
                 ("docstring", summary),
                 ("example", example.startswith("stella ")),
                 ("unique name", name not in _TABLE),
-                ("request type", len(parameters) == 2 and issubclass(parameters[1], msgspec.Struct)),
+                ("request type", bool(parameters[1:]) and issubclass(parameters[1], msgspec.Struct)),
             )
             if not good
         ]
@@ -138,8 +146,19 @@ def operation(
         method, _, path = route.partition(" ")
         description = "\n".join(line.strip() for line in rest.strip().splitlines())
         _TABLE[name] = Operation(
-            name, method, path, scope, function, parameters[1], hints["return"], view, summary, description, example,
-            idempotent, long,
+            name,
+            method,
+            path,
+            scope,
+            function,
+            parameters[1],
+            hints["return"],
+            view,
+            summary,
+            description,
+            example,
+            idempotent,
+            long,
         )
         return function
 
@@ -162,7 +181,7 @@ def find(name: str) -> Operation[Any, Any]:
 
 
 def fields_of(request: type[msgspec.Struct]) -> list[tuple[str, Any, Field, object]]:
-    """Name, type without annotation, Field and default (msgspec.NODEFAULT when required) of each request field, in order."""
+    """Name, plain type, Field and default (msgspec.NODEFAULT when required) of each request field, in order."""
     rows: list[tuple[str, Any, Field, object]] = []
     hints = get_type_hints(request, include_extras=True)
     for info in msgspec.structs.fields(request):

@@ -51,7 +51,10 @@ class SilentProgress:
 
 
 def counted_entropy(seed: str) -> Callable[[int], bytes]:
-    """Reproducible bytes that never repeat: SHA-256 over the seed and a counter. For tests alone: anyone can compute them."""
+    """Reproducible bytes that never repeat: SHA-256 over the seed and a counter.
+
+    For tests alone: anyone can compute them.
+    """
     calls = iter(range(1_000_000))
 
     def entropy(count: int) -> bytes:
@@ -111,6 +114,10 @@ class MemoryFolder:
         spool = _MemorySpool()
         yield spool
         self.objects[spool.key] = spool.data.getvalue()
+
+    @contextlib.contextmanager
+    def batch(self) -> Iterator[None]:
+        yield
 
     def keys(self, prefix: str) -> Iterator[str]:
         return (key for key in sorted(self.objects) if key.startswith(prefix))

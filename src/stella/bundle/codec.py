@@ -1,7 +1,7 @@
 """Stored forms: raw and zstd, always the same bytes for the same content, always bounded on the way back.
 
 Rules:
-- Content that does not shrink is stored raw; a trial on its head decides for large files.
+- Content that does not shrink is stored raw; for large files a trial on their head decides.
 - zstd level 3, one frame, no threads, no checksum: the library's output is a pure function of the content.
 - Decoding gives exactly the signed number of bytes or a typed error; a frame may not claim or yield more.
 """
@@ -66,8 +66,11 @@ def compress(data: bytes) -> bytes:
 
 
 def encode(data: bytes) -> tuple[Encoding, bytes]:
-    """Stored form of content held in memory."""
-    if looks_compressed(data[:TRIAL]):
+    """Stored form of content held in memory.
+
+    Trying is cheap there, because zstd passes over what it cannot compress.
+    """
+    if data.startswith(_MAGIC):
         return "raw", data
     packed = compress(data)
     return ("zstd", packed) if len(packed) <= WORTH * len(data) else ("raw", data)
@@ -82,7 +85,10 @@ def compress_stream(chunks: Iterable[bytes], size: int) -> Iterator[bytes]:
 
 
 def decompress(blob: str, data: bytes, size: int) -> bytes:
-    """Content of a zstd blob in memory; raises CompressionBomb unless it claims and yields exactly `size`, or BadCompression."""
+    """Content of a zstd blob in memory.
+
+    Raises CompressionBomb unless it claims and yields exactly `size`, or BadCompression.
+    """
     try:
         claimed = zstandard.frame_content_size(data)
     except zstandard.ZstdError as error:

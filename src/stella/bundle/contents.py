@@ -1,7 +1,8 @@
 """Content of a generation kept in a folder: stored blobs by digest, and the map from content to blob.
 
 Rules:
-- A channel and a site keep the same thing: blobs under `store/sha256/aa/<digest>` and a list of stored forms per generation.
+- A channel and a site keep the same thing: blobs under `store/sha256/aa/<digest>` and a list of stored forms per
+  generation.
 - Locally a blob is raw or zstd; deltas exist only inside bundle files.
 - Reading checks nothing again but the size: what is in the store was verified before it got its name.
 """

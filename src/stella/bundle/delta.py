@@ -79,7 +79,10 @@ class DeltaWorker:
         return "ok" in self._ask(job)
 
     def apply(self, blob: str, old: Path, patch: Path, new: Path, size: int) -> None:
-        """Write the result of `patch` on `old` to `new`; raises BadPatch. The caller checks the digest of the result."""
+        """Write the result of `patch` on `old` to `new`; raises BadPatch.
+
+        The caller checks the digest of the result.
+        """
         job = {"op": "apply", "old": str(old), "new": str(new), "patch": str(patch), "size": str(size)}
         answer = self._ask(job)
         if "ok" not in answer:

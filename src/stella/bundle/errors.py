@@ -34,7 +34,8 @@ class Truncated(StellaError):
 class BadHeader(StellaError):
     """Tar header at byte {offset} is not one that Stella writes: {problem}.
 
-    Bundles have exactly one spelling: regular ustar members with fixed owner, mode and time, zero padding, two final zero blocks.
+    Bundles have exactly one spelling: regular ustar members with fixed owner, mode and time, zero padding, two final
+    zero blocks.
     """
 
     code = "BUNDLE-003"
@@ -46,8 +47,8 @@ class BadHeader(StellaError):
 class ForbiddenMember(StellaError):
     """Tar member `{name}` at byte {offset} is a {kind}; bundles hold regular files only.
 
-    Links, devices, directories, sparse files and PAX or GNU extensions have no place in a bundle and are a known way to attack
-    an unpacker.
+    Links, devices, directories, sparse files and PAX or GNU extensions have no place in a bundle and are a known way to
+    attack an unpacker.
     """
 
     code = "BUNDLE-004"
@@ -95,7 +96,8 @@ class LayoutMismatch(StellaError):
 class BadPath(StellaError):
     """Path `{path}` is not allowed: {problem}.
 
-    Paths are relative, in Unicode NFC, without `.`, `..`, empty parts or control characters, and no path is the folder of another.
+    Paths are relative, in Unicode NFC, without `.`, `..`, empty parts or control characters, and no path is the folder
+    of another.
     """
 
     code = "BUNDLE-008"
@@ -215,7 +217,8 @@ class WrongChannel(StellaError):
 class MixAndMatch(StellaError):
     """{what} belongs to another generation or bundle: {problem}.
 
-    Every document is genuine by itself but they were not made for each other. Somebody put parts of several bundles together.
+    Every document is genuine by itself but they were not made for each other. Somebody put parts of several bundles
+    together.
     """
 
     code = "BUNDLE-018"
@@ -261,7 +264,7 @@ class Stale(StellaError):
 
 
 class ClockBehind(StellaError):
-    """{what} looks valid only because the local clock is behind: it says {local}, but it is at least {now}, and it expired at {expiry}.
+    """{what} expired at {expiry}; it looks valid only because the local clock is behind: {local}, not {now}.
 
     Time that a proof has shown to be past cannot come back. Expiry is judged at trusted time, not at the local clock.
     """

@@ -1,7 +1,8 @@
-"""The OCI image layout inside a bundle (OCI image-spec 1.1, image-layout and manifest): its three descriptive documents.
+"""The OCI image layout inside a bundle (OCI image-spec 1.1): its three descriptive documents.
 
 Rules:
-- They are derived from the list of members alone, so a reader derives them again and compares bytes; they are never trusted.
+- They are derived from the list of members alone, so a reader derives them again and compares bytes; they are never
+  trusted.
 - Signed documents come first and data blobs after them, so that a bad bundle is refused before its bulk is read.
 """
 
@@ -99,7 +100,11 @@ def manifest_bytes(documents: Sequence[tuple[str, str, int]], blobs: Sequence[tu
     config = Descriptor(digest=f"sha256:{sha256(EMPTY_CONFIG)}", media_type=EMPTY_MEDIA_TYPE, size=len(EMPTY_CONFIG))
     return msgspec.json.encode(
         Manifest(
-            artifact_type=ARTIFACT_TYPE, config=config, layers=tuple(layers), media_type=MANIFEST_MEDIA_TYPE, schema_version=2
+            artifact_type=ARTIFACT_TYPE,
+            config=config,
+            layers=tuple(layers),
+            media_type=MANIFEST_MEDIA_TYPE,
+            schema_version=2,
         )
     )
 
@@ -107,7 +112,10 @@ def manifest_bytes(documents: Sequence[tuple[str, str, int]], blobs: Sequence[tu
 def index_bytes(manifest: bytes) -> bytes:
     """The OCI index that names the manifest."""
     descriptor = Descriptor(
-        digest=f"sha256:{sha256(manifest)}", media_type=MANIFEST_MEDIA_TYPE, size=len(manifest), artifact_type=ARTIFACT_TYPE
+        digest=f"sha256:{sha256(manifest)}",
+        media_type=MANIFEST_MEDIA_TYPE,
+        size=len(manifest),
+        artifact_type=ARTIFACT_TYPE,
     )
     return msgspec.json.encode(Index(manifests=(descriptor,), media_type=INDEX_MEDIA_TYPE, schema_version=2))
 

@@ -1,4 +1,7 @@
-"""Bounds on what a bundle may claim. A reader enforces them before it spends memory or time; a writer refuses to exceed them."""
+"""Bounds on what a bundle may claim. A reader enforces them before it spends memory or time.
+
+A writer refuses to exceed them.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,9 @@ MAX_MANIFEST = 256 * MIB  # the OCI manifest, one descriptor of about 200 bytes 
 MAX_LIST = 1024 * MIB  # the entry list and the list of stored forms, uncompressed
 MAX_DOCUMENTS = 600  # TUF allows 256 root versions; the rest is a handful
 MAX_WINDOW = 128 * MIB  # zstd window that a reader grants; level 3 needs 2 MiB
-MAX_PATCH = 1024 * MIB  # a patch is never kept when it is larger than the file it makes, and that is bounded by settings
+MAX_PATCH = (
+    1024 * MIB
+)  # a patch is never kept when it is larger than the file it makes, and that is bounded by settings
 WHOLE = 16 * MIB  # files up to this size are handled in one piece; larger ones are streamed
 CHUNK = MIB  # piece size of every stream
 

@@ -62,7 +62,9 @@ class BundleFile:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._file.close()
 
     def _read_layout(self) -> None:
@@ -92,7 +94,9 @@ class BundleFile:
         self.blobs = dict(blobs)
         listed = [name for _, name, _ in documents] + [name for name, _ in blobs]
         if names != member_names(manifest_data, listed):
-            raise LayoutMismatch(what="tar", problem="its members are not the ones that the OCI manifest lists, in that order")
+            raise LayoutMismatch(
+                what="tar", problem="its members are not the ones that the OCI manifest lists, in that order"
+            )
         sizes = [(name, size) for _, name, size in documents] + blobs
         wrong = next((name for name, size in sizes if self._members[blob_name(name)].size != size), None)
         if wrong:
@@ -136,7 +140,10 @@ class BundleFile:
         return data
 
     def blob(self, digest: str) -> bytes:
-        """All stored bytes of a data blob, checked; raises DigestMismatch. For blobs whose size the caller has bounded."""
+        """All stored bytes of a data blob, checked; raises DigestMismatch.
+
+        For blobs whose size the caller has bounded.
+        """
         data = self._read(self._members[blob_name(digest)])
         if sha256(data) != digest:
             raise DigestMismatch(what=f"blob {digest[:12]}", found=sha256(data), expected=digest)
@@ -168,4 +175,3 @@ class BundleFile:
             yield chunk
         if hasher.hexdigest() != digest:
             raise DigestMismatch(what=f"blob {digest[:12]}", found=hasher.hexdigest(), expected=digest)
-

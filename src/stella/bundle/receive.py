@@ -1,9 +1,10 @@
 """Takes the data blobs of a verified bundle apart: every content is checked before it is kept.
 
 Rules:
-- The list of stored forms is signed by the packer key before this runs; the release key's digests decide what is accepted.
-- Each stored blob is checked against its own digest, each content against its signed digest and size, a patch before it is
-  applied and its result after.
+- The list of stored forms is signed by the packer key before this runs; the release key's digests decide what is
+  accepted.
+- Each stored blob is checked against its own digest, each content against its signed digest and size, a patch before it
+  is applied and its result after.
 - Together with what the base holds, the blobs yield exactly the contents of the entries: nothing missing, nothing more.
 """
 
@@ -19,11 +20,13 @@ from stella.bundle.contents import Contents, blob_key
 from stella.bundle.delta import HEADER, DeltaWorker, check_patch, delta_worker
 from stella.bundle.errors import DigestMismatch, LayoutMismatch, OverLimit
 from stella.bundle.limits import CHUNK, MAX_PATCH, WHOLE
-from stella.bundle.model import Blob
+from stella.bundle.model import Blob, members_of
 from stella.bundle.reader import BundleFile
 from stella.kernel.digest import is_digest
 from stella.runtime.files import open_file, writing
 from stella.runtime.ports import Folder, Progress
+
+FRAME = 1024  # bytes that a zstd frame may need besides its blocks
 
 
 def check_blobs(bundle: BundleFile, blobs: Sequence[Blob], sizes: Mapping[str, int], base: frozenset[str]) -> None:
@@ -31,8 +34,10 @@ def check_blobs(bundle: BundleFile, blobs: Sequence[Blob], sizes: Mapping[str, i
 
     `sizes` maps every content digest of the generation to its size; `base` are the content digests that need no bytes.
     """
-    if [(blob.blob, blob.size) for blob in blobs] != list(bundle.blobs.items()):
-        raise LayoutMismatch(what="list of stored forms", problem="it does not name the data blobs of the file in their order")
+    if list(members_of(blobs).items()) != list(bundle.blobs.items()):
+        raise LayoutMismatch(
+            what="list of stored forms", problem="it does not name the data blobs of the file in their order"
+        )
     yielded: set[str] = set()
     for blob in blobs:
         unknown = next((digest for digest in blob.holds if digest not in sizes), None)
@@ -41,26 +46,41 @@ def check_blobs(bundle: BundleFile, blobs: Sequence[Blob], sizes: Mapping[str, i
         if not yielded.isdisjoint(blob.holds) or len(set(blob.holds)) != len(blob.holds):
             raise LayoutMismatch(what=f"blob {blob.blob[:12]}", problem="it yields content twice")
         yielded.update(blob.holds)
-        if (blob.enc == "hdiff") != (blob.base is not None) or (blob.base is not None and not is_digest(blob.base)):
-            raise LayoutMismatch(what=f"blob {blob.blob[:12]}", problem="its base does not fit its encoding")
-        if blob.enc == "hdiff" and (len(blob.holds) != 1 or blob.size > MAX_PATCH):
-            raise OverLimit(what=f"patch {blob.blob[:12]}", found=blob.size, limit=MAX_PATCH)
+        _check_form(blob, sum(sizes[digest] for digest in blob.holds))
     missing = sizes.keys() - yielded - base
     if missing:
         raise LayoutMismatch(what="bundle", problem=f"content {min(missing)[:12]} is neither in it nor in its base")
 
 
+def _check_form(blob: Blob, total: int) -> None:
+    """Raise LayoutMismatch or OverLimit unless a writer would choose this form for `total` bytes."""
+    if (blob.enc == "hdiff") != (blob.base is not None) or (blob.base is not None and not is_digest(blob.base)):
+        raise LayoutMismatch(what=f"blob {blob.blob[:12]}", problem="its base does not fit its encoding")
+    if blob.enc == "hdiff" and (len(blob.holds) != 1 or blob.size > MAX_PATCH):
+        raise OverLimit(what=f"patch {blob.blob[:12]}", found=blob.size, limit=MAX_PATCH)
+    if len(blob.holds) > 1 and total > WHOLE:
+        raise OverLimit(what=f"content of pack {blob.blob[:12]}", found=total, limit=WHOLE)
+    bound = total + total // 256 + FRAME  # zstd itself never needs more
+    if blob.enc == "zstd" and blob.size > bound:
+        raise OverLimit(what=f"size of compressed blob {blob.blob[:12]}", found=blob.size, limit=bound)
+
+
 class Receiver:
     """Verifies the contents of one bundle and, given a folder, keeps them there."""
 
-    def __init__(self, bundle: BundleFile, sizes: Mapping[str, int], keep: Folder | None, base: Contents | None) -> None:
+    def __init__(
+        self, bundle: BundleFile, sizes: Mapping[str, int], keep: Folder | None, base: Contents | None
+    ) -> None:
         self._bundle = bundle
         self._sizes = sizes
         self._keep = keep
         self._base = base
 
     def run(self, blobs: Sequence[Blob], progress: Progress) -> list[Blob]:
-        """Check every blob; returns their local forms. A patch without a base at hand is checked by its digest alone."""
+        """Check every blob; returns their local forms.
+
+        Without a base at hand a patch is checked by its digest alone.
+        """
         kept: list[Blob] = []
         progress.start("check contents", sum(blob.size for blob in blobs), "bytes")
         with delta_worker() as worker:
@@ -72,7 +92,9 @@ class Receiver:
     def _plain(self, blob: Blob) -> Blob:
         total = sum(self._sizes[digest] for digest in blob.holds)
         if blob.enc == "raw" and blob.size != total:
-            raise LayoutMismatch(what=f"blob {blob.blob[:12]}", problem=f"{blob.size} bytes stored raw for {total} of content")
+            raise LayoutMismatch(
+                what=f"blob {blob.blob[:12]}", problem=f"{blob.size} bytes stored raw for {total} of content"
+            )
         key = blob_key(blob.blob)
         wanted = self._keep is not None and not self._keep.exists(key)
         if total <= WHOLE and blob.size <= 2 * WHOLE:
@@ -96,7 +118,10 @@ class Receiver:
         return stored if blob.enc == "raw" else decompress_stream(blob.blob, stored, total)
 
     def _check(self, blob: Blob, content: Iterator[bytes]) -> None:
-        """Hash the content of a blob piece by piece against the digests that it should yield; reads `content` to its end."""
+        """Hash the content of a blob piece by piece against the digests that it should yield.
+
+        Reads `content` to its end.
+        """
         rest = memoryview(b"")
         for digest in blob.holds:
             left = self._sizes[digest]
@@ -116,6 +141,8 @@ class Receiver:
 
     def _patch(self, blob: Blob, worker: DeltaWorker) -> Blob:
         digest, base = blob.holds[0], blob.base or ""
+        if self._base is None and self._keep is not None:
+            raise LayoutMismatch(what=f"patch {blob.blob[:12]}", problem="there is no base to apply it to")
         if self._base is None:
             head = b""
             for chunk in self._bundle.stream(blob.blob):

@@ -1,8 +1,8 @@
-"""USTAR as bundles use it: regular files, fixed owner, mode and time (POSIX.1-1988 ustar, section 'Extended tar format').
+"""USTAR (POSIX.1-1988) as bundles use it: regular files, fixed owner, mode and time.
 
 Rules:
-- A header has exactly one spelling. The reader takes name and size from it, builds the header again and compares all 512 bytes,
-  so nothing in a header is trusted and nothing in it can be changed unnoticed.
+- A header has exactly one spelling. The reader takes name and size from it, builds the header again and compares all
+  512 bytes, so nothing in a header is trusted and nothing in it can be changed unnoticed.
 - Member data is padded with zeros to 512 bytes; two zero blocks end the file, and nothing follows them.
 """
 
@@ -84,8 +84,8 @@ def _refuse(block: bytes, offset: int) -> None:
 def scan(file: BinaryIO, path: object) -> list[Member]:
     """Every member of a bundle file, data unread, padding and end checked.
 
-    Raises NotABundle when the first header is not that of a bundle, else Truncated, BadHeader, ForbiddenMember, DuplicateMember
-    or OverLimit.
+    Raises NotABundle when the first header is not that of a bundle, else Truncated, BadHeader, ForbiddenMember,
+    DuplicateMember or OverLimit.
     """
     total = file.seek(0, os.SEEK_END)
     file.seek(0)

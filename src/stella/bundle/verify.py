@@ -95,9 +95,13 @@ class Genuine:
 
 def verify_documents(bundle: BundleFile, trust: Trust) -> Genuine:
     """Check every signed document of a bundle; raises the classes of bundle, signing and kernel errors."""
-    checks: list[tuple[str, str]] = [("file", f"{len(bundle.documents)} documents, {len(bundle.blobs)} data blobs, nothing else")]
+    checks: list[tuple[str, str]] = [
+        ("file", f"{len(bundle.documents)} documents, {len(bundle.blobs)} data blobs, nothing else")
+    ]
     _check_claim(bundle, trust)
-    offered = {title.removeprefix("tuf/"): bundle.document(title) for title in bundle.documents if title.startswith("tuf/")}
+    offered = {
+        title.removeprefix("tuf/"): bundle.document(title) for title in bundle.documents if title.startswith("tuf/")
+    }
     update = tuf_client.verify_update(trust.tuf, offered)
     new = f", {len(update.new_roots)} new" if update.new_roots else ""
     checks.append(("trust", f"TUF root {update.root_version}{new}, targets {update.targets_version}"))
@@ -108,11 +112,20 @@ def verify_documents(bundle: BundleFile, trust: Trust) -> Genuine:
         raise WrongChannel(found=policy.channel, expected=trust.channel)
     generation, statement, signed = _release(bundle, policy, update)
     checks.append(
-        ("signature", f"{len(signed.keyids)} of {policy.release.threshold} required release signatures ({generation.signing})")
+        (
+            "signature",
+            f"{len(signed.keyids)} of {policy.release.threshold} required release signatures ({generation.signing})",
+        )
     )
-    packer_payload = signers.verify_packer(policy, bundle.document("packer.dsse.json"), PACKER_TYPE, "packer envelope").payload
+    packer_payload = signers.verify_packer(
+        policy, bundle.document("packer.dsse.json"), PACKER_TYPE, "packer envelope"
+    ).payload
     packer = load(packer_payload, PackerStatement, "packer statement")
-    if (packer.channel_id, packer.generation, packer.root) != (generation.channel_id, generation.generation, generation.root):
+    if (packer.channel_id, packer.generation, packer.root) != (
+        generation.channel_id,
+        generation.generation,
+        generation.root,
+    ):
         raise MixAndMatch(what="packer envelope", problem=f"it names generation {packer.generation} with another root")
     checks.append(("stored forms", "signed by the packer key before anything is unpacked"))
     anchored = _anchor(bundle, generation, policy)
@@ -123,6 +136,8 @@ def verify_documents(bundle: BundleFile, trust: Trust) -> Genuine:
     _check_entries(generation, entries, entries_data)
     checks.append(("content root", f"{generation.root[:16]}... over {len(entries)} entries"))
     blobs = parse_blobs(_list(bundle, "stored.ndjson.zst", packer.stored))
+    if packer.base is None and any(blob.enc == "hdiff" for blob in blobs):
+        raise LayoutMismatch(what="list of stored forms", problem="it has a delta, but the packer names no base")
     return Genuine(
         generation, statement, packer, policy, update, signed.keyids, anchored, entries, entries_data, blobs, checks
     )
@@ -134,7 +149,10 @@ class _Claim(msgspec.Struct):
 
 
 def _check_claim(bundle: BundleFile, trust: Trust) -> None:
-    """Name a foreign channel as such; the claim is unsigned yet, so it can only make the answer clearer, never accept."""
+    """Name a foreign channel as such.
+
+    The claim is unsigned yet, so it can only make the answer clearer, never accept.
+    """
     try:
         claim = msgspec.json.decode(bundle.document("signers.json"), type=_Claim)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
@@ -178,9 +196,7 @@ def _anchor(bundle: BundleFile, generation: Generation, policy: signers.SignerPo
     proved = anchor.verify(token, bytes.fromhex(generation.root), policy.anchors)
     created = parse_time(generation.created)
     if format_time(proved) != named.time or abs(proved - created) > MAX_ANCHOR_SKEW:
-        raise AnchorInvalid(
-            problem=f"it proves {format_time(proved)} for a bundle dated {generation.created}"
-        )
+        raise AnchorInvalid(problem=f"it proves {format_time(proved)} for a bundle dated {generation.created}")
     if bundle.document("time-anchor.json") != anchor.time_anchor_json(proved, named.digest):
         raise MixAndMatch(what="time-anchor.json", problem="it does not describe the proof of time")
     return proved
@@ -200,7 +216,9 @@ def milestone_of(generation: Generation, statement: bytes, envelope: bytes) -> M
 
 
 def _check_milestone(bundle: BundleFile, generation: Generation, statement: bytes) -> None:
-    if bundle.document("milestone.json") != dump(milestone_of(generation, statement, bundle.document("bundle.dsse.json"))):
+    if bundle.document("milestone.json") != dump(
+        milestone_of(generation, statement, bundle.document("bundle.dsse.json"))
+    ):
         raise MixAndMatch(what="milestone.json", problem="it summarises another generation")
 
 
@@ -240,7 +258,7 @@ def judge_time(genuine: Genuine, time: TrustedTime) -> None:
     """Judge expiry and age at trusted time; raises Expired, Stale or ClockBehind."""
     generation = genuine.generation
     role, expiry = genuine.update.expiry
-    limits = [(f"TUF {role}", expiry, None)]
+    limits: list[tuple[str, Instant, Instant | None]] = [(f"TUF {role}", expiry, None)]
     created = parse_time(generation.created)
     limits.append(("bundle", created + generation.valid_for_s + STALE_TOLERANCE, created))
     for what, end, begin in limits:

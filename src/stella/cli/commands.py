@@ -18,7 +18,12 @@ from stella.cli.errors import ExtraInput, MissingInput, UnknownCommand
 from stella.cli.words import Flag, Positional, switch
 from stella.kernel.nearest import nearest
 
-CONTEXT: dict[str, Any] = {"max_content_width": 100}
+MIN_WIDTH, MAX_WIDTH = 50, 98  # columns of help: below it folds beyond sense, above it an eye loses the line
+
+
+def help_width() -> int:
+    """Columns that help is laid out for here."""
+    return max(min(render.columns() - 2, MAX_WIDTH), MIN_WIDTH)
 
 
 def switches() -> list[click.Parameter]:
@@ -45,7 +50,7 @@ class Leaf(click.Command):
     ) -> None:
         super().__init__(
             name,
-            context_settings={**CONTEXT, "allow_extra_args": True},
+            context_settings={"allow_extra_args": True},
             callback=callback,
             params=[*params, *switches()],
             help=summary,
@@ -108,7 +113,6 @@ class Menu(click.Group):
     ) -> None:
         super().__init__(
             name,
-            context_settings=CONTEXT,
             help=summary,
             short_help=summary,
             params=[*params, *switches()],

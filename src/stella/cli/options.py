@@ -42,8 +42,6 @@ def parameter(name: str, kind: object, about: Field, default: object) -> click.P
     many, kind = _unfold(kind)
     required = default is msgspec.NODEFAULT and not about.setting
     rest: dict[str, Any] = {"help": about.help, "metavar": about.metavar or None, "required": required}
-    if not required:
-        rest["default"] = None
     if kind is bool:
         return _switch(name, about, default)
     rest["type"] = _type(kind, about)

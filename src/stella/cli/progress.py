@@ -100,6 +100,8 @@ class OnTerminal:
                 TimeElapsedColumn(),
                 console=Console(stderr=True),
                 transient=True,
+                redirect_stdout=False,
+                redirect_stderr=False,
             )
             self._bar.start()
             self._row = self._bar.add_task(task, total=total, completed=self._done)

@@ -13,7 +13,7 @@ import click
 import stella
 from stella import bootstrap
 from stella.cli import render
-from stella.cli.commands import Menu
+from stella.cli.commands import Menu, help_width
 from stella.cli.flags import Flags
 from stella.cli.words import switch
 
@@ -59,7 +59,7 @@ def call(words: Sequence[str], flags: Flags) -> int:
     """Parse and run; the exit code of what ended well. Raises StellaError for the rest."""
     command = root()
     try:
-        with command.make_context("stella", list(words), obj=flags) as ctx:
+        with command.make_context("stella", list(words), obj=flags, terminal_width=help_width()) as ctx:
             command.invoke(ctx)
     except click.exceptions.Exit as done:
         return done.exit_code

@@ -21,8 +21,8 @@ class MaterialMissing(StellaError):
 class DemoFailed(StellaError):
     """The demo did not end as it should: {problem}.
 
-    The demo checks itself: the site must hold the vendor's bytes and refuse every attack for the right reason. This is a defect, or
-    the machine lacks something; the folder of the demo is left as it was for a look.
+    The demo checks itself: the site must hold the vendor's bytes and refuse every attack for the right reason. This is
+    a defect, or the machine lacks something; the folder of the demo is left as it was for a look.
     """
 
     code = "DEMO-002"

@@ -12,7 +12,9 @@ from stella.operations import arg
 class RunDemo(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Request of demo."""
 
-    dir: Annotated[str, arg("Folder to work in; what an earlier demo left there is replaced.", "folder", metavar="DIR")] = "out/demo"
+    dir: Annotated[
+        str, arg("Folder to work in; what an earlier demo left there is replaced.", "folder", metavar="DIR")
+    ] = "out/demo"
 
 
 class Carried(msgspec.Struct, frozen=True, kw_only=True):

@@ -18,8 +18,8 @@ from stella.operations import Context, operation
 def demo(ctx: Context, want: RunDemo) -> DemoDone:
     """Run the main job from end to end on this machine.
 
-    Two real releases cross a gap: the vendor's side in one folder, a sealed site in another, every step a command that you can
-    run yourself. Then the site is attacked. Writes summary.json and report.html.
+    Two real releases cross a gap: the vendor's side in one folder, a sealed site in another, every step a command that
+    you can run yourself. Then the site is attacked. Writes summary.json and report.html.
     """
     from stella.demo import scenario
 

@@ -51,7 +51,9 @@ def main(arguments: list[str]) -> int:
     quiet: Progress = Quiet()
     context = bootstrap.make_context(bootstrap.configure("site.import", os.environ), quiet, os.environ)
     try:
-        service.import_bundle(dataclasses.replace(context, clock=WrongClock(int(shift))), ImportBundle(bundle=bundle, dir=site))
+        service.import_bundle(
+            dataclasses.replace(context, clock=WrongClock(int(shift))), ImportBundle(bundle=bundle, dir=site)
+        )
     except StellaError as problem:
         sys.stdout.write(json.dumps(problem.problem()))
         return int(problem.exit)

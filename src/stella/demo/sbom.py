@@ -26,7 +26,8 @@ def normal(name: str) -> str:
 
 
 def _mark(package: Distribution, name: str) -> str:
-    return (package.metadata.get_all(name) or [""])[0].strip()
+    found: list[str] = package.metadata.get_all(name) or [""]
+    return found[0].strip()
 
 
 def _licences(package: Distribution) -> list[dict[str, object]]:

@@ -1,10 +1,13 @@
 """The main job as two people would do it: a vendor's commands in one folder, a sealed site's commands in another.
 
 Rules:
-- Every step is a process of its own that runs the command line; nothing is shared but files that are copied to the medium.
+- Every step is a process of its own that runs the command line; nothing is shared but files that are copied to the
+  medium.
 - The site's processes are sealed: every socket call in them fails.
-- The demo fails when the site does not hold the vendor's bytes, or when an attack is not rejected for the expected reason.
-- Generations are dated a few minutes apart, the last one now, so that one of them can have expired at a time that the site knows.
+- The demo fails when the site does not hold the vendor's bytes, or when an attack is not rejected for the expected
+  reason.
+- Generations are dated a few minutes apart, the last one now, so that one of them can have expired at a time that the
+  site knows.
 """
 
 from __future__ import annotations
@@ -46,11 +49,13 @@ class Side:
         self.steps = steps
         make_directory(folder)
 
-    def try_(self, *arguments: str, module: str = "stella", shown: str = "", **extra: str) -> tuple[int, dict[str, Any], float]:
+    def try_(
+        self, *arguments: str, module: str = "stella", shown: str = "", **extra: str
+    ) -> tuple[int, dict[str, Any], float]:
         """Run a command in this side's folder; returns exit code, JSON and seconds."""
         begin = time.perf_counter()
         command = [sys.executable, "-m", module, *arguments, *(["--json"] if module == "stella" else [])]
-        done = subprocess.run(
+        done = subprocess.run(  # noqa: S603  # this interpreter, and words of this module
             command, cwd=self.folder, env=self.environment | extra, capture_output=True, timeout=SECONDS, check=False
         )
         seconds = time.perf_counter() - begin
@@ -86,7 +91,8 @@ def _environment(passphrase: str, **extra: str) -> dict[str, str]:
     plain = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(("STELLA_", "_STELLA")) and name not in {"MIRROR_SIGN_KEY_B64", "REQUIRE_PROD_SIGNING", "SOURCE_DATE_EPOCH"}
+        if not name.startswith(("STELLA_", "_STELLA"))
+        and name not in {"MIRROR_SIGN_KEY_B64", "REQUIRE_PROD_SIGNING", "SOURCE_DATE_EPOCH"}
     }
     return plain | {"STELLA_KEY_PASSPHRASE": passphrase} | extra
 
@@ -104,7 +110,9 @@ class Demo:
         self.vendor = Side("vendor", top / "vendor", _environment(ctx.entropy(16).hex()), self.steps)
         self.site = Side("site", top / "site", _environment(ctx.entropy(16).hex(), STELLA_SEALED="1"), self.steps)
 
-    def create(self, inputs: Inputs, number: int, release: int, *more: str, **extra: str) -> tuple[dict[str, Any], float]:
+    def create(
+        self, inputs: Inputs, number: int, release: int, *more: str, **extra: str
+    ) -> tuple[dict[str, Any], float]:
         """Cut a generation of one of the two releases and put its bundle on the medium."""
         created = format_time(self.now - (4 - number) * APART)
         sources = [os.path.relpath(source.partition("=")[2], self.vendor.folder) for source in inputs.sources(release)]
@@ -138,8 +146,12 @@ class Demo:
         (self.medium / "flipped.stella").write_bytes(whole)
         before, _ = self.site.run("site", "status", "--dir", "D")
         attacks = [
-            self._refused("a flipped byte", "digest_mismatch", "site", "import", "../medium/flipped.stella", "--dir", "D"),
-            self._refused("a replayed old generation", "not_monotonic", "site", "import", "../medium/1.stella", "--dir", "D"),
+            self._refused(
+                "a flipped byte", "digest_mismatch", "site", "import", "../medium/flipped.stella", "--dir", "D"
+            ),
+            self._refused(
+                "a replayed old generation", "not_monotonic", "site", "import", "../medium/1.stella", "--dir", "D"
+            ),
             self._refused(
                 "a clock set back 30 days, to revive an expired generation",
                 "clock_behind",
@@ -226,7 +238,10 @@ def run(ctx: Context, want: RunDemo) -> DemoDone:
         summary=str(top / "summary.json"),
         seconds=round(time.perf_counter() - begin, 2),
     )
-    for name, data in (("report.html", demo_page(result)), ("summary.json", msgspec.json.format(msgspec.json.encode(result)))):
+    for name, data in (
+        ("report.html", demo_page(result)),
+        ("summary.json", msgspec.json.format(msgspec.json.encode(result))),
+    ):
         with replacing(top / name) as file:
             file.write(data)
     return result

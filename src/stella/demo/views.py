@@ -31,7 +31,12 @@ def done(result: DemoDone) -> View:
         for carried in result.generations
     ]
     attacks = [
-        (attack.name, Cell("rejected", "good") if attack.rejected else Cell("ACCEPTED", "bad"), attack.reason, attack.detail)
+        (
+            attack.name,
+            Cell("rejected", "good") if attack.rejected else Cell("ACCEPTED", "bad"),
+            attack.reason,
+            attack.detail,
+        )
         for attack in result.attacks
     ]
     origin = "from the package index" if result.real else "made here, because no package index could be reached"

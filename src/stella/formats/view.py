@@ -1,7 +1,7 @@
 """What a person is shown, as data: slices say what, entries say how.
 
 Rules:
-- Cells are text that is ready to read; numbers are formatted by the functions here so that they look the same everywhere.
+- Cells are text that is ready to read; numbers are formatted by the functions here, so they look the same everywhere.
 - `tone` is a hint for colour; the word in the cell must carry the meaning alone.
 """
 
@@ -49,14 +49,17 @@ class Text(msgspec.Struct, frozen=True):
 View = Sequence[Facts | Table | Text]
 
 
+_STEP = 1000  # from one decimal unit to the next
+
+
 def human_bytes(count: int) -> str:
     """Decimal units with three digits: 812 B, 7.17 MB, 1.07 GB."""
     size = float(count)
     for unit in ("B", "kB", "MB", "GB"):
-        if size < 1000 or unit == "GB":
+        if size < _STEP or unit == "GB":
             break
-        size /= 1000
-    return f"{count} B" if unit == "B" else f"{size:.3g} {unit}" if size < 1000 else f"{size:,.0f} {unit}"
+        size /= _STEP
+    return f"{count} B" if unit == "B" else f"{size:.3g} {unit}" if size < _STEP else f"{size:,.0f} {unit}"
 
 
 def human_count(count: int) -> str:

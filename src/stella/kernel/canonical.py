@@ -18,13 +18,19 @@ T = TypeVar("T")
 
 
 def dump(value: object) -> bytes:
-    """Canonical UTF-8 bytes of a struct or of plain JSON values (RFC 8785). Raises rfc8785's errors on NaN or unsafe integers."""
+    """Canonical UTF-8 bytes of a struct or of plain JSON values (RFC 8785).
+
+    Raises rfc8785's errors on NaN or unsafe integers.
+    """
     plain = msgspec.to_builtins(value)
     return rfc8785.dumps(plain)
 
 
 def parse(data: bytes, kind: type[T], what: str) -> T:
-    """Parse JSON bytes into `kind`; raises NotJson naming `what`. Unknown fields are refused where the struct forbids them."""
+    """Parse JSON bytes into `kind`; raises NotJson naming `what`.
+
+    Unknown fields are refused where the struct forbids them.
+    """
     try:
         return msgspec.json.decode(data, type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:

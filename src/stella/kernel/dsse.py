@@ -89,8 +89,8 @@ def _decode(text: str, what: str) -> bytes:
 def verify(data: bytes, payload_type: str, keys: Iterable[Verifier], threshold: int, what: str) -> Verified:
     """Check an envelope and return its payload.
 
-    Raises NotJson, WrongPayloadType, KeyUnknown (no trusted key is involved), BadSignature (a trusted key is named, none is
-    valid) or BelowThreshold. `threshold` counts distinct keys and is at least 1.
+    Raises NotJson, WrongPayloadType, KeyUnknown (no trusted key is involved), BadSignature (a trusted key is named,
+    none is valid) or BelowThreshold. `threshold` counts distinct keys and is at least 1.
     """
     envelope = parse(data, Envelope, what)
     if envelope.payload_type != payload_type:

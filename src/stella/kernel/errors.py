@@ -1,11 +1,12 @@
 """The error form that every layer raises and every entry renders.
 
 Rules:
-- One class per situation. The first line of its docstring is the message, with `{fact}` fields that the raiser fills; the
-  rest of the docstring is what `stella explain CODE` prints.
+- One class per situation. The first line of its docstring is the message, with `{fact}` fields that the raiser fills;
+  the rest of the docstring is what `stella explain CODE` prints.
 - `code` is stable for ever, `exit` is the process exit code, `reason` the word in JSON that names the failed check.
 - `hint` names the next command or the one thing to change; it may use the same fields.
-- The classes of a package live in its `errors.py`, which imports nothing heavy, so that `explain` works offline and fast.
+- The classes of a package live in its `errors.py`, which imports nothing heavy, so that `explain` works offline and
+  fast.
 """
 
 from __future__ import annotations
@@ -81,15 +82,17 @@ class StellaError(Exception):
             "reason": self.reason,
             "exit": int(self.exit),
             "hint": self.advice,
-            "facts": {name: fact if isinstance(fact, (bool, int, list)) else str(fact) for name, fact in self.facts.items()},
+            "facts": {
+                name: fact if isinstance(fact, (bool, int, list)) else str(fact) for name, fact in self.facts.items()
+            },
         }
 
 
 class NotJson(StellaError):
     """{what} is not the JSON that was expected: {problem}.
 
-    A document could not be parsed, has an unknown field, a field of the wrong type, a number outside its range or a key twice.
-    Nothing is guessed: obtain the document again from the one who made it.
+    A document could not be parsed, has an unknown field, a field of the wrong type, a number outside its range or a key
+    twice. Nothing is guessed: obtain the document again from the one who made it.
     """
 
     code = "DOC-001"
@@ -101,8 +104,8 @@ class NotJson(StellaError):
 class NotCanonical(StellaError):
     """{what} is not in canonical form (RFC 8785).
 
-    Signed documents have exactly one spelling, so that no two byte strings mean the same thing. This one has extra white space,
-    unsorted keys or another spelling of a value.
+    Signed documents have exactly one spelling, so that no two byte strings mean the same thing. This one has extra
+    white space, unsorted keys or another spelling of a value.
     """
 
     code = "DOC-002"
@@ -149,7 +152,8 @@ class IllegalMove(StellaError):
 class WrongPayloadType(StellaError):
     """Envelope holds `{found}`, expected `{expected}`.
 
-    A signature over one kind of document must never be accepted for another kind; the payload type is part of what is signed.
+    A signature over one kind of document must never be accepted for another kind; the payload type is part of what is
+    signed.
     """
 
     code = "SIGN-001"
@@ -161,8 +165,8 @@ class WrongPayloadType(StellaError):
 class KeyUnknown(StellaError):
     """None of the {signatures} signatures is by a trusted key ({trusted} trusted keys).
 
-    The signer is not in the signer policy of this channel. The bundle may belong to another channel, or the site's trust is older
-    than a key rotation it never received.
+    The signer is not in the signer policy of this channel. The bundle may belong to another channel, or the site's
+    trust is older than a key rotation it never received.
     """
 
     code = "SIGN-002"

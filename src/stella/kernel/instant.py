@@ -3,8 +3,8 @@
 Rules:
 - An instant is whole seconds since 1970 in UTC; a duration is whole seconds. No float ever holds a time.
 - A proof of time says "not earlier than", never "now": the floor only rises.
-- The local clock alone decides nothing: behind the floor the floor counts, and far ahead of it the floor counts as well, until
-  a proof of time near the local clock, or two people, confirm it.
+- The local clock alone decides nothing: behind the floor the floor counts, and far ahead of it the floor counts as
+  well, until a proof of time near the local clock, or two people, confirm it.
 """
 
 from __future__ import annotations

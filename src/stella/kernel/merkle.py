@@ -27,16 +27,14 @@ def node_hash(left: bytes, right: bytes) -> bytes:
 def root_of(leaves: Iterable[bytes]) -> bytes:
     """Root over leaf *data* in order, in O(log n) memory."""
     stack: list[bytes] = []
-    count = 0
     sha = hashlib.sha256
-    for data in leaves:
+    for count, data in enumerate(leaves):
         node = sha(b"\x00" + data).digest()
         merges = count
         while merges & 1:
             node = sha(b"\x01" + stack.pop() + node).digest()
             merges >>= 1
         stack.append(node)
-        count += 1
     if not stack:
         return EMPTY
     node = stack.pop()

@@ -15,7 +15,9 @@ class Subject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     digest: dict[str, str]
 
 
-class Statement(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"type": "_type", "predicate_type": "predicateType"}):
+class Statement(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"type": "_type", "predicate_type": "predicateType"}
+):
     """An in-toto Statement v1; `predicate` is plain JSON that the predicate's owner reads."""
 
     type: str

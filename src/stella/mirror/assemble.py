@@ -1,9 +1,12 @@
 """Turns files into entries and stored blobs: hash, deduplicate, pack, compress, keep.
 
 Rules:
-- Entries and blobs are a pure function of the files: not of the number of workers, the order of the walk, or the channel's past.
-- Small files share packs, cut at borders that the content decides, so that a changed file changes one pack and not all behind it.
-- A file is read once when it fits in memory, else twice; when its bytes or its stamp change in between, everything stops.
+- Entries and blobs are a pure function of the files: not of the number of workers, the order of the walk, or the
+  channel's past.
+- Small files share packs, cut at borders that the content decides, so that a changed file changes one pack and not all
+  behind it.
+- A file is read once when it fits in memory, else twice; when its bytes or its stamp change in between, everything
+  stops.
 - Blobs that the store already has are not written again.
 """
 
@@ -13,13 +16,13 @@ import hashlib
 import os
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from stella.bundle.codec import TRIAL, compress_stream, encode, looks_compressed
 from stella.bundle.contents import blob_key
 from stella.bundle.limits import CHUNK, PACK_MASK, PACK_MAX, PACK_MIN, SMALL, WHOLE
-from stella.bundle.model import Blob, Encoding, Entry
+from stella.bundle.model import Blob, Encoding, Entry, blob_order
 from stella.kernel.digest import sha256
 from stella.mirror.errors import SourceChanged
 from stella.mirror.sources import SourceFile
@@ -38,6 +41,9 @@ class Known:
 
     def __init__(self, blobs: Iterable[Blob] = ()) -> None:
         self._by_content = {blob.holds: blob for blob in blobs}
+
+    def __bool__(self) -> bool:
+        return bool(self._by_content)
 
     def find(self, holds: tuple[str, ...]) -> Blob | None:
         """The blob that yields exactly these contents in this order."""
@@ -144,7 +150,7 @@ class Assembler:
             except BaseException:
                 pool.shutdown(wait=True, cancel_futures=True)
                 raise
-        return entries, sorted(blobs, key=lambda blob: blob.blob)
+        return entries, sorted(blobs, key=blob_order)
 
     def _claim(self, digest: str) -> bool:
         with self._lock:
@@ -181,24 +187,30 @@ class Assembler:
 
     def _single(self, file: SourceFile) -> tuple[str, Blob | None]:
         """Digest and, the first time this content is met, the stored blob of a file with a blob of its own."""
-        data = b"".join(_pieces(file)) if file.size <= WHOLE else None
-        if data is not None:
+        if file.size <= WHOLE:
+            data = b"".join(_pieces(file))
             digest = sha256(data)
-        else:
-            hasher = hashlib.sha256()
-            for chunk in _pieces(file):
-                hasher.update(chunk)
-            digest = hasher.hexdigest()
-        if not self._claim(digest):
-            return digest, None
-        known = self._known.find((digest,))
-        if known:
-            return digest, known
-        if data is not None:
-            return digest, keep_blob(self._store, (digest,), *encode(data))
-        return digest, self._stream(file, digest)
+            return digest, self._first(digest, lambda: keep_blob(self._store, (digest,), *encode(data)))
+        if not self._known:  # nothing can be known yet, so one pass does both
+            digest, blob = self._stream(file)
+            return digest, self._first(digest, lambda: blob)
+        hasher = hashlib.sha256()
+        for chunk in _pieces(file):
+            hasher.update(chunk)
+        digest = hasher.hexdigest()
+        return digest, self._first(digest, lambda: self._again(file, digest))
 
-    def _stream(self, file: SourceFile, digest: str) -> Blob:
+    def _first(self, digest: str, make: Callable[[], Blob]) -> Blob | None:
+        return (self._known.find((digest,)) or make()) if self._claim(digest) else None
+
+    def _again(self, file: SourceFile, digest: str) -> Blob:
+        found, blob = self._stream(file)
+        if found != digest:
+            raise SourceChanged(path=file.file)
+        return blob
+
+    def _stream(self, file: SourceFile) -> tuple[str, Blob]:
+        """Hash and store a large file in one pass; its content digest and its blob."""
         hasher, stored = hashlib.sha256(), hashlib.sha256()
 
         def watched() -> Iterator[bytes]:
@@ -214,11 +226,10 @@ class Assembler:
                 if not raw:
                     stored.update(piece)
                 size += spool.write(piece)
-            if hasher.hexdigest() != digest:
-                raise SourceChanged(path=file.file)
+            digest = hasher.hexdigest()
             name = digest if raw else stored.hexdigest()
             spool.place(blob_key(name))
-        return Blob(blob=name, enc="raw" if raw else "zstd", holds=(digest,), size=size)
+        return digest, Blob(blob=name, enc="raw" if raw else "zstd", holds=(digest,), size=size)
 
 
 def _entry(file: SourceFile, digest: str) -> Entry:

@@ -3,7 +3,8 @@
 Rules:
 - Documents are objects in the store by digest; `head.json` and the records name them. Flipping `head.json` publishes.
 - `tuf/` and `trust/` are made from the head after the flip, and again by the next command if a kill came in between.
-- Private keys are encrypted before they are written, and are read only by the steps that need them.
+- Private keys are encrypted before they are written, and are read only by the steps that need them. One that the head
+  does not name any more, or that a killed run has left before it was named, is deleted together with that rendering.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from stella.mirror.errors import GenerationMissing, KeyFileMissing, NoChannel
 from stella.mirror.model import Channel, GenerationRecord, Head
 from stella.runtime.errors import ObjectMissing
 from stella.runtime.ports import Folder
-from stella.signing import tuf_repository
+from stella.signing import signers, tuf_repository
 from stella.signing.authority import Authority
 from stella.signing.keys import PrivateKey, TimestampKey
 
@@ -77,7 +78,10 @@ class ChannelFolder:
         """Records up to the head, oldest first; what a kill left above the head does not count."""
         head = self.head().generation
         top = head.generation if head else 0
-        found = [parse(self.folder.read(key, MAX_DOCUMENT), GenerationRecord, key) for key in self.folder.keys("generations/")]
+        found = [
+            parse(self.folder.read(key, MAX_DOCUMENT), GenerationRecord, key)
+            for key in self.folder.keys("generations/")
+        ]
         return [record for record in found if record.generation <= top]
 
     def record(self, generation: int) -> GenerationRecord:
@@ -105,17 +109,20 @@ class ChannelFolder:
         """Publish: the one atomic step of every change."""
         self.folder.write("head.json", dump(head))
 
-    def publish(self) -> None:
-        """Make `tuf/` and `trust/` say what the head says; does nothing when they do."""
+    def publish(self, channel: Channel | None = None) -> None:
+        """Make `tuf/`, `trust/` and `keys/` say what the head says; does nothing when they do.
+
+        A channel that is being laid hands itself over, since its file is the last one to be written.
+        """
         head = self.head()
-        channel = self.channel()
+        channel = channel or self.channel()
         titles = {title: digest for title, digest in head.documents.items() if title.startswith("tuf/")}
         renderings = {f"tuf/metadata/{title.removeprefix('tuf/')}": digest for title, digest in titles.items()}
         roots = [title for title in titles if title.endswith(".root.json")]
         newest = max(roots, key=lambda title: int(title.removeprefix("tuf/").partition(".")[0]))
         renderings["trust/root.json"] = titles[newest]
-        signers = head.documents["signers.json"]
-        renderings[f"tuf/targets/{signers}.signers.json"] = signers
+        policy = head.documents["signers.json"]
+        renderings[f"tuf/targets/{policy}.signers.json"] = policy
         for record in self.records()[-1:]:
             statement = record.documents["statement.json"]
             renderings[f"tuf/targets/generations/{statement}.{record.generation:08d}.json"] = statement
@@ -123,6 +130,21 @@ class ChannelFolder:
             self._render(key, self.document(digest))
         trust = TrustFolder(channel=channel.channel, channel_id=channel.channel_id)
         self._render("trust/channel.json", dump(trust))
+        self._drop_keys(head, titles[newest])
+
+    def _drop_keys(self, head: Head, root: str) -> None:
+        """Delete private keys that no longer count; files whose names are not of that form are let alone."""
+        policy = signers.parse(self.document(head.documents["signers.json"]))
+        trusted = tuf_repository.root_of({"1.root.json": self.document(root)})
+        named = {role: set(keys.keyids) for role, keys in trusted.roles.items()}
+        named["release"] = {key.keyid for key in policy.release.keys}
+        named["packer"] = {key.keyid for key in policy.packer.keys}
+        named["anchor"] = {policy.anchors[-1].name}
+        counted = {key_path(role, keyid) for role, keyids in named.items() for keyid in keyids}
+        for key in list(self.folder.keys("keys/")):
+            role, _, rest = key.removeprefix("keys/").partition("-")
+            if role in named and len(rest) == ID + len(".pem") and key not in counted:
+                self.folder.remove(key)
 
     def _render(self, key: str, data: bytes) -> None:
         if not self.folder.exists(key) or self.folder.read(key, MAX_DOCUMENT) != data:
@@ -134,7 +156,9 @@ class ChannelFolder:
         """Encrypt and write private keys (role, id, key); `vault` is another medium whose files have no folder."""
         for role, keyid, key in keys:
             path = key_path(role, keyid)
-            (vault or self.folder).write(path.removeprefix("keys/") if vault else path, key.to_pem(passphrase), private=True)
+            (vault or self.folder).write(
+                path.removeprefix("keys/") if vault else path, key.to_pem(passphrase), private=True
+            )
 
     def _pem(self, role: str, keyid: str, vault: Folder | None) -> bytes:
         path = key_path(role, keyid)
@@ -147,9 +171,10 @@ class ChannelFolder:
         """A private key; raises KeyFileMissing or WrongPassphrase."""
         return PrivateKey.from_pem(self._pem(role, keyid, vault), passphrase, key_path(role, keyid))
 
-    def has_key(self, role: str, keyid: str) -> bool:
-        """Whether the private key is in the channel folder."""
-        return self.folder.exists(key_path(role, keyid))
+    def has_key(self, role: str, keyid: str, vault: Folder | None = None) -> bool:
+        """Whether the private key is in the channel folder, or on the other medium."""
+        path = key_path(role, keyid)
+        return vault.exists(path.removeprefix("keys/")) if vault else self.folder.exists(path)
 
     def online_keys(self, metadata: Mapping[str, bytes], passphrase: bytes) -> dict[str, list[PrivateKey]]:
         """Private keys of the online TUF roles that the newest root names."""

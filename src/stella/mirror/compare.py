@@ -2,7 +2,8 @@
 
 Rules:
 - Nothing is verified here: it says what the files claim. `stella mirror verify` and the import decide.
-- Advisories and packages are read from the contents; what a thin bundle leaves to its base is looked up in the other file.
+- Advisories and packages are read from the contents; what a thin bundle leaves to its base is looked up in the other
+  file.
 """
 
 from __future__ import annotations
@@ -56,7 +57,9 @@ def advisory_ids(data: bytes) -> list[str]:
 def package_names(data: bytes) -> list[str]:
     """Packages as `name version` in a CycloneDX or SPDX JSON document; none when it is something else."""
     try:
-        return [f"{found.name} {found.version}".strip() for found in msgspec.json.decode(data, type=_CycloneDx).components]
+        return [
+            f"{found.name} {found.version}".strip() for found in msgspec.json.decode(data, type=_CycloneDx).components
+        ]
     except (msgspec.MsgspecError, UnicodeDecodeError):
         pass
     try:
@@ -80,7 +83,10 @@ class _Side:
 
 
 def _named(old: _Side, new: _Side, category: str) -> tuple[set[str], set[str], set[str]] | None:
-    """Names in the contents of a category on both sides, and what could not be read; None when there are no contents."""
+    """Names in the contents of a category on both sides, and what could not be read.
+
+    None when there are no contents.
+    """
     wanted = (old.wanted(category), new.wanted(category))
     read = advisory_ids if category == "advisories" else package_names
     names: dict[str, list[str]] = {}

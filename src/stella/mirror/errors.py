@@ -92,14 +92,16 @@ class ClockBehindChannel(StellaError):
 class ProductionKeyMissing(StellaError):
     """Production signing is required and {problem}.
 
-    `mirror.require_prod_signing` (REQUIRE_PROD_SIGNING=1) refuses to sign with anything but a production key that the channel's
-    signer policy knows.
+    `mirror.require_prod_signing` (REQUIRE_PROD_SIGNING=1) refuses to sign with anything but a production key that the
+    channel's signer policy knows.
     """
 
     code = "MIRROR-008"
     exit = Exit.USAGE
     reason = "test_key"
-    hint = "set MIRROR_SIGN_KEY_B64 to the base64 of the Ed25519 PEM; enrol it with `stella mirror rotate --role release`"
+    hint = (
+        "set MIRROR_SIGN_KEY_B64 to the base64 of the Ed25519 PEM; enrol it with `stella mirror rotate --role release`"
+    )
 
 
 class GenerationMissing(StellaError):
@@ -117,8 +119,8 @@ class GenerationMissing(StellaError):
 class ReceiptRefused(StellaError):
     """Receipt cannot be used: {problem}.
 
-    A receipt is signed by the site that wrote it and names a generation and root of this channel. Without a usable one a full
-    bundle is always possible.
+    A receipt is signed by the site that wrote it and names a generation and root of this channel. Without a usable one
+    a full bundle is always possible.
     """
 
     code = "MIRROR-010"

@@ -1,14 +1,17 @@
 """Writes a generation as the files of the thin bundle v1, for readers that know that format alone.
 
 Rules:
-- The tar is plain ustar, sorted as v1 asks, gzip without name and time; JSON has sorted keys, indent 2 and a final newline.
-- The signatures are right where v1's own were not: DSSE over the pre-authentication encoding, by the channel's release keys.
+- The tar is plain ustar, sorted as v1 asks, gzip without name and time; JSON has sorted keys, indent 2 and a final
+  newline.
+- The signatures are right where v1's own were not: DSSE over the pre-authentication encoding, by the channel's release
+  keys.
 - The TUF metadata is the channel's own, unchanged: the same keys must never sign a second history.
 """
 
 from __future__ import annotations
 
 import gzip
+import hashlib
 import io
 import json
 import tarfile
@@ -60,16 +63,19 @@ def _member(name: str, size: int) -> tarfile.TarInfo:
     return info
 
 
+def _tar(file: gzip.GzipFile) -> tarfile.TarFile:
+    return tarfile.open(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT)
+
+
 def _gzipped(file: BinaryIO) -> gzip.GzipFile:
     return gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0)
 
 
 def _policies(entries: list[Entry], contents: Contents, path: Path) -> None:
-    with writing(path), path.open("wb") as file, _gzipped(file) as packed:
-        with tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as tar:
-            for entry in entries:
-                if entry.category == "policies":
-                    tar.addfile(_member(entry.path, entry.size), io.BytesIO(contents.read(entry.digest)))
+    with writing(path), path.open("wb") as file, _gzipped(file) as packed, _tar(packed) as tar:
+        for entry in entries:
+            if entry.category == "policies":
+                tar.addfile(_member(entry.path, entry.size), io.BytesIO(contents.read(entry.digest)))
 
 
 def _indexes(entries: list[Entry]) -> dict[str, bytes]:
@@ -80,8 +86,6 @@ def _indexes(entries: list[Entry]) -> dict[str, bytes]:
 
 
 def _digest(path: Path) -> str:
-    import hashlib
-
     hasher = hashlib.sha256()
     for chunk in chunks_of(open_file(path)):
         hasher.update(chunk)
@@ -96,27 +100,34 @@ def _manifest(generation: Generation, layers: list[Path], indexes: Mapping[str, 
         "sourceClock": generation.source_clock,
         "validForSeconds": generation.valid_for_s,
         "layers": [
-            {"digest": f"sha256:{_digest(path)}", "path": f"layers/{path.name}", "size": path.stat().st_size} for path in layers
+            {"digest": f"sha256:{_digest(path)}", "path": f"layers/{path.name}", "size": path.stat().st_size}
+            for path in layers
         ],
         "indexes": [{"digest": f"sha256:{sha256(data)}", "name": name} for name, data in indexes.items()],
     }
 
 
 def _pack(manifest: bytes, layers: list[Path], indexes: Mapping[str, bytes], target: Path) -> None:
-    with writing(target), target.open("wb") as file, _gzipped(file) as packed:
-        with tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as tar:
-            tar.addfile(_member("manifest.json", len(manifest)), io.BytesIO(manifest))
-            for layer in layers:
-                with open_file(layer) as source:
-                    tar.addfile(_member(f"layers/{layer.name}", layer.stat().st_size), source)
-            for name, data in indexes.items():
-                tar.addfile(_member(f"indexes/{name}", len(data)), io.BytesIO(data))
+    with writing(target), target.open("wb") as file, _gzipped(file) as packed, _tar(packed) as tar:
+        tar.addfile(_member("manifest.json", len(manifest)), io.BytesIO(manifest))
+        for layer in layers:
+            with open_file(layer) as source:
+                tar.addfile(_member(f"layers/{layer.name}", layer.stat().st_size), source)
+        for name, data in indexes.items():
+            tar.addfile(_member(f"indexes/{name}", len(data)), io.BytesIO(data))
 
 
-def _kit(generation: Generation, record: GenerationRecord, tarball: tuple[str, int], manifest: bytes) -> dict[str, object]:
+def _kit(
+    generation: Generation, record: GenerationRecord, tarball: tuple[str, int], manifest: bytes
+) -> dict[str, object]:
     return {
         "artifacts": [
-            {"digest": f"sha256:{tarball[0]}", "media_type": "application/gzip", "path": f"{NAME}.tar.gz", "size": tarball[1]},
+            {
+                "digest": f"sha256:{tarball[0]}",
+                "media_type": "application/gzip",
+                "path": f"{NAME}.tar.gz",
+                "size": tarball[1],
+            },
             {
                 "digest": f"sha256:{sha256(manifest)}",
                 "media_type": "application/json",
@@ -133,7 +144,12 @@ def _kit(generation: Generation, record: GenerationRecord, tarball: tuple[str, i
 
 
 def _small_files(
-    ctx: Context, store: ChannelFolder, record: GenerationRecord, generation: Generation, manifest: Mapping[str, object], tar: Path
+    ctx: Context,
+    store: ChannelFolder,
+    record: GenerationRecord,
+    generation: Generation,
+    manifest: Mapping[str, object],
+    tar: Path,
 ) -> Iterator[tuple[str, bytes]]:
     passphrase = ctx.secret(ctx.settings.keys.passphrase)
     policy = signers.parse(store.document(store.head().documents["signers.json"]))

@@ -22,6 +22,7 @@ from stella.kernel.canonical import parse
 from stella.kernel.instant import TrustedTime, format_time, judge, parse_duration, raise_floor
 from stella.mirror.errors import BadReport
 from stella.mirror.model import BundleShown, BundleVerified, Check, FileRow, ShowBundle, VerifyBundle
+from stella.mirror.report import bundle_page
 from stella.operations import Context
 from stella.runtime.files import DiskFolder, make_directory, read_file, replacing
 from stella.signing import tuf_client
@@ -138,8 +139,6 @@ def show(ctx: Context, want: ShowBundle) -> BundleShown:
         reports=tuple(path for _, path in reports),
     )
     for _, path in reports:
-        from stella.mirror.report import bundle_page
-
         make_directory(Path(path).absolute().parent)
         with replacing(Path(path)) as file:
             file.write(bundle_page(shown, checks))

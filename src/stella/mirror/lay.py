@@ -43,9 +43,7 @@ def passphrase_of(ctx: Context) -> bytes:
     return passphrase
 
 
-def release_role(
-    ctx: Context, signer_count: int, threshold: int
-) -> tuple[PolicyRole, dict[str, PrivateKey]]:
+def release_role(ctx: Context, signer_count: int, threshold: int) -> tuple[PolicyRole, dict[str, PrivateKey]]:
     """A release role and the development keys made for it, by key id. A given production key takes the first place."""
     if not 1 <= threshold <= signer_count:
         raise BadThreshold(threshold=threshold, signers=signer_count)
@@ -100,10 +98,11 @@ def init(ctx: Context, want: InitChannel) -> ChannelLaid:
         store.write_keys([(role, key.keyid, key) for role, key in named], passphrase)
         store.write_authority(policy.anchors[0].name, authority, passphrase)
         store.flip(Head(generation=None, documents={title: store.keep(data) for title, data in documents.items()}))
+        channel = Channel(channel=want.channel, channel_id=channel_id, created=format_time(now))
+        store.publish(channel)
         store.folder.write(
-            "channel.json", dump(Channel(channel=want.channel, channel_id=channel_id, created=format_time(now)))
-        )
-        store.publish()
+            "channel.json", dump(channel)
+        )  # the last file: without it there is no channel, and init can run again
     root = tuf_repository.newest_root(metadata)
     return ChannelLaid(
         channel=want.channel,
@@ -139,7 +138,8 @@ def status(want: ChannelStatus) -> ChannelShown:
     for name, role in (("release", policy.release), ("packer", policy.packer)):
         rows.append(RoleRow(name, tuple(key.keyid for key in role.keys), role.threshold, None, None))
     rows += [
-        RoleRow("anchor", (sha256(base64.b64decode(root.certificate)),), 1, None, root.valid_to) for root in policy.anchors
+        RoleRow("anchor", (sha256(base64.b64decode(root.certificate)),), 1, None, root.valid_to)
+        for root in policy.anchors
     ]
     mark: Mark | None = head.generation
     return ChannelShown(

@@ -79,11 +79,19 @@ class CreateBundle(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rena
     out: Annotated[str, arg("Bundle file to write.", "file_out", metavar="B.stella")]
     source: Annotated[
         tuple[str, ...],
-        arg("Folder or file to mirror; leave out to write the newest generation again.", "source", metavar="[CATEGORY=]PATH..."),
+        arg(
+            "Folder or file to mirror; leave out to write the newest generation again.",
+            "source",
+            metavar="[CATEGORY=]PATH...",
+        ),
     ] = ()
-    receipt: Annotated[str | None, arg("Receipt of the site: makes the thinnest bundle for it.", "file_in", metavar="RECEIPT")] = None
+    receipt: Annotated[
+        str | None, arg("Receipt of the site: makes the thinnest bundle for it.", "file_in", metavar="RECEIPT")
+    ] = None
     generation: Annotated[int | None, arg("Write this earlier generation again.", metavar="N")] = None
-    created: Annotated[str | None, arg("Time of creation instead of now; also SOURCE_DATE_EPOCH.", metavar="TIME")] = None
+    created: Annotated[str | None, arg("Time of creation instead of now; also SOURCE_DATE_EPOCH.", metavar="TIME")] = (
+        None
+    )
     renew: Annotated[bool, arg("Cut a new generation even if nothing has changed.")] = False
 
 
@@ -114,7 +122,9 @@ class VerifyBundle(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     bundle: Annotated[str, arg("Bundle file.", "file_in", positional=True, metavar="B.stella")]
     trust: Annotated[str, arg("Trust folder of the channel, got out of band.", "folder", metavar="T")]
-    base: Annotated[str | None, arg("Bundle that a thin one builds on: checks the deltas too.", "file_in", metavar="BASE.stella")] = None
+    base: Annotated[
+        str | None, arg("Bundle that a thin one builds on: checks the deltas too.", "file_in", metavar="BASE.stella")
+    ] = None
 
 
 class Check(msgspec.Struct, frozen=True):
@@ -271,7 +281,9 @@ class RotateKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     dir: Annotated[str, arg(DIR_HELP, "folder", metavar="M")]
     role: Annotated[Role, arg("Whose keys to replace.", metavar="ROLE")]
-    root_keys: Annotated[str | None, arg("Folder of the root keys when they are on another medium.", "folder", metavar="DIR")] = None
+    root_keys: Annotated[
+        str | None, arg("Folder of the root keys when they are on another medium.", "folder", metavar="DIR")
+    ] = None
 
 
 class KeyRotated(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema", tag="stella.mirror.rotate@1"):

@@ -34,8 +34,9 @@ from stella.operations import Context, operation
 def init(ctx: Context, want: InitChannel) -> ChannelLaid:
     """Lay a channel: keys, signer policy, and a trust folder for its sites.
 
-    Private keys are encrypted with the passphrase of `keys.passphrase` (STELLA_KEY_PASSPHRASE). With MIRROR_SIGN_KEY_B64 set the
-    channel is signed by that production key; otherwise by a development key, and every bundle says so.
+    Private keys are encrypted with the passphrase of `keys.passphrase` (STELLA_KEY_PASSPHRASE). With
+    MIRROR_SIGN_KEY_B64 set the channel is signed by that production key; otherwise by a development key, and every
+    bundle says so.
     """
     from stella.mirror import lay
 
@@ -58,8 +59,9 @@ def init(ctx: Context, want: InitChannel) -> ChannelLaid:
 def create(ctx: Context, want: CreateBundle) -> BundleCreated:
     """Cut a generation from sources, sign it, and write its bundle.
 
-    The same content gives the same generation and the same bytes again. With a receipt the bundle carries only what that site
-    lacks, as binary deltas where they pay. Before anything is published the file passes the importer's own checks.
+    The same content gives the same generation and the same bytes again. With a receipt the bundle carries only what
+    that site lacks, as binary deltas where they pay. Before anything is published the file passes the importer's own
+    checks.
     """
     from stella.mirror import service
 
@@ -89,7 +91,9 @@ def verify(ctx: Context, want: VerifyBundle) -> BundleVerified:
     "GET /v1/mirror/bundles/{bundle}",
     scope="mirror:read",
     view=views.shown,
-    example="stella mirror show B.stella --files\nstella mirror show B.stella --trust M/trust --report html=bundle.html",
+    example=(
+        "stella mirror show B.stella --files\nstella mirror show B.stella --trust M/trust --report html=bundle.html"
+    ),
 )
 def show(ctx: Context, want: ShowBundle) -> BundleShown:
     """Show what a bundle says it holds."""
@@ -132,13 +136,15 @@ def status(ctx: Context, want: ChannelStatus) -> ChannelShown:
     "POST /v1/mirror/rotations",
     scope="mirror:admin",
     view=views.rotated,
-    example="stella mirror rotate --dir M --role release\nstella mirror rotate --dir M --role root --root-keys /media/vault",
+    example=(
+        "stella mirror rotate --dir M --role release\nstella mirror rotate --dir M --role root --root-keys /media/vault"
+    ),
 )
 def rotate(ctx: Context, want: RotateKey) -> KeyRotated:
     """Replace the keys of a role; the next bundle carries the change.
 
-    A new root is signed by the old root keys and by the new ones, and the chain of roots is kept. Each site asks for a second
-    approver before it follows.
+    A new root is signed by the old root keys and by the new ones, and the chain of roots is kept. Each site asks for a
+    second approver before it follows.
     """
     from stella.mirror import rotate as rotation
 

@@ -1,9 +1,11 @@
 """Cuts generations: from signed root to head, in one order that a kill cannot break.
 
 Rules:
-- Proof of time first, then the statement that names it, then TUF, then the milestone; the packer signs each file by itself.
-- The finished file passes the importer's own checks under its temporary name; then the head is flipped; then the file is renamed.
-  A kill before the flip leaves the channel as it was; after it, the next run writes the same generation again.
+- Proof of time first, then the statement that names it, then TUF, then the milestone; the packer signs each file by
+  itself.
+- The finished file passes the importer's own checks under its temporary name; then the head is flipped; then the file
+  is renamed. A kill before the flip leaves the channel as it was; after it, the next run writes the same generation
+  again.
 - The same content and the same trust give the same generation again, not a new one.
 """
 
@@ -29,6 +31,7 @@ from stella.bundle.model import (
     Mark,
     PackerStatement,
     dump_lines,
+    members_of,
     root_of_lines,
     tally,
 )
@@ -126,7 +129,9 @@ def cut_generation(
     )
     envelope = dsse.sign(PAYLOAD_TYPE, statement, release.keys)
     signers_data = store.document(head.documents["signers.json"])
-    tuf = _tuf(ctx, store, head, {SIGNERS_TARGET: signers_data, generation_target(number): statement}, created, passphrase)
+    tuf = _tuf(
+        ctx, store, head, {SIGNERS_TARGET: signers_data, generation_target(number): statement}, created, passphrase
+    )
     documents = {
         "bundle.dsse.json": envelope,
         "milestone.json": dump(milestone_of(generation, statement, envelope)),
@@ -214,9 +219,7 @@ def write_file(
         root=record.root,
         stored=stored_form,
     )
-    documents = {
-        title: data for title, data in store.documents(record.documents).items() if title not in INTERNAL
-    } | {
+    documents = {title: data for title, data in store.documents(record.documents).items() if title not in INTERNAL} | {
         "packer.dsse.json": dsse.sign(PACKER_TYPE, dump(packed), [packer]),
         "entries.ndjson.zst": entries_blob,
         "stored.ndjson.zst": stored_blob,
@@ -224,7 +227,7 @@ def write_file(
     write_bundle(
         file,
         documents,
-        [(blob.blob, blob.size) for blob in blobs],
+        list(members_of(blobs).items()),
         lambda digest: store.folder.open(blob_key(digest)),
         ctx.progress,
     )
@@ -233,5 +236,3 @@ def write_file(
 def _list_form(lines: bytes) -> tuple[ListForm, bytes]:
     blob = compress(lines)
     return ListForm(blob=sha256(blob), digest=sha256(lines), size=len(lines), stored_size=len(blob)), blob
-
-

@@ -9,7 +9,6 @@ Rules:
 from __future__ import annotations
 
 import base64
-import binascii
 from pathlib import Path
 
 import msgspec
@@ -43,7 +42,7 @@ def read_receipt(store: ChannelFolder, path: Path) -> Receipt:
         public = PublicKey.from_base64(claim.public_key)
         payload = dsse.verify(data, RECEIPT_TYPE, [public], 1, "receipt").payload
         receipt = load(payload, Receipt, "receipt")
-    except (StellaError, binascii.Error) as problem:
+    except (StellaError, ValueError) as problem:
         raise ReceiptRefused(problem=problem.message if isinstance(problem, StellaError) else "not base64") from None
     if receipt.channel_id != store.channel().channel_id:
         raise ReceiptRefused(problem=f"it is of channel `{receipt.channel}`")
@@ -68,7 +67,6 @@ def held_by(store: ChannelFolder, path: Path) -> GenerationRecord:
     except GenerationMissing as problem:
         raise ReceiptRefused(problem=problem.message) from None
     if record.root != receipt.active.root:
-        raise ReceiptRefused(
-            problem=f"generation {record.generation} has root {record.root[:16]}... here and {receipt.active.root[:16]}... there"
-        )
+        here, there = record.root[:16], receipt.active.root[:16]
+        raise ReceiptRefused(problem=f"generation {record.generation} has root {here}... here and {there}... there")
     return record

@@ -4,7 +4,8 @@ Rules:
 - TUF roles are replaced by a new root, signed by the threshold of the old root keys and of the new ones.
 - Release, packer and anchor keys are replaced in the signer policy, which the targets key signs.
 - New keys are written under new names before the head is flipped; the flip decides which ones count.
-- Private keys that no longer count are deleted after the flip; root keys on another medium are left to their owner.
+- Private keys that no longer count are deleted after the flip, by this run or the next command; root keys on another
+  medium are left to their owner.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import msgspec
 from stella.bundle.verify import SIGNERS_TARGET
 from stella.kernel.canonical import dump
 from stella.kernel.instant import format_time
-from stella.mirror.channel import ROOT_KEYS, ChannelFolder, key_path
+from stella.mirror.channel import ROOT_KEYS, ChannelFolder
 from stella.mirror.lay import anchor_root, metadata_of, passphrase_of, release_role
 from stella.mirror.model import Head, KeyRotated, RotateKey
 from stella.mirror.publish import expiries
@@ -49,10 +50,10 @@ def rotate(ctx: Context, want: RotateKey) -> KeyRotated:
         else:
             old, new = turn.policy_role(want.role)
         documents = {f"tuf/{name}": data for name, data in turn.metadata.items()} | {"signers.json": dump(turn.policy)}
-        store.flip(Head(generation=head.generation, documents={title: store.keep(data) for title, data in documents.items()}))
+        store.flip(
+            Head(generation=head.generation, documents={title: store.keep(data) for title, data in documents.items()})
+        )
         store.publish()
-        for keyid in old:
-            store.folder.remove(key_path(want.role, keyid))
     notes = ["Sites learn of it from the next generation: stella mirror create --dir M --source ... --out B.stella"]
     if want.role == "root":
         notes.append("Each site will ask for a second approver: stella site import B.stella --dir D --approver NAME")
@@ -77,13 +78,16 @@ class _Turn:
         self.policy: SignerPolicy = signers.parse(store.document(head.documents["signers.json"]))
 
     def _root_keys(self, vault: Folder, *, in_channel: bool) -> list[PrivateKey]:
-        """As many of the current root keys as the threshold asks for."""
+        """As many of the current root keys as the threshold asks for; any that is at hand will do."""
         role = tuf_repository.root_of(self.metadata).roles["root"]
         folder = None if in_channel else vault
-        keys = [self.store.key("root", keyid, self.passphrase, folder) for keyid in sorted(role.keyids)[: role.threshold]]
-        return keys
+        here = [keyid for keyid in sorted(role.keyids) if self.store.has_key("root", keyid, folder)]
+        chosen = here if len(here) >= role.threshold else sorted(role.keyids)  # the latter names a missing file
+        return [self.store.key("root", keyid, self.passphrase, folder) for keyid in chosen[: role.threshold]]
 
-    def _new_root(self, role: str, made: list[PrivateKey], old_roots: list[PrivateKey], new_roots: list[PrivateKey]) -> None:
+    def _new_root(
+        self, role: str, made: list[PrivateKey], old_roots: list[PrivateKey], new_roots: list[PrivateKey]
+    ) -> None:
         public = [key.public for key in made]
         self.metadata = tuf_repository.rotate(
             self.metadata, role, public, old_roots, new_roots, self.now, expiries(self.ctx)
@@ -96,7 +100,9 @@ class _Turn:
         """New root keys, written where the old ones are."""
         old, old_keys = self._keyids("root"), self._root_keys(vault, in_channel=in_channel)
         made = [PrivateKey.generate(self.ctx.entropy) for _ in range(ROOT_KEYS)]
-        self.store.write_keys([("root", key.keyid, key) for key in made], self.passphrase, None if in_channel else vault)
+        self.store.write_keys(
+            [("root", key.keyid, key) for key in made], self.passphrase, None if in_channel else vault
+        )
         self._new_root("root", made, old_keys, made)
         return old, [key.keyid for key in made]
 
@@ -126,7 +132,9 @@ class _Turn:
             old = [key.keyid for key in policy.packer.keys]
             key = PrivateKey.generate(self.ctx.entropy)
             self.store.write_keys([("packer", key.keyid, key)], self.passphrase)
-            self.policy = msgspec.structs.replace(policy, packer=PolicyRole((policy_key(key.public, development=False),), 1))
+            self.policy = msgspec.structs.replace(
+                policy, packer=PolicyRole((policy_key(key.public, development=False),), 1)
+            )
             new = [key.keyid]
         else:
             old = [policy.anchors[-1].name]

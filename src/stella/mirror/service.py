@@ -2,7 +2,8 @@
 
 Rules:
 - One process at a time changes a channel; whoever comes second is told so at once.
-- Every failure leaves the channel as it was and no half file: only the last step, the flip of the head, is seen by anybody.
+- Every failure leaves the channel as it was and no half file: only the last step, the flip of the head, is seen by
+  anybody.
 """
 
 from __future__ import annotations
@@ -22,15 +23,29 @@ from stella.bundle.receive import Receiver, check_blobs
 from stella.bundle.verify import Trust, verify_documents
 from stella.kernel.canonical import convert, parse
 from stella.kernel.digest import sha256
-from stella.kernel.errors import StellaError
+from stella.kernel.errors import Exit, StellaError
 from stella.kernel.instant import Instant, format_time, parse_time
 from stella.kernel.statement import Statement
 from stella.mirror import receipts
 from stella.mirror.assemble import Assembler, Known
 from stella.mirror.channel import ChannelFolder
-from stella.mirror.errors import ClockBehindChannel, GenerationRetired, NothingToMirror, ProductionKeyMissing, SelfCheckFailed
+from stella.mirror.errors import (
+    ClockBehindChannel,
+    GenerationRetired,
+    NothingToMirror,
+    ProductionKeyMissing,
+    SelfCheckFailed,
+)
 from stella.mirror.model import BundleCreated, CreateBundle, GenerationRecord
-from stella.mirror.publish import Cut, ReleaseKeys, cut_generation, given_production_key, is_trust, keep_record, write_file
+from stella.mirror.publish import (
+    Cut,
+    ReleaseKeys,
+    cut_generation,
+    given_production_key,
+    is_trust,
+    keep_record,
+    write_file,
+)
 from stella.mirror.sources import walk
 from stella.mirror.thin import ThinPlanner
 from stella.operations import Context
@@ -48,14 +63,19 @@ def open_channel(path: str) -> ChannelFolder:
 
 
 def release_keys(ctx: Context, store: ChannelFolder, policy: SignerPolicy, passphrase: bytes) -> ReleaseKeys:
-    """Keys that will sign a generation; raises ProductionKeyMissing when production signing is required and impossible."""
+    """Keys that will sign a generation.
+
+    Raises ProductionKeyMissing when production signing is required and impossible.
+    """
     required = ctx.settings.mirror.require_prod_signing
     known = {key.keyid: key for key in policy.release.keys}
     chosen: list[PrivateKey] = []
     given = given_production_key(ctx)
     if given is not None:
         if given.keyid not in known:
-            raise ProductionKeyMissing(problem=f"the key {given.keyid[:12]} is not in the signer policy of this channel")
+            raise ProductionKeyMissing(
+                problem=f"the key {given.keyid[:12]} is not in the signer policy of this channel"
+            )
         chosen.append(given)
     for key in policy.release.keys:
         if len(chosen) < policy.release.threshold and store.has_key("release", key.keyid):
@@ -115,7 +135,8 @@ def _cut(ctx: Context, store: ChannelFolder, want: CreateBundle, passphrase: byt
     newest = store.records()[-1:]
     known = Known(blob for record in newest for blob in store.blobs(record))
     workers = ctx.settings.mirror.workers or os.cpu_count() or 1
-    entries, blobs = Assembler(store.folder, known, workers, ctx.progress).run(files)
+    with store.folder.batch():
+        entries, blobs = Assembler(store.folder, known, workers, ctx.progress).run(files)
     if newest and not want.renew and _unchanged(store, newest[0], sha256(dump_lines(entries))):
         return None
     return cut_generation(ctx, store, entries, blobs, created, release, policy, passphrase)
@@ -133,12 +154,17 @@ def _existing(store: ChannelFolder, want: CreateBundle) -> GenerationRecord:
     return store.record(want.generation or (head.generation if head else 0))
 
 
-def _thin(ctx: Context, store: ChannelFolder, cut: Cut | None, record: GenerationRecord, base: GenerationRecord) -> list[Blob]:
+def _thin(
+    ctx: Context, store: ChannelFolder, cut: Cut | None, record: GenerationRecord, base: GenerationRecord
+) -> list[Blob]:
     entries = cut.entries if cut else store.entries(record)
     blobs = cut.blobs if cut else store.blobs(record)
     target = Contents(store.folder, blobs, sizes_of(entries))
     limit = ctx.settings.mirror.max_delta_mib * MIB
-    return ThinPlanner(store.folder, target, store.contents(base), limit).run(entries, store.entries(base), ctx.progress)
+    with store.folder.batch():
+        return ThinPlanner(store.folder, target, store.contents(base), limit).run(
+            entries, store.entries(base), ctx.progress
+        )
 
 
 def _packer(store: ChannelFolder, record: GenerationRecord, passphrase: bytes) -> PrivateKey:
@@ -169,6 +195,8 @@ def _self_check(
             check_blobs(bundle, genuine.blobs, genuine.sizes, frozenset(contents.sizes) if contents else frozenset())
             Receiver(bundle, genuine.sizes, None, contents).run(genuine.blobs, ctx.progress)
     except StellaError as problem:
+        if problem.exit is Exit.TRANSIENT:
+            raise
         raise SelfCheckFailed(problem=str(problem)) from problem
     if genuine.generation.generation != record.generation or genuine.generation.root != record.root:
         raise SelfCheckFailed(problem="it carries another generation")

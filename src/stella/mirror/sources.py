@@ -8,10 +8,11 @@ Rules:
 
 from __future__ import annotations
 
+import itertools
 import os
 import stat
 from collections.abc import Iterable, Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import NamedTuple
 
 from stella.bundle.errors import DuplicatePath
@@ -69,7 +70,7 @@ def media_type_of(path: str) -> str:
         return "application/vnd.cyclonedx+json"
     if name.endswith(".spdx.json"):
         return "application/spdx+json"
-    return _MEDIA_TYPES.get(PurePosixPath(name).suffix, "application/octet-stream")
+    return _MEDIA_TYPES.get(f".{name.rpartition('.')[2]}", "application/octet-stream")
 
 
 def category_of(path: str) -> Category:
@@ -141,7 +142,7 @@ def walk(sources: Iterable[str]) -> list[SourceFile]:
     if not files:
         raise NothingToMirror(problem="the sources have no files")
     files.sort(key=lambda file: file.path.encode())
-    for one, other in zip(files, files[1:], strict=False):
+    for one, other in itertools.pairwise(files):
         if one.path == other.path:
             raise DuplicatePath(path=one.path)
     return files

@@ -2,8 +2,8 @@
 
 Rules:
 - A content that the base generation holds needs no bytes at all.
-- Small new contents share packs; a larger one becomes a delta against the file it replaces, if that is at least 10 % smaller
-  than its plain stored form.
+- Small new contents share packs; a larger one becomes a delta against the file it replaces, if that is at least 10 %
+  smaller than its plain stored form.
 - A delta is made once for a pair of contents and kept, together with the finding that one is not worth it.
 """
 
@@ -19,7 +19,7 @@ import msgspec
 from stella.bundle.contents import Contents, blob_key
 from stella.bundle.delta import DeltaWorker, delta_worker
 from stella.bundle.limits import MAX_DOCUMENT, MIN_GAIN, SMALL
-from stella.bundle.model import Blob, Entry
+from stella.bundle.model import Blob, Entry, blob_order
 from stella.kernel.canonical import dump, parse
 from stella.kernel.digest import sha256
 from stella.mirror.assemble import Known, PackCutter, keep_pack
@@ -83,7 +83,7 @@ class ThinPlanner:
                 progress.advance(entry.size)
         if pack := cutter.finish():
             blobs.append(keep_pack(self._store, known, pack))
-        return sorted(blobs, key=lambda blob: blob.blob)
+        return sorted(blobs, key=blob_order)
 
     def _single(self, digest: str, entry: Entry, bases: Bases, worker: DeltaWorker) -> Blob:
         plain = self._target.blob(digest)

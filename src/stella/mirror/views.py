@@ -21,13 +21,15 @@ SHORT = 16  # hex characters of a digest that are enough to tell two apart by ey
 CLOCK_NOTES = {
     "ok": "",
     "clock_behind": "The local clock is behind the proof of time in the bundle; expiry was judged at that proof.",
-    "clock_ahead_suspected": "The local clock is far ahead of the proof of time in the bundle: the clock is wrong or the bundle "
-    "is old. Expiry was judged at the proof; a site that has seen a newer proof will refuse it.",
+    "clock_ahead_suspected": "The local clock is far ahead of the proof of time in the bundle: the clock is wrong "
+    "or the bundle is old. Expiry was judged at the proof; a site that has seen a newer proof will refuse it.",
 }
 
 
 def _signing(word: str) -> Cell:
-    return Cell("production key", "good") if word == "production" else Cell("development key: not for production", "warn")
+    return (
+        Cell("production key", "good") if word == "production" else Cell("development key: not for production", "warn")
+    )
 
 
 def _categories(rows: Mapping[str, Tally]) -> Table:
@@ -95,7 +97,10 @@ def verified(result: BundleVerified) -> View:
                 ("root", result.root),
                 ("content", _content(result.files, result.content_bytes)),
                 ("checked here", f"{human_count(result.contents_checked)} contents"),
-                ("held by base", f"{human_count(result.contents_in_base)} contents" if result.thin else "none: full bundle"),
+                (
+                    "held by base",
+                    f"{human_count(result.contents_in_base)} contents" if result.thin else "none: full bundle",
+                ),
                 ("created", result.created),
                 ("signed by", _signing(result.signing)),
             ]
@@ -147,7 +152,12 @@ def diffed(result: BundlesDiffed) -> View:
     before, after = result.content_bytes
     title = f"generation {result.old.generation} -> {result.new.generation}"
     view: list[Facts | Table | Text] = [
-        Table(("category", "added", "removed", "changed", "size"), rows, title, right=("added", "removed", "changed", "size")),
+        Table(
+            ("category", "added", "removed", "changed", "size"),
+            rows,
+            title,
+            right=("added", "removed", "changed", "size"),
+        ),
         Facts([("content", f"{human_bytes(before)} -> {human_bytes(after)}")]),
     ]
     for word, names in (

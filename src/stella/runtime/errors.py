@@ -44,7 +44,8 @@ class Unwritable(StellaError):
 class DiskFull(StellaError):
     """No space left while writing {path}.
 
-    Nothing half written is left behind. Free some space and run the same command again: work that was done is not repeated.
+    Nothing half written is left behind. Free some space and run the same command again: work that was done is not
+    repeated.
     """
 
     code = "IO-004"
@@ -164,8 +165,8 @@ class SecretUnreadable(StellaError):
 class EgressBlocked(StellaError):
     """Network access to {target} was blocked: this process is sealed.
 
-    A sealed process answers every attempt to open a socket or resolve a name with this error. Verification and import never
-    need a network; the command that asked for one cannot run here.
+    A sealed process answers every attempt to open a socket or resolve a name with this error. Verification and import
+    never need a network; the command that asked for one cannot run here.
     """
 
     code = "AIRGAP_EGRESS_BLOCKED"

@@ -1,16 +1,22 @@
-"""Files on this machine: the folder adapter, atomic replacement, and the one way that operating-system errors become ours.
+"""Files on this machine: the folder adapter, atomic replacement, and how errors of the system become ours.
 
 Rules:
-- A file is written under a temporary name, fsynced, renamed, and its directory fsynced; readers see the old bytes or the new ones.
-- A failed or interrupted write removes its temporary file; what a kill leaves behind is swept by the next holder of the lock.
+- A file is written under a temporary name, fsynced, renamed, and its directory fsynced; readers see the old bytes or
+  the new ones.
+- A failed or interrupted write removes its temporary file; what a kill leaves behind is swept by the next holder of the
+  lock.
+- Inside a batch, content objects are made durable together; if that never happens, their names tell which ones are
+  whole.
 - Every step that changes the disk passes `step()` first, so that a test can stop the process at each of them.
 """
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import errno
 import fcntl
+import hashlib
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -20,6 +26,10 @@ from typing import BinaryIO
 from stella.runtime.errors import Busy, DiskFull, NotAFolder, ObjectMissing, TooLarge, Unreadable, Unwritable
 
 TEMPORARY = ".stella-tmp"
+CONTENT = "store/"  # objects below it are named by the digest of their bytes, so a torn one can be told
+UNSYNCED = ".unsynced"  # present while a batch has objects that a power cut could tear
+CLOCK_GRAIN = 1_000_000_000  # ns; file systems may keep whole seconds
+PIECE = 1024 * 1024
 PRIVATE_MODE = 0o600
 PUBLIC_MODE = 0o644
 
@@ -27,7 +37,10 @@ _observer: Callable[[str, str], None] | None = None
 
 
 def observe_steps(observer: Callable[[str, str], None] | None) -> None:
-    """Call `observer(kind, path)` before each write, fsync, rename, unlink and mkdir; None ends it."""
+    """Call `observer(kind, path)` before each create, write, fsync, rename, unlink and mkdir; None ends it.
+
+    An OSError that the observer raises is met like one of the operating system.
+    """
     global _observer  # noqa: PLW0603  # one process has one disk, and so one observer
     _observer = observer
 
@@ -71,42 +84,46 @@ class Replacement:
         self.final = final
         self.path = final.with_name(f".{final.name}{TEMPORARY}")
         with writing(final):
+            step("create", final)
             self._file = os.fdopen(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, mode), "w+b", buffering=0)
 
     def write(self, data: bytes | memoryview) -> int:
         """Write all of `data`; raises DiskFull or Unwritable."""
-        step("write", self.final)
         view = memoryview(data).cast("B")
         written = 0
         with writing(self.final):
+            step("write", self.final)
             while written < len(view):
                 written += os.write(self._file.fileno(), view[written:])
         return written
 
     def sync(self) -> None:
         """Make the bytes durable under the temporary name."""
-        step("fsync", self.final)
         with writing(self.final):
+            step("fsync", self.final)
             os.fsync(self._file.fileno())
 
-    def commit(self) -> None:
-        """Make the bytes durable and put them in place."""
-        self.sync()
-        self._file.close()
-        step("rename", self.final)
+    def commit(self, *, durable: bool = True) -> None:
+        """Put the bytes in place, durable unless a batch makes them so at its end."""
+        if durable:
+            self.sync()
         with writing(self.final):
+            self._file.close()
+            step("rename", self.final)
             self.path.replace(self.final)
-        sync_directory(self.final.parent)
+        if durable:
+            sync_directory(self.final.parent)
 
     def discard(self) -> None:
         """Forget the bytes; the final place is untouched."""
-        self._file.close()
+        with contextlib.suppress(OSError):
+            self._file.close()
         with contextlib.suppress(OSError):
             self.path.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
-def replacing(path: Path, mode: int = PUBLIC_MODE) -> Iterator[Replacement]:
+def replacing(path: Path, mode: int = PUBLIC_MODE, *, durable: bool = True) -> Iterator[Replacement]:
     """Replace `path` atomically when the block ends without an exception; otherwise leave what was there."""
     replacement = Replacement(path, mode)
     try:
@@ -115,7 +132,7 @@ def replacing(path: Path, mode: int = PUBLIC_MODE) -> Iterator[Replacement]:
         replacement.discard()
         raise
     try:
-        replacement.commit()
+        replacement.commit(durable=durable)
     except BaseException:
         replacement.discard()
         raise
@@ -123,8 +140,8 @@ def replacing(path: Path, mode: int = PUBLIC_MODE) -> Iterator[Replacement]:
 
 def sync_directory(path: Path) -> None:
     """Make renames and removals inside a directory durable."""
-    step("fsync_dir", path)
     with writing(path):
+        step("fsync_dir", path)
         handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
         try:
             os.fsync(handle)
@@ -132,20 +149,34 @@ def sync_directory(path: Path) -> None:
             os.close(handle)
 
 
-def make_directory(path: Path, mode: int = 0o755) -> None:
-    """Create a directory and its missing parents; durable, no error when it exists."""
+def sync_filesystem(path: Path) -> None:
+    """Make everything that was written to the file system of `path` durable, in one go."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    with writing(path):
+        step("syncfs", path)
+        handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            if libc.syncfs(handle):
+                raise OSError(ctypes.get_errno(), "syncfs")
+        finally:
+            os.close(handle)
+
+
+def make_directory(path: Path, mode: int = 0o755, *, durable: bool = True) -> None:
+    """Create a directory and its missing parents; no error when it exists."""
     if path.is_dir():
         return
-    make_directory(path.parent)
-    step("mkdir", path)
+    make_directory(path.parent, durable=durable)
     try:
         with writing(path):
+            step("mkdir", path)
             path.mkdir(mode=mode, exist_ok=True)
     except Unwritable:
         if path.exists() and not path.is_dir():
             raise NotAFolder(path=path, expected="a folder") from None
         raise
-    sync_directory(path.parent)
+    if durable:
+        sync_directory(path.parent)
 
 
 def read_file(path: Path, limit: int) -> bytes:
@@ -160,7 +191,15 @@ def read_file(path: Path, limit: int) -> bytes:
 def open_file(path: Path) -> BinaryIO:
     """Open for reading; raises ObjectMissing, Unreadable or NotAFolder."""
     with reading(path):
-        return path.open("rb", buffering=0)  # type: ignore[return-value]  # FileIO has every method of BinaryIO
+        return path.open("rb", buffering=0)
+
+
+def _is_named(path: Path) -> bool:
+    hasher = hashlib.sha256()
+    with reading(path), path.open("rb") as file:
+        while chunk := file.read(PIECE):
+            hasher.update(chunk)
+    return hasher.hexdigest() == path.name
 
 
 class DiskSpool(Replacement):
@@ -170,10 +209,12 @@ class DiskSpool(Replacement):
         make_directory(folder.root)
         super().__init__(folder.root / f"spool-{os.getpid()}-{threading.get_ident()}", PUBLIC_MODE)
         self._folder = folder
+        self.durable = True
 
     def place(self, key: str) -> None:
         self.final = self._folder.path(key)
-        make_directory(self.final.parent)
+        self.durable = self._folder.durable(key)
+        make_directory(self.final.parent, durable=self.durable)
 
 
 class DiskFolder:
@@ -181,6 +222,29 @@ class DiskFolder:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._batching = False
+
+    def durable(self, key: str) -> bool:
+        """Whether an object must be durable by itself: all but those that a batch may write."""
+        return not (self._batching and key.startswith(CONTENT))
+
+    @contextlib.contextmanager
+    def batch(self) -> Iterator[None]:
+        marker = self.root / UNSYNCED
+        with replacing(marker) as file:
+            file.write(b"")
+        self._batching = True
+        try:
+            yield
+        finally:
+            self._batching = False
+            self._settle(marker)
+
+    def _settle(self, marker: Path) -> None:
+        sync_filesystem(self.root)
+        with writing(marker):
+            step("unlink", marker)
+            marker.unlink(missing_ok=True)
 
     def path(self, key: str) -> Path:
         """Where the object of that key is."""
@@ -200,8 +264,9 @@ class DiskFolder:
         return self.path(key).is_file()
 
     def write(self, key: str, data: bytes, *, private: bool = False) -> None:
-        make_directory(self.path(key).parent, 0o700 if private else 0o755)
-        with replacing(self.path(key), PRIVATE_MODE if private else PUBLIC_MODE) as file:
+        durable = self.durable(key)
+        make_directory(self.path(key).parent, 0o700 if private else 0o755, durable=durable)
+        with replacing(self.path(key), PRIVATE_MODE if private else PUBLIC_MODE, durable=durable) as file:
             file.write(data)
 
     @contextlib.contextmanager
@@ -209,7 +274,7 @@ class DiskFolder:
         spool = DiskSpool(self)
         try:
             yield spool
-            spool.commit()
+            spool.commit(durable=spool.durable)
         except BaseException:
             spool.discard()
             raise
@@ -225,8 +290,8 @@ class DiskFolder:
         return (key for key in sorted(found) if key.startswith(prefix))
 
     def remove(self, key: str) -> None:
-        step("unlink", self.path(key))
         with writing(self.path(key)):
+            step("unlink", self.path(key))
             self.path(key).unlink(missing_ok=True)
 
     def local(self, key: str) -> Path | None:
@@ -255,3 +320,14 @@ class DiskFolder:
                 if name.endswith(TEMPORARY):
                     with contextlib.suppress(OSError):
                         Path(folder, name).unlink()
+        marker = self.root / UNSYNCED
+        if marker.exists():
+            self._distrust(marker.stat().st_mtime_ns)
+            self._settle(marker)
+
+    def _distrust(self, since: int) -> None:
+        """After a batch that never ended: remove what was written since then and is not what its name says."""
+        for key in list(self.keys(CONTENT)):
+            path = self.path(key)
+            if path.stat().st_mtime_ns >= since - CLOCK_GRAIN and not _is_named(path):
+                self.remove(key)

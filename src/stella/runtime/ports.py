@@ -1,4 +1,7 @@
-"""What the layers above need from the world, as Protocols. Each has a real adapter here and a twin in `stella.testing`."""
+"""What the layers above need from the world, as Protocols.
+
+Each has a real adapter here and a twin in `stella.testing`.
+"""
 
 from __future__ import annotations
 
@@ -68,6 +71,13 @@ class Folder(Protocol):
 
     def writing(self) -> AbstractContextManager[Spool]:
         """Write a large object as a stream, atomic and durable at the end of the context. Safe from several threads."""
+        ...
+
+    def batch(self) -> AbstractContextManager[None]:
+        """Make objects below `store/` durable together at the end of the context instead of one by one.
+
+        Such objects are named by the digest of their bytes. They can be read at once; needs the lock.
+        """
         ...
 
     def keys(self, prefix: str) -> Iterator[str]:

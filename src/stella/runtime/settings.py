@@ -1,4 +1,6 @@
-"""Every setting there is: key, type, default, meaning. `stella config show` and the reference are made from these structs.
+"""Every setting there is: key, type, default, meaning.
+
+`stella config show` and the reference are made from these structs.
 
 Rules:
 - A setting that holds a secret holds a reference to it: `env:NAME` or `file:PATH`, never the secret.
@@ -20,24 +22,32 @@ def setting(help: str, *, secret: bool = False, duration: bool = False, minimum:
 class KeySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Keys at rest."""
 
-    passphrase: Annotated[str, setting("Passphrase that the private keys of channels and sites are encrypted with.", secret=True)] = (
-        "env:STELLA_KEY_PASSPHRASE"
-    )
+    passphrase: Annotated[
+        str, setting("Passphrase that the private keys of channels and sites are encrypted with.", secret=True)
+    ] = "env:STELLA_KEY_PASSPHRASE"
 
 
 class MirrorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The connected side: cutting and signing bundles."""
 
-    sign_key: Annotated[str, setting("Production release key: base64 of an Ed25519 private key in PEM (PKCS#8).", secret=True)] = (
-        "env:MIRROR_SIGN_KEY_B64"
-    )
-    require_prod_signing: Annotated[bool, setting("Refuse to sign without a production key. REQUIRE_PROD_SIGNING=1 sets it too.")] = False
+    sign_key: Annotated[
+        str, setting("Production release key: base64 of an Ed25519 private key in PEM (PKCS#8).", secret=True)
+    ] = "env:MIRROR_SIGN_KEY_B64"
+    require_prod_signing: Annotated[
+        bool, setting("Refuse to sign without a production key. REQUIRE_PROD_SIGNING=1 sets it too.")
+    ] = False
     valid_for: Annotated[str, setting("How old a bundle may be when a site imports it.", duration=True)] = "14d"
     root_expiry: Annotated[str, setting("Life of TUF root metadata.", duration=True)] = "365d"
     targets_expiry: Annotated[str, setting("Life of TUF targets metadata.", duration=True)] = "90d"
-    snapshot_expiry: Annotated[str, setting("Life of TUF snapshot metadata; twice the cadence of the medium.", duration=True)] = "28d"
-    timestamp_expiry: Annotated[str, setting("Life of TUF timestamp metadata; twice the cadence of the medium.", duration=True)] = "28d"
-    max_delta_mib: Annotated[int, setting("Largest file, in MiB, that is shipped as a binary delta; bounds the memory of a delta worker.")] = 512
+    snapshot_expiry: Annotated[
+        str, setting("Life of TUF snapshot metadata; twice the cadence of the medium.", duration=True)
+    ] = "28d"
+    timestamp_expiry: Annotated[
+        str, setting("Life of TUF timestamp metadata; twice the cadence of the medium.", duration=True)
+    ] = "28d"
+    max_delta_mib: Annotated[
+        int, setting("Largest file, in MiB, that is shipped as a binary delta; bounds the memory of a delta worker.")
+    ] = 512
     workers: Annotated[int, setting("Threads that hash and compress; 0 means one for each core.")] = 0
     tsa_url: Annotated[str, setting("RFC 3161 time-stamp authority to ask instead of the channel's own.")] = ""
 
@@ -47,14 +57,20 @@ class SiteSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     sealed: Annotated[bool, setting("Deny every network call of the process. STELLA_SEALED=1 sets it too.")] = False
     require_production: Annotated[bool, setting("Refuse bundles signed by a development key.")] = False
-    keep_generations: Annotated[int, setting("Generations kept on a site, the active one included; at least 2.", minimum=2)] = 3
-    quarantine_max_mib: Annotated[int, setting("Largest rejected bundle, in MiB, of which quarantine keeps a copy.")] = 1024
+    keep_generations: Annotated[
+        int, setting("Generations kept on a site, the active one included; at least 2.", minimum=2)
+    ] = 3
+    quarantine_max_mib: Annotated[
+        int, setting("Largest rejected bundle, in MiB, of which quarantine keeps a copy.")
+    ] = 1024
 
 
 class ClockSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Trusted time."""
 
-    max_gap: Annotated[str, setting("A local clock this far ahead of the last proof of time is not believed alone.", duration=True)] = "90d"
+    max_gap: Annotated[
+        str, setting("A local clock this far ahead of the last proof of time is not believed alone.", duration=True)
+    ] = "90d"
 
 
 class BudgetSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

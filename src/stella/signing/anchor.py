@@ -77,7 +77,9 @@ def shown(error: Exception) -> str:
 
 
 def verify(token: bytes, data: bytes, roots: Sequence[AnchorRoot]) -> Instant:
-    """The time that `token` (TimeStampResp, DER; RFC 3161 2.4.2) proves for `data`, whole seconds; raises AnchorInvalid.
+    """The time that `token` (TimeStampResp, DER; RFC 3161 2.4.2) proves for `data`, whole seconds.
+
+    Raises AnchorInvalid.
 
     It proves "not earlier than". Each root counts within its own `valid_from` and `valid_to`, unless it is revoked.
     """

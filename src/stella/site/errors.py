@@ -44,8 +44,8 @@ class NotMonotonic(StellaError):
 class ApprovalRequired(StellaError):
     """{what} needs a second person.
 
-    One person alone must not be able to change whom this site trusts or to go back in time. The approver is another person than
-    the operator; both names and the reason are kept in the site's history and in its receipts.
+    One person alone must not be able to change whom this site trusts or to go back in time. The approver is another
+    person than the operator; both names and the reason are kept in the site's history and in its receipts.
     """
 
     code = "SITE-004"

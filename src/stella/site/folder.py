@@ -8,7 +8,7 @@ import msgspec
 
 from stella.bundle.contents import Contents, blob_key, sizes_of
 from stella.bundle.limits import MAX_DOCUMENT, MAX_LIST
-from stella.bundle.model import Blob, Entry, Mark, parse_blobs, parse_entries
+from stella.bundle.model import Blob, Entry, blob_order, parse_blobs, parse_entries
 from stella.bundle.verify import Trust
 from stella.kernel.canonical import dump, parse
 from stella.kernel.digest import sha256
@@ -91,10 +91,12 @@ class SiteFolder:
         cases = [parse(self.folder.read(key, MAX_DOCUMENT), QuarantineCase, key) for key in keys]
         return sorted(cases, key=lambda case: (case.time, case.id))
 
-    def prune(self, state: SiteState, dropped: tuple[Mark, ...]) -> None:
-        """Remove generations that are no longer held, and every object that nothing held refers to."""
-        for mark in dropped:
-            self.folder.remove(held_key(mark.generation))
+    def prune(self, state: SiteState) -> None:
+        """Remove generations that are not held, and every object that nothing held refers to."""
+        kept = {held_key(mark.generation) for mark in state.held}
+        for key in list(self.folder.keys("generations/")):
+            if key not in kept:
+                self.folder.remove(key)
         wanted = set(state.trust.values())
         for mark in state.held:
             held = self.held(state, mark.generation)
@@ -104,16 +106,18 @@ class SiteFolder:
                 self.folder.remove(key)
 
 
-def local_forms(received: list[Blob], base: Contents | None, sizes: Mapping[str, int]) -> tuple[list[Blob], dict[str, int]]:
+def local_forms(
+    received: list[Blob], base: Contents | None, sizes: Mapping[str, int]
+) -> tuple[list[Blob], dict[str, int]]:
     """Blobs that yield every content of a generation, in digest order, and the sizes of what they yield besides."""
     delivered = {digest for blob in received for digest in blob.holds}
-    chosen = {blob.blob: blob for blob in received}
+    chosen = {blob_order(blob): blob for blob in received}
     extra: dict[str, int] = {}
     for digest in sizes.keys() - delivered:
         if base is None:
             raise AssertionError(digest)
         blob = base.blob(digest)
-        chosen[blob.blob] = blob
+        chosen[blob_order(blob)] = blob
         extra |= {held: base.size(held) for held in blob.holds if held not in sizes}
     return [chosen[name] for name in sorted(chosen)], extra
 

@@ -1,8 +1,8 @@
 """What the site operations take and give, and what a site folder keeps.
 
 Rules:
-- A site is immutable objects by digest and one small pointer, `state.json`: the active generation, the trust that was reached,
-  the trusted-time floor and the history are flipped together, or not at all.
+- A site is immutable objects by digest and one small pointer, `state.json`: the active generation, the trust that was
+  reached, the trusted-time floor and the history are flipped together, or not at all.
 - An import moves received -> verifying -> staged -> active -> superseded, or to quarantined; no other way.
 """
 
@@ -94,7 +94,9 @@ class SiteState(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
 
 
 class HeldGeneration(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """`generations/NNNNNNNN.json`: what a site keeps of a generation; `entries`, `stored` and `extra` are digests of objects.
+    """`generations/NNNNNNNN.json`: what a site keeps of a generation.
+
+    `entries`, `stored` and `extra` are digests of objects.
 
     `extra` maps contents that kept packs yield besides this generation's own to their sizes.
     """
@@ -143,7 +145,9 @@ class ImportBundle(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     force: Annotated[bool, arg("Accept an older generation; needs a reason and an approver.")] = False
     reason: Annotated[str, arg("Why; kept in the history.", metavar="TEXT")] = ""
     approver: Annotated[str, arg("Second person, for a change of root keys or with `--force`.", metavar="NAME")] = ""
-    confirm_clock: Annotated[bool, arg("Vouch for a clock far ahead of the last proof of time; needs an approver.")] = False
+    confirm_clock: Annotated[bool, arg("Vouch for a clock far ahead of the last proof of time; needs an approver.")] = (
+        False
+    )
     dry_run: Annotated[bool, arg("Make every check and change nothing.")] = False
 
 
@@ -234,7 +238,9 @@ class ShowHeld(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     dir: Annotated[str, arg(DIR_HELP, "folder", metavar="D")]
     generation: Annotated[int | None, arg("Generation instead of the active one.", metavar="N")] = None
     files: Annotated[bool, arg("List every file.")] = False
-    out: Annotated[str | None, arg("Write the files, or the one named by `--path`, below this folder.", "folder", metavar="OUT")] = None
+    out: Annotated[
+        str | None, arg("Write the files, or the one named by `--path`, below this folder.", "folder", metavar="OUT")
+    ] = None
     path: Annotated[str | None, arg("One file or folder of the generation.", metavar="PATH")] = None
 
 
@@ -287,7 +293,9 @@ class SeeQuarantine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     dir: Annotated[str, arg(DIR_HELP, "folder", metavar="D")]
     id: Annotated[str | None, arg("Show this one alone.", positional=True, metavar="ID")] = None
-    release: Annotated[bool, arg("Let go of it: the copy is deleted, the history keeps the case; needs a reason.")] = False
+    release: Annotated[bool, arg("Let go of it: the copy is deleted, the history keeps the case; needs a reason.")] = (
+        False
+    )
     reason: Annotated[str, arg("Why; kept in the history.", metavar="TEXT")] = ""
 
 

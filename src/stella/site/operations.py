@@ -33,8 +33,8 @@ from stella.site.model import (
 def init(ctx: Context, want: InitSite) -> SiteLaid:
     """Lay a site that trusts one channel.
 
-    The trust folder comes from the vendor by another way than the bundles. Compare the sha256 of its root with the vendor by
-    phone before the first import.
+    The trust folder comes from the vendor by another way than the bundles. Compare the sha256 of its root with the
+    vendor by phone before the first import.
     """
     from stella.site import upkeep
 
@@ -46,15 +46,19 @@ def init(ctx: Context, want: InitSite) -> SiteLaid:
     "POST /v1/site/imports",
     scope="site:import",
     view=views.imported,
-    example="stella site import B.stella --dir D\nstella site import B.stella --dir D --approver kim   # it brings new root keys",
+    example=(
+        "stella site import B.stella --dir D\n"
+        "stella site import B.stella --dir D --approver kim   # it brings new root keys"
+    ),
     idempotent=True,
     long=True,
 )
 def import_(ctx: Context, want: ImportBundle) -> Imported:
     """Verify a bundle and make it the active generation.
 
-    Every signature, the proof of time, the content root and each content are checked before one atomic flip. A bundle that fails
-    goes to quarantine and the site stays as it was; the previous generation stays for rollback. No network is used.
+    Every signature, the proof of time, the content root and each content are checked before one atomic flip. A bundle
+    that fails goes to quarantine and the site stays as it was; the previous generation stays for rollback. No network
+    is used.
     """
     from stella.site import service
 
@@ -123,7 +127,10 @@ def rollback(ctx: Context, want: RollBack) -> RolledBack:
     "GET /v1/site/quarantine",
     scope="site:read",
     view=views.quarantine,
-    example='stella site quarantine --dir D\nstella site quarantine 3fa9 --dir D --release --reason "bad copy, fetched again"',
+    example=(
+        "stella site quarantine --dir D\n"
+        'stella site quarantine 3fa9 --dir D --release --reason "bad copy, fetched again"'
+    ),
 )
 def quarantine(ctx: Context, want: SeeQuarantine) -> QuarantineShown:
     """List the bundles that were refused, with the reason and what to do."""

@@ -24,22 +24,33 @@ class Approval(msgspec.Struct, frozen=True):
     reason: str
 
     def need_second(self, what: str, *, reason: bool = False) -> None:
-        """Raise ApprovalRequired without an approver who is not the actor; ReasonRequired without a reason, if one is needed."""
+        """Raise ApprovalRequired without an approver who is not the actor.
+
+        ReasonRequired without a reason, if one is needed.
+        """
         if reason and not self.reason.strip():
             raise ReasonRequired(what=what)
         if not self.approver.strip() or self.approver.strip() == self.actor:
             raise ApprovalRequired(what=what, and_reason=" and `--reason TEXT`" if reason else "")
 
 
-def check_generation(state: SiteState, generation: Generation, anchored: Instant, approval: Approval, *, force: bool) -> None:
-    """Raise RootRejected, NotMonotonic or AnchorReplayed unless the bundle may follow what the site runs.
-
-    With `force` an older generation is accepted for a reason and with a second approver; another root for a known number never is.
-    """
-    mark = Mark(generation.generation, generation.root)
+def check_history(state: SiteState, mark: Mark) -> None:
+    """Raise RootRejected when the generation is held with another root."""
     known = next((held for held in state.held if held.generation == mark.generation), None)
     if known is not None and known.root != mark.root:
         raise RootRejected(generation=mark.generation, held=known.root[:16], found=mark.root[:16])
+
+
+def check_generation(
+    state: SiteState, generation: Generation, anchored: Instant, approval: Approval, *, force: bool
+) -> None:
+    """Raise RootRejected, NotMonotonic or AnchorReplayed unless the bundle may follow what the site runs.
+
+    With `force` an older generation is accepted for a reason and with a second approver; another root for a known
+    number never is.
+    """
+    mark = Mark(generation.generation, generation.root)
+    check_history(state, mark)
     if state.active is None or mark == state.active:
         return
     if mark.generation <= state.active.generation:
@@ -82,7 +93,9 @@ def rollback_target(state: SiteState) -> Mark | None:
     if state.active is None:
         return None
     active = state.active.generation
-    return max((mark for mark in state.held if mark.generation < active), key=lambda mark: mark.generation, default=None)
+    return max(
+        (mark for mark in state.held if mark.generation < active), key=lambda mark: mark.generation, default=None
+    )
 
 
 def unfinished(history: Sequence[ImportRecord], name: str) -> ImportRecord | None:

@@ -1,15 +1,18 @@
 """Imports a bundle: verify, stage, activate; or quarantine with the reason.
 
 Rules:
-- Checks run in the order of `bundle.verify`, then the site's own: second approver, time, generation, base; contents come last.
-- Nothing the site runs changes before one flip of `state.json`; a kill at any step leaves the old generation active, and the
-  same command again finishes, without writing what is there already.
-- A bundle that fails is quarantined with the reason; a full disk, a bad medium or a missing approval is not the bundle's fault.
+- Checks run in the order of `bundle.verify`, then the site's own: second approver, time, generation, base; contents
+  come last.
+- Nothing the site runs changes before one flip of `state.json`; a kill at any step leaves the old generation active,
+  and the same command again finishes, without writing what is there already.
+- A bundle that fails is quarantined with the reason; a full disk, a bad medium or a missing approval is not the
+  bundle's fault.
 - Trusted time rises with every verified proof of time, also with one in a bundle that is refused afterwards.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 from pathlib import Path
@@ -30,7 +33,7 @@ from stella.kernel.instant import Floor, TrustedTime, format_time, judge, parse_
 from stella.operations import Context
 from stella.runtime.files import DiskFolder, open_file, reading
 from stella.signing import tuf_client
-from stella.signing.errors import MetadataRollback
+from stella.signing.errors import MetadataMixed, MetadataRollback
 from stella.site import rules
 from stella.site.folder import SiteFolder, encode_sizes, held_key, local_forms
 from stella.site.model import (
@@ -75,7 +78,12 @@ class Import:
         now = format_time(self.reading.wall)
         fresh = ImportRecord(id=name, state=ImportState.RECEIVED, time=now, actor=self.ctx.actor)
         record = rules.moved(
-            msgspec.structs.replace(rules.unfinished(self.state.history, name) or fresh, actor=self.ctx.actor, why=self.want.reason, approver=self.want.approver),
+            msgspec.structs.replace(
+                rules.unfinished(self.state.history, name) or fresh,
+                actor=self.ctx.actor,
+                why=self.want.reason,
+                approver=self.want.approver,
+            ),
             ImportEvent.VERIFY,
             now,
         )
@@ -86,7 +94,10 @@ class Import:
             raise
         except StellaError as problem:
             if problem.exit is Exit.NEGATIVE and not self.want.dry_run:
-                self._quarantine(record, problem)
+                with contextlib.suppress(
+                    StellaError, OSError
+                ):  # the verdict counts, even where no case of it can be kept
+                    self._quarantine(record, problem)
             raise
 
     def _verified(self, bundle: BundleFile, record: ImportRecord) -> Imported:
@@ -101,28 +112,37 @@ class Import:
             self.approval.need_second("A change of root keys")
         judge_time(genuine, time)
         if mark == self.state.active:
-            return self._imported(bundle, genuine, record, time, "already active; nothing was changed")
+            if not self.want.dry_run:
+                self.store.prune(self.state)  # a kill may have come between the flip and this
+            return self._imported(genuine, record, time, "already active; nothing was changed")
         rules.check_base(self.state, genuine.packer.base)
         record = msgspec.structs.replace(record, generation=mark.generation, root=mark.root)
         self._note(record)
         held = self._receive(bundle, genuine)
         if self.want.dry_run:
-            return self._imported(bundle, genuine, record, time, "dry run; nothing was changed")
+            return self._imported(genuine, record, time, "dry run; nothing was changed")
         staged = rules.moved(record, ImportEvent.STAGE, record.time)
         self._note(staged)
         done = rules.moved(staged, ImportEvent.ACTIVATE, record.time)
         self._activate(genuine, held, mark, done)
-        return self._imported(bundle, genuine, done, time, "")
+        return self._imported(genuine, done, time, "")
 
     def _genuine(self, bundle: BundleFile) -> Genuine:
-        """Verify the documents; an older generation is recognised as such, so that it can be named or, by two people, forced."""
+        """Verify the documents.
+
+        An older generation is recognised as such, so that it can be named or, by two people, forced; a second history
+        as well.
+        """
         trust = self.store.trust(self.state)
         try:
             return verify_documents(bundle, trust)
-        except MetadataRollback:
+        except (MetadataRollback, MetadataMixed) as problem:
             older = dataclasses.replace(trust, tuf=tuf_client.Trusted(root=trust.tuf.root))
             genuine = verify_documents(bundle, older)
-            if self.state.active is None or genuine.generation.generation >= self.state.active.generation:
+            number = genuine.generation.generation
+            rules.check_history(self.state, Mark(number, genuine.generation.root))
+            replayed = isinstance(problem, MetadataRollback)
+            if not replayed or self.state.active is None or number >= self.state.active.generation:
                 raise
             self.older = True
             return genuine
@@ -149,7 +169,8 @@ class Import:
         in_base = frozenset(digest for digest in sizes if base is not None and digest in base)
         check_blobs(bundle, genuine.blobs, sizes, in_base)
         folder = None if self.want.dry_run else self.store.folder
-        received = Receiver(bundle, sizes, folder, base).run(genuine.blobs, self.ctx.progress)
+        with folder.batch() if folder else contextlib.nullcontext():
+            received = Receiver(bundle, sizes, folder, base).run(genuine.blobs, self.ctx.progress)
         genuine.checks.append(("contents", f"{len(sizes)} contents, each with its signed digest"))
         generation = genuine.generation
         keep = sha256 if self.want.dry_run else self.store.keep
@@ -173,8 +194,11 @@ class Import:
     def _activate(self, genuine: Genuine, held: HeldGeneration, mark: Mark, done: ImportRecord) -> None:
         self.store.folder.write(held_key(mark.generation), dump(held))
         trust = dict(self.state.trust)
-        if not self.older:
-            trust |= {name: self.store.keep(data) for name, data in genuine.update.trusted_files().items()}
+        for name, data in genuine.update.trusted_files().items():
+            if not self.older or name.endswith(
+                ".root.json"
+            ):  # roots only go up; the rest of an older generation is older
+                trust[name] = self.store.keep(data)
         holding = tuple(sorted({*self.state.held, mark}, key=lambda held_mark: held_mark.generation))
         kept = rules.kept_after(holding, mark, self.ctx.settings.site.keep_generations)
         self.state = msgspec.structs.replace(
@@ -188,11 +212,9 @@ class Import:
             history=rules.activated(self.state.history, done),
         )
         self.store.flip(self.state)
-        self.store.prune(self.state, tuple(held_mark for held_mark in holding if held_mark not in kept))
+        self.store.prune(self.state)
 
-    def _imported(
-        self, bundle: BundleFile, genuine: Genuine, record: ImportRecord, time: TrustedTime, note: str
-    ) -> Imported:
+    def _imported(self, genuine: Genuine, record: ImportRecord, time: TrustedTime, note: str) -> Imported:
         generation, base = genuine.generation, genuine.packer.base
         below = rules.rollback_target(self.state)
         return Imported(
@@ -224,7 +246,9 @@ class Import:
             hasher.update(chunk)
         case = hasher.hexdigest()[:12]
         size = self.path.stat().st_size
-        copied = size <= self.ctx.settings.site.quarantine_max_mib * MIB and self._copy(f"quarantine/{case}/bundle.stella")
+        copied = size <= self.ctx.settings.site.quarantine_max_mib * MIB and self._copy(
+            f"quarantine/{case}/bundle.stella"
+        )
         found = QuarantineCase(
             id=case,
             time=record.time,

@@ -1,4 +1,4 @@
-"""Use cases of a site besides the import: lay it, look at it, roll back, read files, look after quarantine, sign receipts."""
+"""Use cases of a site besides the import: lay it, look at it, roll back, read files, quarantine, receipts."""
 
 from __future__ import annotations
 
@@ -296,7 +296,9 @@ def receipt(ctx: Context, want: MakeReceipt) -> ReceiptMade:
     state = store.state()
     active = _active(state, want.dir)
     passphrase = ctx.secret(ctx.settings.keys.passphrase)
-    key = PrivateKey.from_pem(store.folder.read(KEY_FILE, MAX_DOCUMENT), passphrase, os.fspath(Path(want.dir, KEY_FILE)))
+    key = PrivateKey.from_pem(
+        store.folder.read(KEY_FILE, MAX_DOCUMENT), passphrase, os.fspath(Path(want.dir, KEY_FILE))
+    )
     reading = ctx.clock.read()
     time = judge(raise_floor(state.floor, reading), reading, parse_duration(ctx.settings.clock.max_gap))
     statement = Receipt(

@@ -156,7 +156,13 @@ def shown(result: HeldShown) -> View:
 def rolled_back(result: RolledBack) -> View:
     """After site rollback."""
     return [
-        Facts([("runs", Cell(f"generation {result.active}", "good")), ("was", f"generation {result.was}"), ("root", result.root)])
+        Facts(
+            [
+                ("runs", Cell(f"generation {result.active}", "good")),
+                ("was", f"generation {result.was}"),
+                ("root", result.root),
+            ]
+        )
     ]
 
 

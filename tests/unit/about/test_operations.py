@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from stella.about import catalogue, service
 from stella.about.errors import UnknownCode
 from stella.cli.main import run
@@ -24,7 +25,8 @@ def test_explain_one_code_in_any_case(capsys: pytest.CaptureFixture[str]) -> Non
     assert run(["explain", "conf-003"]) == 0
     assert capsys.readouterr().out == (
         "CONF-003: Setting `<key>` in <origin> must refer to a secret, not contain it\n\n"
-        "Configuration files are copied, printed and committed; secrets stay in the environment or in a file of their own.\n\n"
+        "Configuration files are copied, printed and committed; secrets stay in the environment or in a file of their "
+        "own.\n\n"
         "exit    2, bad usage or bad input\nreason  usage\nhint    write `env:NAME` or `file:PATH`\n"
     )
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+
 from stella import bootstrap, operations
 from stella.cli.main import run
 
@@ -40,10 +41,11 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def stella(home: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Callable[..., Ended]:
-    """Run words as `stella` would, in this process; the table of operations is put back afterwards."""
+def stella(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Iterator[Callable[..., Ended]]:
+    """Run words as `stella` would, in this process; the fake slice leaves the table of operations afterwards."""
     del home
-    monkeypatch.setattr(operations, "_TABLE", dict(operations._TABLE))
     monkeypatch.setitem(bootstrap.NOUNS, "fake", bootstrap.Noun(FAKE, "A slice for tests."))
     monkeypatch.delitem(sys.modules, FAKE, raising=False)
 
@@ -52,7 +54,9 @@ def stella(home: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFix
         code = run(words)
         return Ended(code, *capfd.readouterr())
 
-    return call
+    yield call
+    for name in [name for name in operations._TABLE if name.startswith("fake.")]:
+        del operations._TABLE[name]
 
 
 @pytest.fixture
@@ -61,7 +65,11 @@ def process(home: Path) -> Callable[..., subprocess.Popen[bytes]]:
     del home
 
     def start(*words: str, **options: Any) -> subprocess.Popen[bytes]:
-        given: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "stdin": subprocess.DEVNULL} | options
+        given: dict[str, Any] = {
+            "stdout": subprocess.PIPE,
+            "stderr": subprocess.PIPE,
+            "stdin": subprocess.DEVNULL,
+        } | options
         return subprocess.Popen([sys.executable, str(SCRIPT), *words], **given)
 
     return start

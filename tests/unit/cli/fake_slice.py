@@ -62,11 +62,17 @@ def _view(result: Made) -> View:
 
 
 def _words(result: Said) -> View:
-    return [Table(("word", "length"), [(word, str(len(word))) for word in result.words], right=("length",), empty="none")]
+    return [
+        Table(("word", "length"), [(word, str(len(word))) for word in result.words], right=("length",), empty="none")
+    ]
 
 
 @operation(
-    "fake.make", "POST /v1/fake/things", scope="fake:write", view=_view, example="stella fake make --dir M\nstella fake make -x"
+    "fake.make",
+    "POST /v1/fake/things",
+    scope="fake:write",
+    view=_view,
+    example="stella fake make --dir M\nstella fake make -x",
 )
 def make(ctx: Context, want: Make) -> Made:
     """Make a thing.

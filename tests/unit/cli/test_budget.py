@@ -16,6 +16,7 @@ HEAVY = {
     "logging",
     "rich",
     "rfc3161_client",
+    "shutil",
     "socket",
     "ssl",
     "stella.runtime.files",
@@ -31,13 +32,11 @@ ROOT_HEAVY = HEAVY | {"msgspec", "stella.operations", "stella.mirror", "stella.s
 MAX_ROOT = 135  # 118 on Python 3.11: the interpreter's own, click's, and nine of ours
 MAX_NOUN = 200  # 176 on Python 3.11: msgspec and the models of the noun come on top
 
-LIST = "import sys; from stella.cli.main import run; code = run(sys.argv[1:]); print(*sys.modules, file=sys.stderr); sys.exit(code)"
+LIST = "import sys; from stella.cli.main import run; run(sys.argv[1:]); print(*sys.modules, file=sys.stderr)"
 
 
 def imported(*words: str) -> set[str]:
-    ended = subprocess.run(
-        [sys.executable, "-c", LIST, *words], capture_output=True, text=True, timeout=30, check=True
-    )
+    ended = subprocess.run([sys.executable, "-c", LIST, *words], capture_output=True, text=True, timeout=30, check=True)
     assert ended.stdout.startswith("Usage: stella")
     return set(ended.stderr.split())
 

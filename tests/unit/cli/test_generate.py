@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
+
 from stella.cli.commands import spread
 
 BASE = ("fake", "make", "--dir", "D", "--out", "B")
@@ -111,6 +111,16 @@ def test_help_reads_as_written_by_hand(stella: Callable[..., Any]) -> None:
     assert stella("fake", "make", "-h").out == HELP
 
 
+def test_help_follows_the_width_of_the_terminal(stella: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    for columns, widest in (("70", 68), ("200", 98), ("20", 50)):
+        monkeypatch.setenv("COLUMNS", columns)
+        lines = stella("--help").out.partition("Commands")[0].splitlines()
+        assert widest - 12 < max(map(len, lines)) <= widest
+    for columns in ("", "0", "wide"):
+        monkeypatch.setenv("COLUMNS", columns)
+        assert stella("fake", "make", "--help").out == HELP
+
+
 def test_a_noun_lists_its_verbs_in_the_order_of_their_declaration(stella: Callable[..., Any]) -> None:
     out = stella("fake", "--help").out
     assert out.startswith("Usage: stella fake VERB [OPTIONS]\n\n  A slice for tests.\n")
@@ -146,9 +156,13 @@ def test_spread(words: list[str], expected: list[str]) -> None:
     assert spread(words, frozenset({"--s"})) == expected
 
 
-def test_everything_but_json_may_stand_before_the_noun(stella: Callable[..., Any], home: Path) -> None:
-    del home
+def test_switches_may_stand_before_the_noun(stella: Callable[..., Any]) -> None:
     assert json.loads(stella("--json", "--no-input", "fake", "say", "x").out)["words"] == ["x"]
+
+
+def test_words_after_two_dashes_are_no_switches(stella: Callable[..., Any]) -> None:
+    assert json.loads(stella("--json", "fake", "say", "--", "--debug").out)["words"] == ["--debug"]
+    assert stella("fake", "say", "--", "--json").out == "word    length\n--json       6\n"
 
 
 HELP = """\

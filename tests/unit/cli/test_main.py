@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from stella.cli import crash
 from stella.cli.main import STOPPING
 
@@ -59,6 +60,7 @@ def test_an_ignored_signal_stays_ignored(process: Start, tmp_path: Path) -> None
 
 def test_run_puts_the_handlers_back(stella: Callable[..., Any]) -> None:
     before = [signal.getsignal(number) for number in STOPPING]
+    assert not {getattr(handler, "__module__", "") for handler in before} & {"stella.cli.main"}
     stella("version")
     assert [signal.getsignal(number) for number in STOPPING] == before
 
@@ -109,7 +111,11 @@ def test_closed_streams_are_no_crash(process: Start) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "problem"),
-    [("other", "KeyError: 'an\\nunexpected thing'"), ("memory", "MemoryError"), ("deep", "RecursionError: maximum recursion")],
+    [
+        ("other", "KeyError: 'an\\nunexpected thing'"),
+        ("memory", "MemoryError"),
+        ("deep", "RecursionError: maximum recursion"),
+    ],
 )
 def test_an_unexpected_failure_leaves_a_crash_file(
     stella: Callable[..., Any], home: Path, monkeypatch: pytest.MonkeyPatch, kind: str, problem: str
@@ -148,7 +154,9 @@ def test_a_crash_file_goes_elsewhere_when_its_folder_takes_none(
     assert Path(place).parent == other
     monkeypatch.setattr("tempfile.tempdir", str(blocker))
     assert "--debug" in crash.keep(ValueError("x"), ["a"], {"XDG_STATE_HOME": str(blocker)})
-    assert crash.keep(ValueError("x"), ["a"], {"HOME": str(tmp_path)}).startswith(str(tmp_path / ".local/state/stella/crash-"))
+    assert crash.keep(ValueError("x"), ["a"], {"HOME": str(tmp_path)}).startswith(
+        str(tmp_path / ".local/state/stella/crash-")
+    )
 
 
 def test_a_broken_installation_still_answers(stella: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,7 +172,9 @@ def test_a_sealed_command_cannot_reach_the_network(process: Start, monkeypatch: 
     monkeypatch.setenv("STELLA_SEALED", "1")
     code, out, err = finish(process("fake", "fail", "net"))
     assert (code, out) == (5, "")
-    assert err.startswith("error[AIRGAP_EGRESS_BLOCKED]: Network access to 192.0.2.1 was blocked: this process is sealed\n")
+    assert err.startswith(
+        "error[AIRGAP_EGRESS_BLOCKED]: Network access to 192.0.2.1 was blocked: this process is sealed\n"
+    )
     assert finish(process("fake", "say", "x"))[0] == 0
 
 
@@ -183,7 +193,7 @@ def on_terminal(*words: str, typed: bytes) -> tuple[int, bytes]:
     script = Path(__file__).with_name("fake_stella.py")
     pid, terminal = pty.fork()
     if pid == 0:
-        os.execv(sys.executable, [sys.executable, str(script), *words])  # noqa: S606  # the child of a fork
+        os.execv(sys.executable, [sys.executable, str(script), *words])
     seen = b""
     try:
         while True:

@@ -8,6 +8,7 @@ import threading
 import time
 
 import pytest
+
 from stella.cli import progress
 
 
@@ -18,8 +19,8 @@ class Terminal(io.StringIO):
         return True
 
 
-@pytest.fixture
-def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
+def on_terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    """A terminal from now on; not a fixture, since pytest sets the streams anew when the body of a test begins."""
     stream = Terminal()
     monkeypatch.setattr(sys, "stderr", stream)
     monkeypatch.setenv("TERM", "xterm")
@@ -42,15 +43,18 @@ def test_nothing_in_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
             shown.advance(1)
 
 
-def test_nothing_on_a_dumb_terminal(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_on_a_dumb_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = on_terminal(monkeypatch)
     monkeypatch.setenv("TERM", "dumb")
     with progress.shown() as shown:
         assert isinstance(shown, progress.Silent)
     assert terminal.getvalue() == ""
 
 
-def test_short_work_shows_nothing_and_leaves_no_thread(terminal: Terminal) -> None:
+def test_short_work_shows_nothing_and_leaves_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = on_terminal(monkeypatch)
     before = threading.active_count()
+    monkeypatch.setattr(progress.OnTerminal.__init__, "__defaults__", (60,))
     with progress.shown() as shown:
         shown.start("task", 10, "bytes")
         shown.advance(10)
@@ -61,11 +65,13 @@ def test_short_work_shows_nothing_and_leaves_no_thread(terminal: Terminal) -> No
     assert terminal.getvalue() == ""
 
 
-def test_long_work_draws_each_task_and_clears(terminal: Terminal) -> None:
+def test_long_work_draws_each_task_and_clears(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = on_terminal(monkeypatch)
     shown = progress.OnTerminal(delay=0)
     shown.start("hash", 1000, "bytes")
     until(terminal, "hash")
     shown.advance(500)
+    until(terminal, "0.5/1.0 kB")
     shown.start("write", None, "files")
     until(terminal, "write")
     shown.advance(1)

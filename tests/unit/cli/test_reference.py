@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from stella import bootstrap
 from stella.about.catalogue import EXIT_MEANING, error_classes
 from stella.cli import pages, reference

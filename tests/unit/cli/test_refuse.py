@@ -15,7 +15,11 @@ BASE = ("fake", "make", "--dir", "D", "--out", "B")
     ("words", "first", "hint"),
     [
         (["fale"], "error[CLI-001]: There is no command `stella fale`", "did you mean `stella fake`?"),
-        (["fake", "mkae"], "error[CLI-001]: There is no command `stella fake mkae`", "did you mean `stella fake make`?"),
+        (
+            ["fake", "mkae"],
+            "error[CLI-001]: There is no command `stella fake mkae`",
+            "did you mean `stella fake make`?",
+        ),
         (["qqq"], "error[CLI-001]: There is no command `stella qqq`", "see `stella --help`"),
         ([*BASE, "--dry"], "error[CLI-002]: `stella fake make` has no option `--dry`", "did you mean `--dir`?"),
         ([*BASE, "--chekc"], "error[CLI-002]: `stella fake make` has no option `--chekc`", "did you mean `--check`?"),

@@ -11,14 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from stella.cli import colour, plain, render
-from stella.formats.view import Cell, Facts, Table, Text
+from stella.formats.view import Cell, Facts, Table, Text, View
 from stella.runtime.errors import DiskFull, ObjectMissing, Unwritable
 
 
 def test_json_starts_with_the_schema_and_keeps_the_declared_order(stella: Callable[..., Any]) -> None:
     out = stella("fake", "make", "--dir", "ü", "--out", "B", "--json").out
-    assert out.startswith('{\n  "schema": "stella.fake.make@1",\n  "zulu": "last letter first",\n  "alpha": {\n    "dir": "ü"')
+    assert out.startswith(
+        '{\n  "schema": "stella.fake.make@1",\n  "zulu": "last letter first",\n  "alpha": {\n    "dir": "ü"'
+    )
     assert out.endswith("}\n")
     assert not out.endswith("\n\n")
 
@@ -54,7 +57,7 @@ def test_bytes_that_are_not_utf8_are_still_valid_json(stella: Callable[..., Any]
 
 
 def test_plain_layout_aligns_and_leaves_no_trailing_space() -> None:
-    view = [
+    view: View = [
         Table(("name", "size"), [("a", "1"), ("long name", Cell("20", "good"))], title="T", right=("size",)),
         Table(("x",), [], empty="nothing here"),
         Table(("x",), []),
@@ -72,9 +75,12 @@ def test_plain_layout_counts_columns_not_characters() -> None:
     assert out == "a     b\n日本  x\ne\u0301     y\n"
 
 
-@pytest.mark.parametrize("text", ["\x1b[2J", "a\rb", "\x9b31m", "\u202eabc", "\x00", "\u2028", "\u2066", "\udcff", "\x7f"])
+@pytest.mark.parametrize(
+    "text", ["\x1b[2J", "a\rb", "\x9b31m", "\u202eabc", "\x00", "\u2028", "\u2066", "\udcff", "\x7f"]
+)
 def test_text_from_outside_cannot_act_on_a_terminal(text: str) -> None:
-    for view in ([Text(text)], [Facts([(text, text)])], [Table(("c",), [(Cell(text),)], title=text)]):
+    views: list[View] = [[Text(text)], [Facts([(text, text)])], [Table(("c",), [(Cell(text),)], title=text)]]
+    for view in views:
         for out in (plain.layout(view), colour.layout(view, 80)):
             assert text not in out
             assert "\\x" in out or "\\u" in out or "\\r" in out
@@ -83,7 +89,7 @@ def test_text_from_outside_cannot_act_on_a_terminal(text: str) -> None:
 def test_colour_says_the_same_words(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.delenv("NO_COLOR", raising=False)
-    view = [
+    view: View = [
         Facts([("state", Cell("verified", "good"))], title="About"),
         Table(("n", "size"), [("a", "1")], right=("size",), title="[bold]Files"),
         Text("bad", "bad"),
@@ -148,7 +154,7 @@ class _Refusing(io.FileIO):
     def writable(self) -> bool:
         return True
 
-    def write(self, data: object) -> int:  # type: ignore[override]  # it takes nothing
+    def write(self, data: object) -> int:
         del data
         raise OSError(5, "Input/output error")
 

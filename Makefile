@@ -9,6 +9,7 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 
 PYTHON ?= python3
 JOBS ?= 2
+ARGS ?=
 UV := .tools/bin/uv
 BIN := .venv/bin
 LOCK := requirements
@@ -36,8 +37,8 @@ setup: .venv/.run ## install uv and the locked run-time packages into this check
 demo: .venv/.run ## the main job, start to end: a release crosses a gap
 	@$(index) $(BIN)/stella demo
 
-test: .venv/.dev ## all tests but the nightly ones
-	@$(BIN)/python -m pytest -q -n $(JOBS)
+test: .venv/.dev ## all tests but the nightly ones; ARGS="-m nightly" runs those
+	@$(BIN)/python -m pytest -q -n $(JOBS) $(ARGS)
 
 check: .venv/.dev ## ruff, mypy, import-linter, size gate, docs gate
 	@$(BIN)/ruff check --quiet .

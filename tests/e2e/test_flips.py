@@ -23,7 +23,7 @@ from stella.testing import SilentProgress
 
 from tests.world import Parts, World, first_release, second_release
 
-EACH = 17  # flips in each region; about 25 regions
+EACH = 18  # flips in each region; about 25 regions
 FRAME = frozenset({"structure", "forbidden_member", "not_a_bundle", "truncated"})
 DIGEST = frozenset({"digest_mismatch"})
 

@@ -46,14 +46,14 @@ DOCUMENT_ORDER = (
 )
 
 
-class Descriptor(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+class Descriptor(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
     """An OCI content descriptor; fields in alphabetical order so that encoding is canonical."""
 
+    annotations: dict[str, str] | None = None
+    artifact_type: str | None = msgspec.field(name="artifactType", default=None)
     digest: str
     media_type: str = msgspec.field(name="mediaType")
     size: int
-    annotations: dict[str, str] | None = None
-    artifact_type: str | None = msgspec.field(name="artifactType", default=None)
 
 
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -42,17 +42,17 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     tenant: str | None = None
 
 
-class Blob(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+class Blob(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
     """One stored blob: its own digest and size, its encoding, and the content digests it yields, in order.
 
     A pack yields several contents one after the other; anything else yields one.
     """
 
+    base: str | None = None
     blob: str
     enc: Encoding
     holds: tuple[str, ...]
     size: int
-    base: str | None = None
 
 
 class ListForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

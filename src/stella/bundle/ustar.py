@@ -126,7 +126,7 @@ def _member(block: bytes, offset: int) -> Member:
     except (ValueError, OverLimit):
         _refuse(block, offset)
         raise AssertionError from None
-    if rebuilt != block:
+    if rebuilt != block or b"\0" in name:
         _refuse(block, offset)
     return Member(name.decode("ascii"), offset + BLOCK, size)
 

@@ -12,7 +12,7 @@ from stella.operations import Context, operation
     "POST /v1/demo",
     scope="demo:run",
     view=views.done,
-    example="stella demo\nstella demo --dir /tmp/demo --json",
+    example="stella demo\nstella demo --dir rehearsal --json",
     long=True,
 )
 def demo(ctx: Context, want: RunDemo) -> DemoDone:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from stella.demo.model import DemoDone
+from stella.demo.views import short
 from stella.formats.flow import Place, Step
 from stella.formats.page import Bar, Check, Figure, Page, render
 from stella.formats.view import Facts, Table, human_bytes
@@ -61,11 +62,11 @@ def _flow(result: DemoDone) -> tuple[Step, ...]:
 
 
 def _checks(result: DemoDone) -> tuple[Check, ...]:
+    outcome = "What came of it"
     return (
-        Check(
-            "The site holds the vendor's files", "passed", "every file compared by its sha256", group="What should be"
-        ),
-        Check("No network", "passed", "every socket call of the site's processes was denied", group="What should be"),
+        *(Check(name.capitalize(), "passed", detail, group="What the site checked") for name, detail in result.checks),
+        Check("The site holds the vendor's files", "passed", "every file compared by its sha256", group=outcome),
+        Check("No network", "passed", "every socket call of the site's processes was denied", group=outcome),
         *(
             Check(attack.name, "refused" if attack.rejected else "failed", attack.detail, attack.reason, "Attacks")
             for attack in result.attacks
@@ -74,5 +75,5 @@ def _checks(result: DemoDone) -> tuple[Check, ...]:
 
 
 def _steps(result: DemoDone) -> Table:
-    rows = [(step.side, step.command, step.outcome, f"{step.seconds:.2f} s") for step in result.steps]
+    rows = [(step.side, short(step.command), step.outcome, f"{step.seconds:.2f} s") for step in result.steps]
     return Table(("side", "command", "outcome", "time"), rows, "Every command", right=("time",))

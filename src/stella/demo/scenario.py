@@ -105,6 +105,7 @@ class Demo:
         self.top = top
         self.medium = top / "medium"
         self.steps: list[Step] = []
+        self.checks: tuple[tuple[str, str], ...] = ()
         self.now: Instant = ctx.clock.read().wall
         make_directory(self.medium)
         self.vendor = Side("vendor", top / "vendor", _environment(ctx.entropy(16).hex()), self.steps)
@@ -132,7 +133,8 @@ class Demo:
         self.site.run("site", "receipt", "--dir", "D", "--out", "../medium/receipt.json")
         second, second_create = self.create(inputs, 2, 2, "--for", "../medium/receipt.json")
         self.vendor.run("mirror", "diff", "../medium/1.stella", "../medium/2.stella")
-        _, second_import = self.site.run("site", "import", "../medium/2.stella", "--dir", "D")
+        imported, second_import = self.site.run("site", "import", "../medium/2.stella", "--dir", "D")
+        self.checks = tuple((name, detail) for name, detail in imported["checks"])
         self.site.run("site", "rollback", "--dir", "D", "--reason", "rehearsal")
         self.site.run("site", "import", "../medium/2.stella", "--dir", "D")
         return _carried(first, first_create, first_import), _carried(second, second_create, second_import)
@@ -147,13 +149,13 @@ class Demo:
         before, _ = self.site.run("site", "status", "--dir", "D")
         attacks = [
             self._refused(
-                "a flipped byte", "digest_mismatch", "site", "import", "../medium/flipped.stella", "--dir", "D"
+                "A flipped byte", "digest_mismatch", "site", "import", "../medium/flipped.stella", "--dir", "D"
             ),
             self._refused(
-                "a replayed old generation", "not_monotonic", "site", "import", "../medium/1.stella", "--dir", "D"
+                "A replayed old generation", "not_monotonic", "site", "import", "../medium/1.stella", "--dir", "D"
             ),
             self._refused(
-                "a clock set back 30 days, to revive an expired generation",
+                "A clock set back 30 days",
                 "clock_behind",
                 str(-MONTH),
                 "../medium/3.stella",
@@ -230,6 +232,7 @@ def run(ctx: Context, want: RunDemo) -> DemoDone:
         real=inputs.real,
         sealed=True,
         generations=(first, second),
+        checks=demo.checks,
         attacks=tuple(attacks),
         steps=tuple(demo.steps),
         thin_ratio=round(second.bundle_bytes / full["bundle_bytes"], 4),

@@ -11,13 +11,14 @@ SHORT = 16  # hex characters of a digest that are enough to tell two apart by ey
 WIDE = 76  # characters of a command that fit beside the other columns; summary.json has them whole
 
 
-def _short(command: str) -> str:
+def short(command: str) -> str:
+    """A command as it fits in a table."""
     return command if len(command) <= WIDE else f"{command[: WIDE - 3]}..."
 
 
 def done(result: DemoDone) -> View:
     """After demo."""
-    steps = [(step.side, _short(step.command), step.outcome, f"{step.seconds:.2f} s") for step in result.steps]
+    steps = [(step.side, short(step.command), step.outcome, f"{step.seconds:.2f} s") for step in result.steps]
     generations = [
         (
             str(carried.number),

@@ -165,18 +165,6 @@ class BadReport(StellaError):
     hint = "write for example `--report html=bundle.html`"
 
 
-class NotSelfContained(StellaError):
-    """{path} is thin and its base is not at hand, so its content cannot be read.
-
-    Only digests of unchanged files travel in a thin bundle.
-    """
-
-    code = "MIRROR-014"
-    exit = Exit.NEGATIVE
-    reason = "base_missing"
-    hint = "use the full bundle of the same generation: `stella mirror create --dir M --out FULL.stella`"
-
-
 class PassphraseShort(StellaError):
     """Passphrase has {length} characters, at least {limit} are needed.
 

@@ -1,11 +1,11 @@
-"""Proofs of time: making, fetching and verifying RFC 3161 tokens.
+"""Proofs of time: fetching and verifying RFC 3161 tokens. The channel's own are made by `authority`.
 
 Rules:
 - A token counts when it is over the very data, by a root of the signer policy, within the life that the policy gives
   that root.
 - Certificates are judged at the token's own time, never at a local clock; the answer is that time and nothing else.
 - Tokens are bound by their digest in a signed document: unsigned parts of a token could be changed without breaking it.
-- Nothing heavy is loaded before the first token is made or read.
+- Nothing heavy is loaded before the first token is read.
 """
 
 from __future__ import annotations
@@ -23,33 +23,8 @@ from stella.signing.signers import AnchorRoot
 if TYPE_CHECKING:
     from rfc3161_client import TimeStampResponse
 
-    from stella.runtime.ports import Entropy
-    from stella.signing.authority import Authority
-    from stella.signing.keys import TimestampKey
-
 MAX_TOKEN = 64 * 1024  # bytes; a token with its certificates has one to ten thousand
 MAX_SHOWN = 120  # characters of a library's message that an error repeats
-
-
-def make_authority(entropy: Entropy, now: Instant, name: str) -> Authority:
-    """A new time-stamp authority: `authority.make_authority`."""
-    from stella.signing import authority
-
-    return authority.make_authority(entropy, now, name)
-
-
-def issue(data: bytes, now: Instant, key: TimestampKey, certificate: bytes) -> bytes:
-    """A token (TimeStampResp, DER) over `data` at `now`: `authority.issue`; raises AuthorityNotInForce."""
-    from stella.signing import authority
-
-    return authority.issue(data, now, key, certificate)
-
-
-def request(data: bytes, nonce: bytes) -> bytes:
-    """The question for a token over `data` (TimeStampReq, DER): `exchange.request`."""
-    from stella.signing import exchange
-
-    return exchange.request(data, nonce)
 
 
 def fetch(url: str, data: bytes, nonce: bytes) -> bytes:

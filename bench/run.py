@@ -1,0 +1,233 @@
+"""`make bench`: what Stella costs beside the tools that it replaces, as ratios of medians in one run.
+
+Rules:
+- CPU seconds count, not wall seconds: machines are shared, and workers only spread the same work.
+- Peers write the same thing to the same place: an archive file and its SHA-256. None of them signs, deduplicates or checks.
+- The limit of the machine (sha256, zstd) is measured in the same run, on the same bytes.
+- No figure is asserted; results.json keeps them with the machine they come from.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import shutil
+import sys
+import time
+from pathlib import Path
+
+import corpus
+import zstandard
+from measure import Cost, median, run, shell
+
+from stella.demo.inputs import REAL, fetch_release
+
+TOP = Path(__file__).resolve().parents[1]
+STELLA = str(TOP / ".venv" / "bin" / "stella")
+RUNS = 3
+PEERS = {
+    "tar | gzip -n": "gzip -n",
+    "tar | zstd -3": "zstd -3 -q",
+}
+LEFT_OUT = ("STELLA_", "PYTHONDONTWRITEBYTECODE")  # settings of the caller, and what makes each start compile anew
+ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith(LEFT_OUT)}
+TAR = "tar --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner -cf -"
+
+
+def stella(folder: Path, *arguments: str) -> Cost:
+    """Run a command of Stella."""
+    return run([STELLA, *arguments], folder, ENVIRONMENT | {"STELLA_KEY_PASSPHRASE": "bench bench bench"})
+
+
+def fresh(folder: Path) -> Path:
+    """An empty folder in the place of an old one."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
+
+
+def rate(size: int, cost: Cost) -> dict[str, float]:
+    """MB of content for each CPU second, and the rest of the cost."""
+    return {
+        "mb_per_cpu_s": round(size / 1e6 / cost.cpu, 1),
+        "cpu_s": round(cost.cpu, 3),
+        "wall_s": round(cost.wall, 3),
+        "peak_mib": round(cost.peak_mib, 1),
+    }
+
+
+def limits(sample: bytes) -> dict[str, float]:
+    """What this machine can do with one core: MB per CPU second."""
+    found: dict[str, float] = {}
+    packed = zstandard.ZstdCompressor(level=3).compress(sample)
+    work = {
+        "sha256": lambda: hashlib.sha256(sample).digest(),
+        "zstd_3": lambda: zstandard.ZstdCompressor(level=3).compress(sample),
+        "unzstd": lambda: zstandard.ZstdDecompressor().decompress(packed),
+    }
+    for name, once in work.items():
+        times = []
+        for _ in range(RUNS):
+            begin = time.process_time()
+            once()
+            times.append(time.process_time() - begin)
+        found[name] = round(len(sample) / 1e6 / sorted(times)[RUNS // 2], 1)
+    return found
+
+
+def bundles(work: Path, source: Path) -> dict[str, object]:
+    """Create, verify and import one corpus, beside the pipelines."""
+    size = corpus.size_of(source)
+    out: dict[str, object] = {"content_mb": round(size / 1e6, 1)}
+
+    def create() -> Cost:
+        folder = fresh(work / "run")
+        stella(folder, "mirror", "init", "--dir", "M")
+        return stella(folder, "mirror", "create", "--dir", "M", "--source", f"artifacts={source}", "--out", "B.stella")
+
+    def import_() -> Cost:
+        shutil.rmtree(work / "run" / "D", ignore_errors=True)
+        stella(work / "run", "site", "init", "--dir", "D", "--trust", "M/trust")
+        return stella(work / "run", "site", "import", "B.stella", "--dir", "D")
+
+    created = median(RUNS, create)
+    out["create"] = rate(size, created)
+    out["bundle_mb"] = round((work / "run" / "B.stella").stat().st_size / 1e6, 2)
+    verify = median(RUNS, lambda: stella(work / "run", "mirror", "verify", "B.stella", "--trust", "M/trust"))
+    out["verify"] = rate(size, verify)
+    out["import"] = rate(size, median(RUNS, import_))
+    peers: dict[str, object] = {}
+    for name, packer in PEERS.items():
+        if shutil.which(packer.split()[0]):
+            line = f"{TAR} -C {source.parent} {source.name} | {packer} | tee peer.out | sha256sum > peer.sum"
+            cost = median(RUNS, lambda line=line: shell(line, work))  # type: ignore[misc]  # bound in this turn
+            peers[name] = rate(size, cost) | {"create_is_times_as_fast": round(cost.cpu / created.cpu, 2)}
+    out["peers"] = peers
+    shutil.rmtree(work / "run", ignore_errors=True)
+    return out
+
+
+def thin(work: Path) -> dict[str, object]:
+    """Size of an update between two consecutive real releases, beside other ways to make it small."""
+    folder = fresh(work / "thin")
+    places = [fetch_release(version, folder / version) for version in REAL]
+    if not all(places):
+        return {"skipped": "no package index"}
+    binaries = [
+        next(path for path in (folder / version).rglob("nats-server*") if path.stat().st_size > 1e6) for version in REAL
+    ]
+    names = [str(path) for path in binaries]
+    source = [f"artifacts={folder / version}" for version in REAL]
+    stella(folder, "mirror", "init", "--dir", "M")
+    stella(folder, "mirror", "create", "--dir", "M", "--source", source[0], "--out", "1.stella")
+    stella(folder, "site", "init", "--dir", "D", "--trust", "M/trust")
+    stella(folder, "site", "import", "1.stella", "--dir", "D")
+    stella(folder, "site", "receipt", "--dir", "D", "--out", "r.json")
+    cost = stella(
+        folder, "mirror", "create", "--dir", "M", "--source", source[1], "--for", "r.json", "--out", "2.stella"
+    )
+    stella(folder, "mirror", "create", "--dir", "M", "--out", "2-full.stella")
+    sizes = {
+        "stella thin": (folder / "2.stella").stat().st_size,
+        "stella full": (folder / "2-full.stella").stat().st_size,
+    }
+    lines = {
+        "zstd -3": ("zstd", f"zstd -3 -q -f {names[1]} -o p1", "p1"),
+        "zstd -19 --patch-from": ("zstd", f"zstd -19 --long=27 -q -f --patch-from={names[0]} {names[1]} -o p2", "p2"),
+        "xdelta3 -9": ("xdelta3", f"xdelta3 -e -9 -f -s {names[0]} {names[1]} p3", "p3"),
+    }
+    for name, (tool, line, made) in lines.items():
+        if shutil.which(tool):
+            shell(line, folder)
+            sizes[name] = (folder / made).stat().st_size
+    if shutil.which("casync"):
+        store = "casync make --store=c.castr"
+        shell(f"{store} one.catar {folder / REAL[0]} > c1", folder)
+        before = corpus.size_of(folder / "c.castr")
+        shell(f"{store} two.catar {folder / REAL[1]} > c2", folder)
+        sizes["casync"] = corpus.size_of(folder / "c.castr") - before
+    thin_size = sizes["stella thin"]
+    ratios = {name: round(size / thin_size, 2) for name, size in sizes.items() if name != "stella thin"}
+    return {"bytes": sizes, "times_as_large_as_thin": ratios, "create_cpu_s": round(cost.cpu, 2)}
+
+
+def starts(work: Path) -> dict[str, object]:
+    """CPU milliseconds until a command has done nothing: the best of many, since load only adds."""
+    folder = fresh(work / "start")
+    stella(folder, "mirror", "init", "--dir", "M")
+    (folder / "a.txt").write_text("a")
+    stella(folder, "mirror", "create", "--dir", "M", "--source", "other=a.txt", "--out", "B.stella")
+    commands = {
+        "python3 -c pass": [sys.executable, "-c", "pass"],
+        "stella --help": [STELLA, "--help"],
+        "stella mirror verify, smallest bundle": [STELLA, "mirror", "verify", "B.stella", "--trust", "M/trust"],
+        "stella mirror verify, no bundle": [STELLA, "mirror", "verify", "README", "--trust", "M/trust"],
+    }
+    (folder / "README").write_text("no bundle")
+    found: dict[str, object] = {}
+    for name, command in commands.items():
+        found[name] = round(1000 * min(_cpu(command, folder) for _ in range(12)), 1)
+    return found
+
+
+def _cpu(command: list[str], folder: Path) -> float:
+    line = " ".join(f"'{word}'" for word in command)
+    return shell(f"{line} >/dev/null 2>&1 || true", folder).cpu
+
+
+def big(work: Path) -> dict[str, object]:
+    """Peak memory on a bundle of two gigabytes."""
+    source = fresh(work / "big")
+    for number in range(4):
+        with (source / f"{number}.bin").open("wb") as file:
+            for turn in range(500):
+                file.write(hashlib.sha256(b"%d/%d" % (number, turn)).digest() * (1_000_000 // 32))
+    for number in range(2):
+        with (source / f"{number}.tar.gz").open("wb") as file:
+            file.write(b"\x1f\x8b")
+            for _ in range(100):
+                file.write(os.urandom(1_000_000))
+    result = bundles_once(work, source)
+    shutil.rmtree(source)
+    return result
+
+
+def bundles_once(work: Path, source: Path) -> dict[str, object]:
+    """Create and import once; sizes and memory."""
+    folder, size = fresh(work / "run"), corpus.size_of(source)
+    stella(folder, "mirror", "init", "--dir", "M")
+    created = stella(folder, "mirror", "create", "--dir", "M", "--source", f"images={source}", "--out", "B.stella")
+    stella(folder, "site", "init", "--dir", "D", "--trust", "M/trust")
+    imported = stella(folder, "site", "import", "B.stella", "--dir", "D")
+    shutil.rmtree(folder)
+    return {"content_mb": round(size / 1e6, 1), "create": rate(size, created), "import": rate(size, imported)}
+
+
+def main() -> None:
+    """Measure everything, print it and write results.json."""
+    work = corpus.place(str(os.getpid()))
+    environment = TOP / ".venv" / "lib"
+    try:
+        sample = b"".join(path.read_bytes() for path in sorted(environment.rglob("*.py")))[:64_000_000]
+        results: dict[str, object] = {"machine": {"cores": os.cpu_count(), "python": platform.python_version()}}
+        results["limits_mb_per_cpu_s"] = limits(sample)
+        for name, make in (("mixed", corpus.mixed), ("compressible", corpus.compressible), ("small", corpus.small)):
+            print(f"bench: {name}", file=sys.stderr)
+            source = make(work, environment)
+            results[name] = bundles(work, source)
+            shutil.rmtree(source)
+        print("bench: two gigabytes, an update, starts", file=sys.stderr)
+        results["two_gigabytes"] = big(work)
+        results["thin"] = thin(work)
+        results["start_cpu_ms"] = starts(work)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    text = json.dumps(results, indent=2) + "\n"
+    (Path(__file__).parent / "results.json").write_text(text)
+    print(text)
+
+
+if __name__ == "__main__":
+    main()

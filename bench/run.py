@@ -1,8 +1,8 @@
 """`make bench`: what Stella costs beside the tools that it replaces, as ratios of medians in one run.
 
 Rules:
-- CPU seconds count, not wall seconds: machines are shared, and workers only spread the same work.
-- Peers write the same thing to the same place: an archive file and its SHA-256. None of them signs, deduplicates or checks.
+- CPU seconds count, not wall seconds: machines are shared, and workers spread the same work.
+- Peers write the same thing to the same place: an archive and its SHA-256. None of them signs, deduplicates or checks.
 - The limit of the machine (sha256, zstd) is measured in the same run, on the same bytes.
 - No figure is asserted; results.json keeps them with the machine they come from.
 """
@@ -115,9 +115,8 @@ def thin(work: Path) -> dict[str, object]:
     places = [fetch_release(version, folder / version) for version in REAL]
     if not all(places):
         return {"skipped": "no package index"}
-    binaries = [
-        next(path for path in (folder / version).rglob("nats-server*") if path.stat().st_size > 1e6) for version in REAL
-    ]
+    found = [list((folder / version).rglob("nats-server*")) for version in REAL]
+    binaries = [max(paths, key=lambda path: path.stat().st_size) for paths in found]
     names = [str(path) for path in binaries]
     source = [f"artifacts={folder / version}" for version in REAL]
     stella(folder, "mirror", "init", "--dir", "M")

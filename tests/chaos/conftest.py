@@ -6,11 +6,13 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 import stella.bundle.receive
 import stella.mirror.thin
+from stella.signing import authority, keys
 
 from tests.chaos import world
 from tests.chaos.disturb import Undisturbed, run_undisturbed
@@ -19,10 +21,25 @@ from tests.chaos.world import Scenario
 MEMORY = "/dev/shm"  # a disk that is fast: thousands of small worlds are made and thrown away
 
 
+def remembered(issue: Callable[..., bytes]) -> Callable[..., bytes]:
+    """Tokens by root, time and certificate; the key, which is read anew each time, goes with the certificate."""
+    tokens: dict[tuple[bytes, int, bytes], bytes] = {}
+
+    def find(root: bytes, time: int, key: object, certificate: bytes) -> bytes:
+        known = (root, time, certificate)
+        if known not in tokens:
+            tokens[known] = issue(root, time, key, certificate)
+        return tokens[known]
+
+    return find
+
+
 @pytest.fixture(scope="session", autouse=True)
-def direct_worker() -> Iterator[None]:
-    """No delta worker processes, unless a test asks for them."""
+def shortcuts() -> Iterator[None]:
+    """No delta worker processes, unless a test asks for them; and tokens and keys, which touch no disk, are made once."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(authority, "issue", remembered(authority.issue))
+        patch.setattr(keys, "_load", cache(keys._load))
         patch.setattr(stella.bundle.receive, "delta_worker", world.direct_worker)
         patch.setattr(stella.mirror.thin, "delta_worker", world.direct_worker)
         yield

@@ -18,7 +18,7 @@ import msgspec
 
 from stella.bundle.errors import BadPath, DuplicatePath, LayoutMismatch, OverLimit
 from stella.bundle.limits import MAX_ENTRIES, MAX_MEMBER, MAX_PATH
-from stella.kernel.digest import is_digest
+from stella.kernel.digest import HEX
 from stella.kernel.errors import NotJson
 from stella.kernel.instant import Instant, Seconds
 from stella.kernel.merkle import root_of
@@ -197,22 +197,23 @@ def check_entries(entries: Sequence[Entry]) -> None:
         raise OverLimit(what="number of entries", found=len(entries), limit=MAX_ENTRIES)
     folders: set[str] = set()
     paths: set[str] = set()
-    before = b""
+    before = last = ""
     for entry in entries:
         path = entry.path
         check_path(path)
-        encoded = path.encode()
-        if encoded <= before:
+        if path <= before:  # the order of code points is the order of UTF-8 bytes
             if path in paths:
                 raise DuplicatePath(path=path)
             raise LayoutMismatch(what="entry list", problem=f"`{path}` is out of order")
-        before = encoded
+        before = path
         paths.add(path)
         folder = path.rpartition("/")[0]
-        while folder and folder not in folders:
-            folders.add(folder)
-            folder = folder.rpartition("/")[0]
-        if not is_digest(entry.digest) or not 0 <= entry.size <= MAX_MEMBER:
+        if folder != last:
+            last = folder
+            while folder and folder not in folders:
+                folders.add(folder)
+                folder = folder.rpartition("/")[0]
+        if not HEX.match(entry.digest) or not 0 <= entry.size <= MAX_MEMBER:
             raise LayoutMismatch(what=f"entry `{path}`", problem="its digest or size is out of range")
     clash = next((path for path in sorted(folders & paths)), None)
     if clash:

@@ -44,7 +44,6 @@ class BundleFile:
         self._file = file
         with reading(path):
             self._members = {member.name: member for member in scan(file, path)}
-        self.size = max(member.offset + member.size for member in self._members.values())
         self.documents: dict[str, tuple[str, int]] = {}
         self.blobs: dict[str, int] = {}
         self._read_layout()

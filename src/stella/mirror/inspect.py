@@ -111,7 +111,6 @@ def show(ctx: Context, want: ShowBundle) -> BundleShown:
     reports = [_report(report) for report in want.report]
     with BundleFile.open(Path(want.bundle)) as bundle:
         claims = read_claims(bundle)
-        size = bundle.size + 1024
     checks: tuple[Check, ...] = ()
     if want.trust is not None:
         checks = verify(ctx, VerifyBundle(bundle=want.bundle, trust=want.trust)).checks
@@ -132,7 +131,7 @@ def show(ctx: Context, want: ShowBundle) -> BundleShown:
         tool_versions=generation.tool_versions,
         files=generation.files,
         content_bytes=generation.content_bytes,
-        bundle_bytes=size,
+        bundle_bytes=Path(want.bundle).stat().st_size,
         categories=generation.categories,
         stored=_stored(claims.blobs),
         entries=tuple(_rows(claims)) if want.files or reports else (),

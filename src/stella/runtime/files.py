@@ -28,6 +28,8 @@ from stella.runtime.errors import Busy, DiskFull, NotAFolder, ObjectMissing, Too
 TEMPORARY = ".stella-tmp"
 CONTENT = "store/"  # objects below it are named by the digest of their bytes, so a torn one can be told
 UNSYNCED = ".unsynced"  # present while a batch has objects that a power cut could tear
+LOCK = ".lock"
+OWN = frozenset({LOCK, UNSYNCED})  # files of the folder itself, which are no objects
 CLOCK_GRAIN = 1_000_000_000  # ns; file systems may keep whole seconds
 PIECE = 1024 * 1024
 PRIVATE_MODE = 0o600
@@ -285,7 +287,7 @@ class DiskFolder:
             Path(folder, name).relative_to(self.root).as_posix()
             for folder, _, names in os.walk(top)
             for name in names
-            if not name.endswith(TEMPORARY)
+            if not name.endswith(TEMPORARY) and name not in OWN
         ]
         return (key for key in sorted(found) if key.startswith(prefix))
 
@@ -300,7 +302,7 @@ class DiskFolder:
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
         with writing(self.root):
-            handle = os.open(self.root / ".lock", os.O_RDWR | os.O_CREAT, PRIVATE_MODE)
+            handle = os.open(self.root / LOCK, os.O_RDWR | os.O_CREAT, PRIVATE_MODE)
         try:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -116,7 +116,9 @@ class Import:
                 self.store.prune(self.state)  # a kill may have come between the flip and this
             return self._imported(genuine, record, time, "already active; nothing was changed")
         rules.check_base(self.state, genuine.packer.base)
-        record = msgspec.structs.replace(record, generation=mark.generation, root=mark.root)
+        record = msgspec.structs.replace(
+            record, generation=mark.generation, root=mark.root, detail=f"imported {self.path.name}"
+        )
         self._note(record)
         held = self._receive(bundle, genuine)
         if self.want.dry_run:
@@ -142,7 +144,7 @@ class Import:
             number = genuine.generation.generation
             rules.check_history(self.state, Mark(number, genuine.generation.root))
             replayed = isinstance(problem, MetadataRollback)
-            if not replayed or self.state.active is None or number >= self.state.active.generation:
+            if not replayed or self.state.active is None or number > self.state.active.generation:
                 raise
             self.older = True
             return genuine

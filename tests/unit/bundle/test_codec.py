@@ -9,9 +9,9 @@ import pytest
 import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
-from stella.bundle import codec
 from stella.bundle.codec import compress, compress_stream, decompress, decompress_stream, encode, looks_compressed
 from stella.bundle.errors import BadCompression, CompressionBomb
+from stella.bundle.limits import MAX_WINDOW
 from stella.kernel.errors import StellaError
 
 TEXT = b"all work and no play makes a dull line\n" * 500
@@ -115,15 +115,18 @@ def test_a_frame_that_is_cut_short(cut: int) -> None:
             run("blob", compress(TEXT)[:cut], len(TEXT))
 
 
-def test_a_window_larger_than_a_reader_grants(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Level 3 needs two megabytes; a frame that wants more memory than the limit is refused before it gets it."""
-    wide = zstandard.ZstdCompressionParameters(window_log=24, write_content_size=False)
-    frame = zstandard.ZstdCompressor(compression_params=wide).compress(TEXT)
-    assert streamed(frame, len(TEXT)) == TEXT
-    monkeypatch.setattr(codec, "MAX_WINDOW", 1 << 23)
-    monkeypatch.setattr(codec, "_local", type(codec._local)())
+def by_hand(window_log: int, data: bytes) -> bytes:
+    """A frame of one raw block that asks for a window (RFC 8878 section 3.1.1)."""
+    descriptor, block = (window_log - 10) << 3, len(data) << 3 | 1
+    return b"\x28\xb5\x2f\xfd\x00" + bytes([descriptor]) + block.to_bytes(3, "little") + data
+
+
+def test_a_window_larger_than_a_reader_grants() -> None:
+    """A frame that wants more memory than the limit is refused before it gets it."""
+    assert streamed(by_hand(21, TEXT), len(TEXT)) == TEXT
+    limit = MAX_WINDOW.bit_length() - 1
     with pytest.raises(BadCompression) as caught:
-        streamed(frame, len(TEXT))
+        streamed(by_hand(limit + 1, TEXT), len(TEXT))
     assert "memory" in caught.value.facts["problem"]
 
 

@@ -240,9 +240,6 @@ def test_limits(monkeypatch: pytest.MonkeyPatch) -> None:
             patch.setattr(reader, name, value)
             with pytest.raises(OverLimit):
                 opened(data)
-    with monkeypatch.context() as patch:
-        patch.setattr(reader, "MAX_DOCUMENT", 10)
-        patch.setattr(reader, "OCI_LAYOUT", b"")
     lists = written({"entries.ndjson.zst": bytes(50), "signers.json": bytes(50)}, [])
     bundle = opened(lists)
     monkeypatch.setattr(reader, "MAX_LIST", 40)

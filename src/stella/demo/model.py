@@ -49,8 +49,10 @@ class Step(msgspec.Struct, frozen=True):
 
 
 class DemoDone(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema", tag="stella.demo@1"):
-    """Result of demo, also written as `summary.json`. `real` says whether the releases came from the package index, `checks` is what the
-    site examined before it activated the second generation.
+    """Result of demo, also written as `summary.json`.
+
+    `real` says whether the releases came from the package index; `checks` is what the site examined before it activated
+    the second generation.
     """
 
     product: str

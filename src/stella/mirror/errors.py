@@ -165,6 +165,18 @@ class BadReport(StellaError):
     hint = "write for example `--report html=bundle.html`"
 
 
+class SameKey(StellaError):
+    """Release key {keyid} is already the one of this channel.
+
+    Rotation replaces keys. The production key that MIRROR_SIGN_KEY_B64 holds is the one that the signer policy names.
+    """
+
+    code = "MIRROR-014"
+    exit = Exit.USAGE
+    reason = "usage"
+    hint = "put the new key into MIRROR_SIGN_KEY_B64 first: `openssl genpkey -algorithm ed25519 | base64 -w0`"
+
+
 class PassphraseShort(StellaError):
     """Passphrase has {length} characters, at least {limit} are needed.
 

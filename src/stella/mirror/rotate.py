@@ -18,6 +18,7 @@ from stella.bundle.verify import SIGNERS_TARGET
 from stella.kernel.canonical import dump
 from stella.kernel.instant import format_time
 from stella.mirror.channel import ROOT_KEYS, ChannelFolder
+from stella.mirror.errors import SameKey
 from stella.mirror.lay import anchor_root, metadata_of, passphrase_of, release_role
 from stella.mirror.model import Head, KeyRotated, RotateKey
 from stella.mirror.publish import expiries
@@ -125,6 +126,8 @@ class _Turn:
         if role == "release":
             old = [key.keyid for key in policy.release.keys]
             release, made = release_role(self.ctx, len(policy.release.keys), policy.release.threshold)
+            if not made and [key.keyid for key in release.keys] == old:
+                raise SameKey(keyid=old[0][:12])
             self.store.write_keys([("release", keyid, key) for keyid, key in made.items()], self.passphrase)
             self.policy = msgspec.structs.replace(policy, release=release)
             new = [key.keyid for key in release.keys]

@@ -34,7 +34,8 @@ def shown(**changes: object) -> str:
     [
         "<h1>thing 1.0 to 1.1, across a gap</h1>",
         "real releases from the package index",
-        ">1.1 MB<",
+        "<dd>1.1 MB</dd>",
+        "<b>Signature</b><span>1 of 1</span>",
         ">15.2 %<",
         "bb" * 32,
         "<b>a flipped byte</b><span>blob 0b5a is wrong</span></div><code>digest_mismatch</code>",

@@ -31,6 +31,7 @@ class Undisturbed(NamedTuple):
     before: object
     after: object
     files: dict[str, bytes]
+    inodes: dict[int, bytes]
 
 
 def run_undisturbed(scenario: Scenario, start: Path, top: Path) -> Undisturbed:
@@ -43,7 +44,7 @@ def run_undisturbed(scenario: Scenario, start: Path, top: Path) -> Undisturbed:
         result = answer_of(scenario, top, "act")
     finally:
         observe_steps(None)
-    found = Undisturbed(start, steps, result, before, world.pointer(top), world.tree(top))
+    found = Undisturbed(start, steps, result, before, world.pointer(top), world.tree(top), world.inodes(start))
     judge_end(scenario, start, top)
     return found
 
@@ -84,7 +85,7 @@ def judge_again(scenario: Scenario, run: Undisturbed, top: Path) -> None:
         judge_end(scenario, run.start, top)
         return
     assert result == run.result
-    found = world.tree(top)
+    found = world.tree(top, run.inodes)
     assert found.keys() ^ run.files.keys() == set()
     assert [name for name, data in found.items() if data != run.files[name]] == []
 

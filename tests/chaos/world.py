@@ -219,15 +219,26 @@ def copy(world: Path, top: Path, *, without: str) -> Path:
 # What must hold.
 
 
-def tree(top: Path) -> dict[str, bytes]:
-    """Every file of a world but the lock files."""
-    found = (path for path in top.rglob("*") if path.is_file() and path.name != ".lock")
-    return {path.relative_to(top).as_posix(): path.read_bytes() for path in found}
+def tree(top: Path, known: Mapping[int, bytes] | None = None) -> dict[str, bytes]:
+    """Every file of a world but the lock files; `known` are bytes by inode, of files that still exist elsewhere."""
+    found: dict[str, bytes] = {}
+    for folder, _, names in os.walk(top):
+        for name in names:
+            path = f"{folder}/{name}"
+            data = (known or {}).get(os.stat(path).st_ino)
+            if name != ".lock":
+                found[os.path.relpath(path, top)] = Path(path).read_bytes() if data is None else data
+    return found
+
+
+def inodes(top: Path) -> dict[int, bytes]:
+    """Bytes by inode, for `tree`."""
+    return {(top / name).stat().st_ino: data for name, data in tree(top).items()}
 
 
 def temporary_files(top: Path) -> list[str]:
     """What a write has left half done."""
-    return sorted(path.name for path in top.rglob(f"*{TEMPORARY}"))
+    return sorted(name for _, _, names in os.walk(top) for name in names if name.endswith(TEMPORARY))
 
 
 def channel_of(top: Path) -> ChannelFolder:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import locale
 import os
 import random
@@ -12,8 +14,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from stella.mirror import service
+from stella.mirror.model import CreateBundle
 
-from tests.world import World, first_release, noise, put, second_release, text
+from tests.world import Parts, World, first_release, noise, put, second_release, text
 
 Change = Callable[[pytest.MonkeyPatch], None]
 
@@ -61,18 +65,31 @@ def test_the_order_of_the_file_system(reference: dict[str, bytes], tmp_path: Pat
     draw = random.Random(7)
 
     class Shuffled:
+        """The iterator of `os.scandir`, which is also its own context."""
+
         def __init__(self, top: str) -> None:
             with real(top) as found:
                 self.entries = list(found)
             draw.shuffle(self.entries)
 
-        def __enter__(self) -> Iterator[os.DirEntry[str]]:
-            return iter(self.entries)
+        def __iter__(self) -> Shuffled:
+            return self
+
+        def __next__(self) -> os.DirEntry[str]:
+            if not self.entries:
+                raise StopIteration
+            return self.entries.pop()
+
+        def __enter__(self) -> Shuffled:
+            return self
 
         def __exit__(self, *_: object) -> None:
+            self.close()
+
+        def close(self) -> None:
             self.entries.clear()
 
-    monkeypatch.setattr("stella.mirror.sources.os.scandir", Shuffled)
+    monkeypatch.setattr(os, "scandir", Shuffled)
     same(carried(tmp_path / "world", 3), reference)
 
 
@@ -86,9 +103,6 @@ def test_the_order_of_writing_the_sources_and_of_naming_them(tmp_path: Path) -> 
         for place, name in enumerate(names):
             os.utime(world.top / "src" / name, (place, place))
             (world.top / "src" / name).chmod(0o600 if number else 0o755)
-        from stella.mirror import service
-        from stella.mirror.model import CreateBundle
-
         named = source[::-1] if number else source
         service.create(world.context(), CreateBundle(dir=str(world.m), out=str(world.top / "1.stella"), source=named))
         made.append((world.top / "1.stella").read_bytes())
@@ -116,9 +130,6 @@ def test_another_process_with_another_hash_seed_and_locale(reference: dict[str, 
         "found = carried(Path(sys.argv[1]), 2)\n"
         "print(json.dumps({name: hashlib.sha256(data).hexdigest() for name, data in found.items()}))\n"
     )
-    import hashlib
-    import json
-
     kept = {name: value for name, value in os.environ.items() if name not in {"SOURCE_DATE_EPOCH"}}
     languages = {"LC_ALL": "tr_TR.UTF-8" if "tr_TR.utf8" in _locales() else "C", "PYTHONHASHSEED": "12345", "TZ": "UTC+11"}
     done = subprocess.run(
@@ -166,8 +177,6 @@ def test_what_a_channel_was_before_does_not_show(tmp_path: Path) -> None:
 
 
 def test_full_and_thin_are_one_generation(prepared: World) -> None:
-    from tests.world import Parts
-
     thin, full = (Parts.read(prepared.top / name) for name in ("2.stella", "2-full.stella"))
     assert thin.generation.root == full.generation.root
     differing = {title for title in full.documents if thin.documents.get(title) != full.documents[title]}

@@ -115,9 +115,8 @@ def create(ctx: Context, want: CreateBundle) -> BundleCreated:
 
 
 def _created(ctx: Context, store: ChannelFolder, want: CreateBundle) -> Instant:
-    epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
-    text = want.created or (format_time(int(epoch)) if epoch.isdigit() else "")
-    created = parse_time(text) if text else ctx.clock.read().wall
+    given = parse_time(want.created) if want.created else ctx.settings.mirror.source_date_epoch
+    created = given or ctx.clock.read().wall
     newest = store.records()[-1:]
     if newest and created < parse_time(newest[0].created):
         raise ClockBehindChannel(now=format_time(created), generation=newest[0].generation, created=newest[0].created)

@@ -27,7 +27,11 @@ from stella.runtime.settings import Settings
 PROJECT_FILE = "stella.toml"
 SYSTEM_FILE = Path("/etc/stella/config.toml")
 PREFIX = "STELLA_"
-ALIASES = {"mirror.require_prod_signing": "REQUIRE_PROD_SIGNING", "site.sealed": "STELLA_SEALED"}
+ALIASES = {
+    "mirror.require_prod_signing": "REQUIRE_PROD_SIGNING",
+    "mirror.source_date_epoch": "SOURCE_DATE_EPOCH",
+    "site.sealed": "STELLA_SEALED",
+}
 RESERVED = frozenset(
     {
         "STELLA_KEY_PASSPHRASE",

@@ -48,6 +48,9 @@ class MirrorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max_delta_mib: Annotated[
         int, setting("Largest file, in MiB, that is shipped as a binary delta; bounds the memory of a delta worker.")
     ] = 512
+    source_date_epoch: Annotated[
+        int, setting("Time of creation in seconds since 1970; 0 means now. SOURCE_DATE_EPOCH sets it too.")
+    ] = 0
     workers: Annotated[int, setting("Threads that hash and compress; 0 means one for each core.")] = 0
     tsa_url: Annotated[str, setting("RFC 3161 time-stamp authority to ask instead of the channel's own.")] = ""
 

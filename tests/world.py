@@ -2,8 +2,8 @@
 
 Rules:
 - `World` does what the two command lines do. Nothing in it reads the real clock, the environment or a network.
-- `Parts` is a bundle taken apart. Writing parts again always gives a file whose frame is right, so that an attack reaches the check
-  it is meant for; what is signed has to be signed again with the keys that the attacker is said to have.
+- `Parts` is a bundle taken apart. Writing parts again always gives a file whose frame is right, so that an attack
+  reaches the check it is meant for; what is signed has to be signed again, with the keys that the attacker has.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ from stella.kernel.digest import sha256
 from stella.kernel.statement import PAYLOAD_TYPE, Statement, Subject
 from stella.mirror import lay, rotate, service
 from stella.mirror.channel import ChannelFolder
-from stella.mirror.model import BundleCreated, CreateBundle, InitChannel, RotateKey
+from stella.mirror.model import BundleCreated, BundleVerified, CreateBundle, InitChannel, RotateKey, VerifyBundle
 from stella.operations import Context
 from stella.runtime.errors import SecretMissing
 from stella.runtime.files import DiskFolder
 from stella.runtime.settings import ClockSettings, MirrorSettings, Settings, SiteSettings
-from stella.signing import anchor, signers, tuf_repository
+from stella.signing import anchor, authority, signers, tuf_repository
 from stella.signing.keys import PrivateKey
 from stella.site import service as site_service
 from stella.site import upkeep
@@ -83,7 +83,7 @@ def text(seed: str, size: int) -> bytes:
 
 
 def first_release() -> dict[str, bytes]:
-    """Files by `category/name`: a program, a library, a large feed, small ones, an empty one, and two of the same content."""
+    """Files by `category/name`: a program, a library, a large feed, small ones, an empty one, and one twice."""
     return {
         "artifacts/bin/server": noise("server", 70_000) + text("server", 40_000),
         "artifacts/lib/codec.so": noise("codec", 66_000),
@@ -98,7 +98,7 @@ def first_release() -> dict[str, bytes]:
 
 
 def second_release() -> dict[str, bytes]:
-    """The next version: the program changed a little, the library and the feed wholly, a small file came, another one went."""
+    """The next version: the program changed a little, library and feed wholly; small files came, and one went."""
     files = first_release()
     program = files["artifacts/bin/server"]
     files["artifacts/bin/server"] = program[:30_000] + b"patched!" + program[30_000:]
@@ -196,7 +196,14 @@ class World:
     def token(self, root: str, at: int) -> bytes:
         """A proof of time over a root, by the channel's own authority, at any time the thief of its key likes."""
         key, certificate = self.channel.authority(self.policy().anchors[-1].name, PASSPHRASE)
-        return anchor.issue(bytes.fromhex(root), at, key, certificate)
+        return authority.issue(bytes.fromhex(root), at, key, certificate)
+
+    def verify(self, bundle: str | Path) -> BundleVerified:
+        """What the vendor's own check says."""
+        from stella.mirror import inspect
+
+        want = VerifyBundle(bundle=str(self.top / bundle), trust=str(self.m / "trust"))
+        return inspect.verify(self.context(), want)
 
     def trust(self) -> Trust:
         from stella.mirror.inspect import trust_folder
@@ -290,7 +297,13 @@ class Parts:
     def write(self, path: Path) -> Path:
         """A file with these parts; the frame is what any writer would have made of them."""
         with path.open("wb") as file:
-            write_bundle(file, self.documents, [(name, len(data)) for name, data in self.blobs.items()], self._open, SilentProgress())
+            write_bundle(
+                file,
+                self.documents,
+                [(name, len(data)) for name, data in self.blobs.items()],
+                self._open,
+                SilentProgress(),
+            )
         return path
 
     def _open(self, digest: str) -> BinaryIO:
@@ -361,7 +374,9 @@ class Parts:
         statement = dump(
             msgspec.structs.replace(
                 before,
-                subject=(subject or Subject(f"{generation.channel}@{generation.generation}", {"sha256": generation.root}),),
+                subject=(
+                    subject or Subject(f"{generation.channel}@{generation.generation}", {"sha256": generation.root}),
+                ),
                 predicate=msgspec.to_builtins(generation),
             )
         )
@@ -373,7 +388,9 @@ class Parts:
         """With another proof of time and its description."""
         return self.with_documents(anchor_tsr=token, time_anchor_json=anchor.time_anchor_json(proved, sha256(token)))
 
-    def targeted(self, world: World, now: int | None = None, roles: Mapping[str, list[PrivateKey]] | None = None) -> Parts:
+    def targeted(
+        self, world: World, now: int | None = None, roles: Mapping[str, list[PrivateKey]] | None = None
+    ) -> Parts:
         """Publish the statement and the signer policy in TUF with the vendor's own keys, or with others."""
         payload = self._payload("bundle.dsse.json")
         targets = {

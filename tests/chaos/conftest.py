@@ -10,10 +10,10 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+
 import stella.bundle.receive
 import stella.mirror.thin
 from stella.signing import authority, keys
-
 from tests.chaos import world
 from tests.chaos.disturb import Undisturbed, run_undisturbed
 from tests.chaos.world import Scenario

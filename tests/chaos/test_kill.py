@@ -15,10 +15,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 import stella.bundle.receive
 import stella.mirror.thin
 from stella.bundle import delta
-
 from tests.chaos import world
 from tests.chaos.disturb import (
     Undisturbed,
@@ -110,7 +110,9 @@ def test_a_delta_worker_ends_with_the_process_that_was_killed(name: str, undistu
     scenario = world.scenario(name)
     run = undisturbed(scenario)
     before = workers()
-    point = next(number for number, step in enumerate(run.steps, 1) if number > len(run.steps) // 2 and "rename" in step)
+    point = next(
+        number for number, step in enumerate(run.steps, 1) if number > len(run.steps) // 2 and "rename" in step
+    )
     top = world.copy(run.start, place / "world", without=scenario.bystander)
     killed_before(point, lambda: scenario.act(top, "act"), place / "log")
     judge_again(scenario, run, top)

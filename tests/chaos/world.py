@@ -19,6 +19,7 @@ from typing import Any
 
 import hdiffpatch
 import msgspec
+
 from stella.bundle.model import Mark, root_of_lines
 from stella.kernel.digest import sha256
 from stella.mirror import inspect, lay, rotate, service
@@ -388,4 +389,6 @@ def plain(result: object) -> object:
     if not isinstance(result, msgspec.Struct):
         return result
     told = msgspec.to_builtins(result)
-    return {name: value for name, value in told.items() if name not in {"fresh", "notes", "bundle", "receipt", "checks"}}
+    return {
+        name: value for name, value in told.items() if name not in {"fresh", "notes", "bundle", "receipt", "checks"}
+    }

@@ -11,7 +11,9 @@ from stella.kernel.errors import Exit, StellaError
 from tests.world import World, first_release, second_release
 
 
-def refused(world: World, bundle: Path | str, expected: str, /, *, quarantined: bool = True, **more: Any) -> StellaError:
+def refused(
+    world: World, bundle: Path | str, expected: str, /, *, quarantined: bool = True, **more: Any
+) -> StellaError:
     """Import a bundle that must be refused for `expected`; nothing that the site runs, holds or trusts may change."""
     before, cases, history = world.running(), world.cases(), world.state().history
     with pytest.raises(StellaError) as caught:

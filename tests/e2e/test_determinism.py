@@ -1,4 +1,4 @@
-"""The same input gives the same bytes: on any path, with any number of workers, in any order, under any umask, time zone and locale."""
+"""The same input gives the same bytes: on any path, with any workers, order, umask, time zone and locale."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ import random
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
+from typing import Self
 
 import pytest
+
 from stella.mirror import service
 from stella.mirror.model import CreateBundle
-
 from tests.world import Parts, World, first_release, noise, put, second_release, text
 
 Change = Callable[[pytest.MonkeyPatch], None]
@@ -60,7 +61,9 @@ def test_workers_and_path(workers: int, reference: dict[str, bytes], tmp_path: P
     same(carried(tmp_path / "another" / "much longer path \u00e9", workers), reference)
 
 
-def test_the_order_of_the_file_system(reference: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_order_of_the_file_system(
+    reference: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     real = os.scandir
     draw = random.Random(7)
 
@@ -72,7 +75,7 @@ def test_the_order_of_the_file_system(reference: dict[str, bytes], tmp_path: Pat
                 self.entries = list(found)
             draw.shuffle(self.entries)
 
-        def __iter__(self) -> Shuffled:
+        def __iter__(self) -> Self:
             return self
 
         def __next__(self) -> os.DirEntry[str]:
@@ -80,7 +83,7 @@ def test_the_order_of_the_file_system(reference: dict[str, bytes], tmp_path: Pat
                 raise StopIteration
             return self.entries.pop()
 
-        def __enter__(self) -> Shuffled:
+        def __enter__(self) -> Self:
             return self
 
         def __exit__(self, *_: object) -> None:
@@ -130,8 +133,12 @@ def test_another_process_with_another_hash_seed_and_locale(reference: dict[str, 
         "found = carried(Path(sys.argv[1]), 2)\n"
         "print(json.dumps({name: hashlib.sha256(data).hexdigest() for name, data in found.items()}))\n"
     )
-    kept = {name: value for name, value in os.environ.items() if name not in {"SOURCE_DATE_EPOCH"}}
-    languages = {"LC_ALL": "tr_TR.UTF-8" if "tr_TR.utf8" in _locales() else "C", "PYTHONHASHSEED": "12345", "TZ": "UTC+11"}
+    kept = {name: value for name, value in os.environ.items() if name != "SOURCE_DATE_EPOCH"}
+    languages = {
+        "LC_ALL": "tr_TR.UTF-8" if "tr_TR.utf8" in _locales() else "C",
+        "PYTHONHASHSEED": "12345",
+        "TZ": "UTC+11",
+    }
     done = subprocess.run(
         [sys.executable, "-c", program, str(tmp_path / "world")],
         capture_output=True,
@@ -173,7 +180,11 @@ def test_what_a_channel_was_before_does_not_show(tmp_path: Path) -> None:
         world.create(many_files(), "2.stella")
         worlds.append(world.channel)
     records = [channel.record(2) for channel in worlds]
-    assert (records[0].entries, records[0].stored, records[0].root) == (records[1].entries, records[1].stored, records[1].root)
+    assert (records[0].entries, records[0].stored, records[0].root) == (
+        records[1].entries,
+        records[1].stored,
+        records[1].root,
+    )
 
 
 def test_full_and_thin_are_one_generation(prepared: World) -> None:
@@ -188,7 +199,11 @@ def test_full_and_thin_are_one_generation(prepared: World) -> None:
 
 CURIOUS: dict[str, tuple[dict[str, bytes], dict[str, bytes]]] = {
     "two parts and their whole": (
-        {"other/a": noise("p", 80_000)[:40_000], "other/b": noise("p", 80_000)[40_000:], "other/whole": noise("p", 80_000)},
+        {
+            "other/a": noise("p", 80_000)[:40_000],
+            "other/b": noise("p", 80_000)[40_000:],
+            "other/whole": noise("p", 80_000),
+        },
         {"other/a": noise("p", 80_000)[:40_000], "other/whole": noise("p", 80_000), "other/more": b"m"},
     ),
     "a new file that is two old ones": (

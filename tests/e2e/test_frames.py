@@ -1,4 +1,4 @@
-"""What is wrong with the file itself: cut short, longer, or a tar that another unpacker would take apart differently."""
+"""What is wrong with the file itself: cut short, longer, or a tar that other unpackers would read differently."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from stella.bundle.ustar import BLOCK, END, header, padding, scan
 
+from stella.bundle.ustar import BLOCK, END, header, padding, scan
 from tests.e2e.refusal import refused, stands
 from tests.world import World, second_release
 
@@ -26,7 +26,7 @@ def member(name: str, data: bytes = b"evil") -> bytes:
     return header(name, len(data)) + data + bytes(padding(len(data)))
 
 
-def second_member(data: bytes, path: Path) -> int:
+def second_member(path: Path) -> int:
     """Offset of the header of the second member."""
     with path.open("rb") as file:
         return scan(file, path)[1].offset - BLOCK
@@ -102,7 +102,7 @@ def test_frames(name: str, world: World) -> None:
     good = world.top / "2.stella"
     data = good.read_bytes()
     evil = world.top / "evil.stella"
-    evil.write_bytes(forge(data, second_member(data, good)))
+    evil.write_bytes(forge(data, second_member(good)))
     assert evil.read_bytes() != data
     stands(world, evil, reason)
 

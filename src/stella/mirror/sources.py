@@ -15,7 +15,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from stella.bundle.errors import DuplicatePath
+from stella.bundle.errors import DuplicatePath, OverLimit
+from stella.bundle.limits import MAX_MEMBER
 from stella.bundle.model import CATEGORIES, Category, check_path
 from stella.mirror.errors import BadCategory, ForbiddenSource, NothingToMirror
 from stella.runtime.files import reading
@@ -120,6 +121,8 @@ def _source_file(below: str, file: str, found: os.stat_result, category: Categor
     chosen = category or category_of(below)
     path = f"{chosen}/{below}"
     check_path(path)
+    if found.st_size > MAX_MEMBER:
+        raise OverLimit(what=f"size of `{file}`", found=found.st_size, limit=MAX_MEMBER)
     stamp = (found.st_size, found.st_mtime_ns, found.st_ino)
     return SourceFile(path, file, chosen, media_type_of(path), found.st_size, stamp)
 
@@ -127,7 +130,8 @@ def _source_file(below: str, file: str, found: os.stat_result, category: Categor
 def walk(sources: Iterable[str]) -> list[SourceFile]:
     """Every file of the sources, sorted by entry path.
 
-    Raises BadCategory, ForbiddenSource, NothingToMirror, DuplicatePath, BadPath, ObjectMissing or Unreadable.
+    Raises BadCategory, ForbiddenSource, NothingToMirror, DuplicatePath, BadPath, OverLimit, ObjectMissing or
+    Unreadable.
     """
     files: list[SourceFile] = []
     for source in sources:

@@ -25,16 +25,12 @@ from stella.signing.errors import MalformedProductionKey, MalformedPublicKey, Wr
 
 P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551  # FIPS 186-5, SEC 2
 FIELD_PRIME = 2**255 - 19  # RFC 8032 section 5.1
-# y coordinates of the points whose order divides 8; the last two belong to the points of order 8
-SMALL_ORDER_Y = frozenset(
-    {
-        0,
-        1,
-        FIELD_PRIME - 1,
-        0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826,
-        0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD83D3D706A17C7,
-    }
+ORDER_8_Y = (
+    0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826  # root of d*y^4 + 2*y^2 = 1, d of RFC 8032
 )
+SMALL_ORDER_Y = frozenset(
+    {0, 1, FIELD_PRIME - 1, ORDER_8_Y, FIELD_PRIME - ORDER_8_Y}
+)  # y of points of order 1, 2, 4, 8
 MAX_KEY_FILE = 16 * 1024  # bytes; a key file has a few hundred, and key derivation should not be fed more
 
 _PEM = serialization.Encoding.PEM

@@ -1,7 +1,8 @@
-"""Compression gives the same bytes each time; decompression gives exactly the signed number of bytes, or a typed error."""
+"""Compression gives the same bytes each time; decompression the signed number of bytes, or a typed error."""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Iterator
 
@@ -9,10 +10,10 @@ import pytest
 import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
+
 from stella.bundle.codec import compress, compress_stream, decompress, decompress_stream, encode, looks_compressed
 from stella.bundle.errors import BadCompression, CompressionBomb
 from stella.bundle.limits import MAX_WINDOW
-from stella.kernel.errors import StellaError
 
 TEXT = b"all work and no play makes a dull line\n" * 500
 NOISE = hashlib.shake_256(b"noise").digest(20_000)
@@ -50,7 +51,14 @@ def test_a_frame_says_its_size_and_has_no_checksum() -> None:
 
 @pytest.mark.parametrize(
     ("data", "encoding"),
-    [(TEXT, "zstd"), (NOISE, "raw"), (b"", "raw"), (b"x", "raw"), (b"\x1f\x8b" + TEXT, "raw"), (b"PK\x03\x04" + TEXT, "raw")],
+    [
+        (TEXT, "zstd"),
+        (NOISE, "raw"),
+        (b"", "raw"),
+        (b"x", "raw"),
+        (b"\x1f\x8b" + TEXT, "raw"),
+        (b"PK\x03\x04" + TEXT, "raw"),
+    ],
 )
 def test_the_stored_form_follows_from_the_content(data: bytes, encoding: str) -> None:
     found, stored = encode(data)
@@ -67,7 +75,7 @@ def test_what_looks_compressed() -> None:
 
 @pytest.mark.parametrize("wrong", [len(TEXT) - 1, len(TEXT) + 1, 0, 1])
 def test_a_frame_that_claims_or_yields_another_size(wrong: int) -> None:
-    for run in (decompress, lambda blob, data, size: streamed(data, size)):
+    for run in (decompress, lambda _, data, size: streamed(data, size)):
         with pytest.raises(CompressionBomb) as caught:
             run("blob" * 10, compress(TEXT), wrong)
         assert caught.value.reason == "zstd_bomb"
@@ -87,16 +95,15 @@ def test_a_frame_without_a_claim() -> None:
 def test_a_bomb_stops_at_the_signed_size() -> None:
     """Sixty megabytes from six kilobytes: after one piece more than was signed nothing is asked for any longer."""
     bomb = zstandard.ZstdCompressor(write_content_size=False).compress(bytes(60_000_000))
-    taken = 0
+    taken: list[bytes] = []
     with pytest.raises(CompressionBomb):
-        for piece in decompress_stream("blob", pieces(bomb, 512), 1000):
-            taken += len(piece)
-    assert taken <= 1000
+        taken.extend(decompress_stream("blob", pieces(bomb, 512), 1000))
+    assert sum(map(len, taken)) <= 1000
 
 
 @pytest.mark.parametrize("tail", [b"x", b"tail of another kind", compress(b"more"), compress(TEXT)])
 def test_trailing_data(tail: bytes) -> None:
-    for run in (decompress, lambda blob, data, size: streamed(data, size, 10_000)):
+    for run in (decompress, lambda _, data, size: streamed(data, size, 10_000)):
         with pytest.raises((BadCompression, CompressionBomb)):
             run("blob", compress(TEXT) + tail, len(TEXT))
 
@@ -110,7 +117,7 @@ def test_a_skippable_frame_behind() -> None:
 
 @pytest.mark.parametrize("cut", [1, 4, 5, 9, -1, -2, -10])
 def test_a_frame_that_is_cut_short(cut: int) -> None:
-    for run in (decompress, lambda blob, data, size: streamed(data, size)):
+    for run in (decompress, lambda _, data, size: streamed(data, size)):
         with pytest.raises((BadCompression, CompressionBomb)):
             run("blob", compress(TEXT)[:cut], len(TEXT))
 
@@ -133,11 +140,9 @@ def test_a_window_larger_than_a_reader_grants() -> None:
 @given(st.binary(max_size=100), st.integers(0, 200))
 def test_no_bytes_make_decompression_fail_in_another_way(data: bytes, size: int) -> None:
     for noise in (data, b"\x28\xb5\x2f\xfd" + data):
-        for run in (decompress, lambda blob, found, wanted: streamed(found, wanted)):
-            try:
+        for run in (decompress, lambda _, found, wanted: streamed(found, wanted)):
+            with contextlib.suppress(CompressionBomb, BadCompression):
                 assert len(run("blob", noise, size)) == size
-            except StellaError as error:
-                assert error.reason in {"zstd_bomb", "structure"}
 
 
 def test_an_error_names_the_blob_by_a_short_digest() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from stella.bundle import delta, delta_worker
 from stella.bundle.delta import HEADER, MAGIC, DeltaWorker, check_patch
 from stella.bundle.errors import BadPatch, PatchBomb
@@ -65,7 +66,8 @@ def test_claims_are_compared_with_what_is_signed(old: int, new: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "head", [b"", MAGIC[:-1], b"HDIFF13&zlib\0" + bytes(20), MAGIC, MAGIC + b"\x81" * 60, MAGIC + b"\x05", MAGIC + b"\x05\x85"]
+    "head",
+    [b"", MAGIC[:-1], b"HDIFF13&zlib\0" + bytes(20), MAGIC, MAGIC + b"\x81" * 60, MAGIC + b"\x05", MAGIC + b"\x05\x85"],
 )
 def test_what_does_not_begin_as_a_patch(head: bytes) -> None:
     with pytest.raises(BadPatch) as caught:

@@ -10,6 +10,7 @@ import pytest
 import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
+
 from stella.bundle import model
 from stella.bundle.errors import BadPath, DuplicatePath, LayoutMismatch, OverLimit
 from stella.bundle.limits import MAX_MEMBER, MAX_PATH
@@ -92,10 +93,14 @@ def test_good_paths_come_back(found: set[str]) -> None:
 
 
 @given(st.lists(paths, min_size=1, max_size=10, unique=True), st.randoms(use_true_random=False))
-def test_the_root_depends_on_what_is_there_and_not_on_the_order_of_finding(found: list[str], draw: random.Random) -> None:
+def test_the_root_depends_on_what_is_there_and_not_on_the_order_of_finding(
+    found: list[str], draw: random.Random
+) -> None:
     shuffled = draw.sample(found, len(found))
     assert root_of_lines(dump_lines(sorted_entries(found))) == root_of_lines(dump_lines(sorted_entries(shuffled)))
-    changed = [msgspec.structs.replace(row, size=8) if not place else row for place, row in enumerate(sorted_entries(found))]
+    changed = [
+        msgspec.structs.replace(row, size=8) if not place else row for place, row in enumerate(sorted_entries(found))
+    ]
     assert root_of_lines(dump_lines(changed)) != root_of_lines(dump_lines(sorted_entries(found)))
 
 
@@ -146,7 +151,9 @@ def test_bad_paths(name: str) -> None:
     str(caught.value).encode("ascii")  # the message never repeats what could harm a terminal
 
 
-@pytest.mark.parametrize("path", ["a", "a b", "...", "a/..b", ".hidden", "\u00e9", "\u65e5\u672c/\U0001f512", "a" * MAX_PATH, "a\\b"])
+@pytest.mark.parametrize(
+    "path", ["a", "a b", "...", "a/..b", ".hidden", "\u00e9", "\u65e5\u672c/\U0001f512", "a" * MAX_PATH, "a\\b"]
+)
 def test_good_paths(path: str) -> None:
     check_path(path)
 
@@ -180,7 +187,9 @@ def test_bad_lists(name: str) -> None:
         check_entries([entry(path) for path in found])
 
 
-@pytest.mark.parametrize("changes", [{"digest": "0" * 63}, {"digest": "A" * 64}, {"size": -1}, {"size": MAX_MEMBER + 1}])
+@pytest.mark.parametrize(
+    "changes", [{"digest": "0" * 63}, {"digest": "A" * 64}, {"size": -1}, {"size": MAX_MEMBER + 1}]
+)
 def test_digest_and_size_are_bounded(changes: dict[str, object]) -> None:
     with pytest.raises(LayoutMismatch):
         check_entries([entry("a", **changes)])
@@ -238,7 +247,11 @@ def test_two_forms_may_share_a_blob() -> None:
 
 
 def test_the_tally_counts_by_category_in_a_fixed_order() -> None:
-    rows = [entry("z", category="other", size=1), entry("b", category="vex", size=2), entry("a", category="vex", size=3)]
+    rows = [
+        entry("z", category="other", size=1),
+        entry("b", category="vex", size=2),
+        entry("a", category="vex", size=3),
+    ]
     found = tally(rows)
     assert list(found) == ["vex", "other"]
     assert (found["vex"].files, found["vex"].bytes) == (2, 5)

@@ -1,4 +1,4 @@
-"""Contents count only with their signed digest, in a form that a writer would have chosen, and none is missing or left over."""
+"""Contents count with their signed digest alone, in a form that a writer would choose; none is missing or left over."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+
 from stella.bundle.codec import compress
 from stella.bundle.contents import Contents, blob_key
 from stella.bundle.errors import BadCompression, CompressionBomb, DigestMismatch, LayoutMismatch, OverLimit, PatchBomb
@@ -109,9 +110,17 @@ LISTS: dict[str, tuple[list[bytes], list[Blob], type[StellaError]]] = {
     "content is missing": ([C], [blob(C, C)], LayoutMismatch),
     "delta without base": ([HDIFF, PACK], [blob(HDIFF, C, enc="hdiff"), blob(PACK, A, B, enc="zstd")], LayoutMismatch),
     "base without delta": ([C, PACK], [blob(C, C, base="0" * 64), blob(PACK, A, B, enc="zstd")], LayoutMismatch),
-    "base that is no digest": ([HDIFF, PACK], [blob(HDIFF, C, enc="hdiff", base="../x"), blob(PACK, A, B, enc="zstd")], LayoutMismatch),
+    "base that is no digest": (
+        [HDIFF, PACK],
+        [blob(HDIFF, C, enc="hdiff", base="../x"), blob(PACK, A, B, enc="zstd")],
+        LayoutMismatch,
+    ),
     "delta for two": ([HDIFF, C], [blob(HDIFF, A, B, enc="hdiff", base="0" * 64), blob(C, C)], OverLimit),
-    "frame with padding": ([PACK + bytes(5000), C], [blob(PACK + bytes(5000), A, B, enc="zstd"), blob(C, C)], OverLimit),
+    "frame with padding": (
+        [PACK + bytes(5000), C],
+        [blob(PACK + bytes(5000), A, B, enc="zstd"), blob(C, C)],
+        OverLimit,
+    ),
 }
 
 
@@ -120,7 +129,9 @@ def test_lists_that_do_not_fit(name: str) -> None:
     stored, rows, error = LISTS[name]
     ordered = rows if name == "another order" else sorted(rows, key=blob_order)
     if name not in {"blob that the file lacks", "blob that the list lacks", "another order", "another size"}:
-        assert list(members_of(ordered).items()) == list(bundle_of(*stored).blobs.items()), "the list fits but for one thing"
+        assert list(members_of(ordered).items()) == list(bundle_of(*stored).blobs.items()), (
+            "the list fits but for one thing"
+        )
     with pytest.raises(error):
         check_blobs(bundle_of(*stored), ordered, SIZES, NONE)
 
@@ -189,7 +200,9 @@ def base_of(*contents: bytes) -> Contents:
 
 def test_a_delta_is_never_kept_unapplied() -> None:
     row = blob(HDIFF, C, enc="hdiff", base=sha256(A))
-    assert Receiver(bundle_of(HDIFF), SIZES, None, None).run([row], SilentProgress()) == [row], "checked by its digest alone"
+    assert Receiver(bundle_of(HDIFF), SIZES, None, None).run([row], SilentProgress()) == [row], (
+        "checked by its digest alone"
+    )
     with pytest.raises(LayoutMismatch):
         Receiver(bundle_of(HDIFF), SIZES, MemoryFolder(), None).run([row], SilentProgress())
 

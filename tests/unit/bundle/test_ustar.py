@@ -1,4 +1,4 @@
-"""Tar headers have one spelling, the one that Python's tarfile writes for the same facts; anything else is refused by its own class."""
+"""Tar headers have one spelling, the one that Python's tarfile writes; anything else is refused by its own class."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import tarfile
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from stella.bundle import ustar
 from stella.bundle.errors import BadHeader, DuplicateMember, ForbiddenMember, NotABundle, OverLimit, Truncated
 from stella.bundle.limits import MAX_MEMBER
@@ -116,7 +117,9 @@ def test_a_changed_field_with_a_right_checksum(name: str, place: int) -> None:
     offset, value = FIELDS[name]
     data = bytearray(archive(("blobs/x", b"data"), ("blobs/y", b"data")))
     at = place * 2 * BLOCK
-    data[at : at + BLOCK] = sealed(bytes(data[at : at + offset]) + value + bytes(data[at + offset + len(value) : at + BLOCK]))
+    data[at : at + BLOCK] = sealed(
+        bytes(data[at : at + offset]) + value + bytes(data[at + offset + len(value) : at + BLOCK])
+    )
     if name == "name without end":  # a name of a hundred characters needs no end
         assert scanned(bytes(data))[place].name == "n" * 100
         return
@@ -164,7 +167,7 @@ def test_cut_short_at_every_block_and_byte() -> None:
         with pytest.raises(Truncated) as caught:
             scanned(data[:size])
         assert caught.value.reason == "truncated"
-        assert 0 < caught.value.facts["missing"]
+        assert caught.value.facts["missing"] > 0
     for size in range(11):
         with pytest.raises(NotABundle):
             scanned(data[:size])
@@ -205,4 +208,6 @@ def test_no_bytes_make_scanning_fail_in_another_way(noise: bytes, at: int) -> No
         found = scanned(changed)
     except StellaError:
         return
-    assert b"".join(header(row.name, row.size) for row in found) == b"".join(changed[row.offset - BLOCK : row.offset] for row in found)
+    assert b"".join(header(row.name, row.size) for row in found) == b"".join(
+        changed[row.offset - BLOCK : row.offset] for row in found
+    )

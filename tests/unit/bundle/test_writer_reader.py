@@ -15,6 +15,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from stella.bundle import reader
 from stella.bundle.errors import DigestMismatch, LayoutMismatch, OverLimit, Truncated
 from stella.bundle.layout import BLOB_MEDIA_TYPE, OCI_LAYOUT, TITLE, blob_name, index_bytes, manifest_bytes
@@ -25,7 +26,15 @@ from stella.kernel.digest import sha256
 from stella.kernel.errors import NotJson, StellaError
 from stella.testing import SilentProgress
 
-TITLES = ["milestone.json", "bundle.dsse.json", "packer.dsse.json", "signers.json", "anchor.tsr", "tuf/1.root.json", "tuf/timestamp.json"]
+TITLES = [
+    "milestone.json",
+    "bundle.dsse.json",
+    "packer.dsse.json",
+    "signers.json",
+    "anchor.tsr",
+    "tuf/1.root.json",
+    "tuf/timestamp.json",
+]
 
 
 def written(documents: Mapping[str, bytes], blobs: list[bytes]) -> bytes:
@@ -67,7 +76,12 @@ def test_a_source_that_ends_early_is_an_error() -> None:
         write_bundle(io.BytesIO(), {}, [("0" * 64, 10)], lambda _: io.BytesIO(b"short"), SilentProgress())
 
 
-DOCUMENTS = {"signers.json": b'{"a":1}', "milestone.json": b"first", "tuf/timestamp.json": b"time", "tuf/1.root.json": b"root"}
+DOCUMENTS = {
+    "signers.json": b'{"a":1}',
+    "milestone.json": b"first",
+    "tuf/timestamp.json": b"time",
+    "tuf/1.root.json": b"root",
+}
 BLOBS = [b"one", b"two", b"{}", b"root"]
 
 
@@ -97,8 +111,12 @@ def test_the_layout_is_an_oci_image_layout() -> None:
     assert manifest["config"]["mediaType"] == "application/vnd.oci.empty.v1+json"
     titled = {layer["annotations"][TITLE]: follow(layer) for layer in manifest["layers"] if "annotations" in layer}
     assert titled == DOCUMENTS
-    assert list(titled) == ["milestone.json", "signers.json", "tuf/1.root.json", "tuf/timestamp.json"], "in the order of the checks"
-    assert [follow(layer) for layer in manifest["layers"] if layer["mediaType"] == BLOB_MEDIA_TYPE] == sorted(BLOBS, key=sha256)
+    assert list(titled) == ["milestone.json", "signers.json", "tuf/1.root.json", "tuf/timestamp.json"], (
+        "in the order of the checks"
+    )
+    assert [follow(layer) for layer in manifest["layers"] if layer["mediaType"] == BLOB_MEDIA_TYPE] == sorted(
+        BLOBS, key=sha256
+    )
 
 
 def test_layout_documents_are_canonical_json() -> None:
@@ -159,7 +177,10 @@ MANIFESTS = {
     "size of a layer": (manifest_bytes([("signers.json", sha256(b"s"), 2)], [(sha256(b"b"), 1)]), LayoutMismatch),
     "size of a blob": (manifest_bytes([("signers.json", sha256(b"s"), 1)], [(sha256(b"b"), 2)]), LayoutMismatch),
     "no digest": (respelled(GOOD, sha256(b"b").encode(), b"../../etc/passwd"), LayoutMismatch),
-    "another algorithm": (respelled(GOOD, b"sha256:" + sha256(b"b").encode(), b"sha512:" + sha256(b"b").encode()), LayoutMismatch),
+    "another algorithm": (
+        respelled(GOOD, b"sha256:" + sha256(b"b").encode(), b"sha512:" + sha256(b"b").encode()),
+        LayoutMismatch,
+    ),
     "blob before document": (
         msgspec.json.encode(msgspec.json.decode(GOOD) | {"layers": msgspec.json.decode(GOOD)["layers"][::-1]}),
         LayoutMismatch,
@@ -181,12 +202,18 @@ def test_a_manifest_that_no_writer_makes(name: str) -> None:
 
 
 INDEXES = {
-    "no manifest": (b'{"manifests":[],"mediaType":"application/vnd.oci.image.index.v1+json","schemaVersion":2}', LayoutMismatch),
+    "no manifest": (
+        b'{"manifests":[],"mediaType":"application/vnd.oci.image.index.v1+json","schemaVersion":2}',
+        LayoutMismatch,
+    ),
     "not JSON": (b"nothing", NotJson),
     "space": (index_bytes(GOOD) + b"\n", DigestMismatch),
     "another manifest": (index_bytes(b"x"), LayoutMismatch),
     "two manifests": (
-        msgspec.json.encode(msgspec.json.decode(index_bytes(GOOD)) | {"manifests": msgspec.json.decode(index_bytes(GOOD))["manifests"] * 2}),
+        msgspec.json.encode(
+            msgspec.json.decode(index_bytes(GOOD))
+            | {"manifests": msgspec.json.decode(index_bytes(GOOD))["manifests"] * 2}
+        ),
         DigestMismatch,
     ),
     "size": (respelled(index_bytes(GOOD), f'"size":{len(GOOD)}'.encode(), b'"size":1'), DigestMismatch),

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from stella.bundle.errors import BadPath, DuplicatePath
 from stella.mirror.errors import BadCategory, ForbiddenSource, NothingToMirror
 from stella.mirror.sources import category_of, media_type_of, split_source, walk
@@ -117,13 +118,12 @@ def test_links_and_pipes_are_refused(name: str, below: bool, tmp_path: Path) -> 
 
 def test_a_name_that_a_bundle_cannot_carry_is_named(tmp_path: Path) -> None:
     for name in (b"e\xcc\x81", b"a\nb", b"\xff"):
-        path = os.path.join(os.fsencode(tmp_path), name)
-        with open(path, "wb"):
-            pass
+        path = tmp_path / os.fsdecode(name)
+        path.touch()
         with pytest.raises(BadPath) as caught:
             walk([f"other={tmp_path}"])
         str(caught.value).encode("ascii")
-        os.unlink(path)
+        path.unlink()
 
 
 def test_two_sources_with_a_file_of_one_name(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable
 from typing import Any
@@ -206,14 +207,20 @@ def test_a_targets_version_seen_before_counts_even_without_its_snapshot() -> Non
 def test_a_listed_file_may_not_disappear() -> None:
     laid = Laid()
     extra = {"version": 4}
-    laid.resign(
-        "snapshot", [laid.online["snapshot"]], lambda signed: signed["meta"].update({"kits.json": dict(extra)})
-    )
+    laid.resign("snapshot", [laid.online["snapshot"]], lambda signed: signed["meta"].update({"kits.json": dict(extra)}))
     laid.bind()
     trusted = trusted_of(laid)
     laid.publish()
     caught = refused(MetadataRollback, trusted, laid)
     assert caught.facts == {"name": "kits.json", "found": "none", "seen": 4}
+
+
+def test_a_snapshot_version_that_a_timestamp_named_counts_even_without_its_snapshot() -> None:
+    laid = Laid()
+    trusted = Trusted(laid.state["1.root.json"], timestamp=Laid().publish().state["timestamp.json"])
+    laid.resign("timestamp", [laid.online["timestamp"]], lambda signed: signed.update(version=3))
+    caught = refused(MetadataRollback, trusted, laid)
+    assert caught.facts == {"name": "snapshot.json", "found": 1, "seen": 2}
 
 
 @pytest.mark.parametrize("role", ["snapshot", "targets"])
@@ -400,7 +407,8 @@ def test_no_flipped_bit_verifies_as_something_else(name: str) -> None:
         if isinstance(found, Update):
             assert same_meaning(found), at
             accepted.append(at)
-    assert name.endswith(".root.json") or not accepted
+    bound = name.endswith((".snapshot.json", ".targets.json"))  # the others may spell a signature's hex otherwise
+    assert not (bound and accepted)
 
 
 @given(st.sampled_from(NAMES), st.binary(max_size=200), st.integers(0, 4000), st.integers(0, 200))
@@ -443,7 +451,5 @@ def test_any_signed_nonsense_is_an_update_or_a_typed_error(role: str, place: str
         if type(error).__module__.startswith("securesystemslib"):
             return
         raise
-    try:
+    with contextlib.suppress(StellaError):
         verify_update(trusted, laid.state)
-    except StellaError:
-        pass

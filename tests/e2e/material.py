@@ -1,0 +1,107 @@
+"""A vendor's and a site's folder made by the command line itself, and ways to run it.
+
+Rules:
+- The real clock is used, since that is what the commands use; nothing here depends on what it says.
+- Processes get an environment of their own: no setting of whoever runs the tests reaches them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from stella.cli.main import run
+
+ROOT = Path(__file__).parents[2]
+PASSPHRASE = "correct horse"
+SETTINGS = (
+    "STELLA_",
+    "_STELLA",
+    "XDG_",
+    "MIRROR_SIGN_KEY_B64",
+    "REQUIRE_PROD_SIGNING",
+    "SOURCE_DATE_EPOCH",
+    "NO_COLOR",
+)
+SECONDS = 60  # a process that lives longer hangs
+
+STEPS = """\
+mirror init --dir M
+mirror create --dir M --source artifacts=src1 --out 1.stella
+site init --dir D --trust M/trust --name plant-7
+site import 1.stella --dir D
+site receipt --dir D --out receipt.json
+mirror create --dir M --source artifacts=src2 --for receipt.json --out 2.stella
+mirror create --dir M --out 2-full.stella
+"""
+
+
+def environment(home: Path, **extra: str) -> dict[str, str]:
+    """Variables of a process: none of Stella's but the passphrase and what is given."""
+    plain = {name: value for name, value in os.environ.items() if not name.startswith(SETTINGS)}
+    return (
+        plain
+        | {"HOME": str(home), "PYTHONPATH": str(ROOT), "COLUMNS": "80", "STELLA_KEY_PASSPHRASE": PASSPHRASE}
+        | extra
+    )
+
+
+@contextlib.contextmanager
+def as_process(folder: Path, **extra: str) -> Iterator[None]:
+    """Let this process be in a folder, with the environment of one of ours."""
+    before, place = dict(os.environ), Path.cwd()
+    wanted = environment(folder, **extra)
+    for name in before.keys() - wanted.keys():
+        del os.environ[name]
+    os.environ.update(wanted)
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(place)
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def build(top: Path) -> Path:
+    """Generation 1 is on the site, generation 2 thin and full on the medium; a flipped bundle was refused."""
+    body = bytes(range(256)) * 300
+    for number in (1, 2):
+        folder = top / f"src{number}"
+        folder.mkdir(parents=True)
+        (folder / "bin").write_bytes(f"release {number}".encode() * 9 + body)
+        (folder / "notes.txt").write_text(f"notes {number}\n")
+    with as_process(top):
+        for line in STEPS.splitlines():
+            assert run([*line.split(), "--json"]) == 0, line
+        whole = bytearray(Path("2-full.stella").read_bytes())
+        whole[len(whole) * 2 // 3] ^= 1
+        Path("flipped.stella").write_bytes(whole)
+        assert run(["site", "import", "flipped.stella", "--dir", "D"]) == 6
+    return top
+
+
+def stella(*words: str, folder: Path, prefix: tuple[str, ...] = (), **options: Any) -> subprocess.CompletedProcess[str]:
+    """Run `stella` as a process in a folder; `env` adds to its environment, `prefix` comes before the interpreter."""
+    given = environment(folder, **options.pop("env", {}))
+    command = [*prefix, sys.executable, "-m", "stella", *words]
+    taken: dict[str, Any] = {"capture_output": True, "text": True, "timeout": SECONDS, "check": False} | options
+    return subprocess.run(command, cwd=folder, env=given, **taken)
+
+
+def stepping(mode: str, step: int, *words: str, folder: Path) -> subprocess.Popen[str]:
+    """Start `stella` with something happening at a step, as `tests/e2e/stepping.py` says."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.e2e.stepping", mode, str(step), *words],
+        cwd=folder,
+        env=environment(folder),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )

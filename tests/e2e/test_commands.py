@@ -1,0 +1,387 @@
+"""Every command through what can happen to it: ok, bad flag, missing file, unreadable file, full disk, broken pipe, Ctrl-C.
+
+Rules:
+- The rows are compared with the table of operations, so an operation without a row fails.
+- A file is unreadable because its name is a loop of links: that holds for root too.
+- A cell that cannot happen to a command says why.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import resource
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from stella import bootstrap
+from stella.cli.main import run
+from stella.operations import Operation, fields_of
+from stella.runtime.files import TEMPORARY, observe_steps
+from tests.e2e.material import as_process, build, stella, stepping
+
+
+@dataclass(frozen=True)
+class Row:
+    """Words after the name of an operation for each thing that can happen. A cell that begins with `-:` says why it cannot.
+
+    `writes` is whether it changes a disk; `new` are the files and folders that only a finished run leaves.
+    """
+
+    ok: str
+    missing: str
+    unreadable: str
+    writes: bool = False
+    new: tuple[str, ...] = ()
+
+
+NO_FILE = "-: it reads no file that a person names"
+ROWS = {
+    "mirror.init": Row("--dir N", NO_FILE, "--dir loop/N", writes=True, new=("N/channel.json",)),
+    "mirror.create": Row(
+        "--dir M --source src2 --renew --for receipt.json --out new.stella",
+        "--dir M --source none --out new.stella",
+        "--dir M --for loop --out new.stella",
+        writes=True,
+        new=("new.stella",),
+    ),
+    "mirror.verify": Row("1.stella --trust M/trust", "none.stella --trust M/trust", "loop --trust M/trust"),
+    "mirror.show": Row(
+        "1.stella --files --report html=new.html", "none.stella", "loop", writes=True, new=("new.html",)
+    ),
+    "mirror.diff": Row("1.stella 2-full.stella", "1.stella none.stella", "1.stella loop"),
+    "mirror.status": Row("--dir M", "--dir none", "--dir broken"),
+    "mirror.rotate": Row(
+        "--dir M --role release", "--dir none --role release", "--dir broken --role release", writes=True
+    ),
+    "mirror.export": Row(
+        "--dir M --out V", "--dir none --out V", "--dir broken --out V", writes=True, new=("V/mirror-thin-v1.tar.gz",)
+    ),
+    "site.init": Row(
+        "--dir E --trust M/trust", "--dir E --trust none", "--dir E --trust broken", writes=True, new=("E/state.json",)
+    ),
+    "site.import": Row("2.stella --dir D", "none.stella --dir D", "loop --dir D", writes=True),
+    "site.status": Row("--dir D", "--dir none", "--dir broken"),
+    "site.list": Row("--dir D", "--dir none", "--dir broken"),
+    "site.show": Row(
+        "--dir D --files --out F", "--dir D --path none", "--dir broken", writes=True, new=("F/artifacts/bin",)
+    ),
+    "site.rollback": Row("--dir D2", "--dir D2 --to 9", "--dir broken", writes=True),
+    "site.quarantine": Row("--dir D", "--dir D feed", "--dir broken"),
+    "site.receipt": Row(
+        "--dir D --out new.json",
+        "--dir none --out new.json",
+        "--dir broken --out new.json",
+        writes=True,
+        new=("new.json",),
+    ),
+    "demo": Row(
+        "-: tests/e2e/test_demo.py runs it", NO_FILE, "--dir loop/N", writes=True, new=("out/demo/summary.json",)
+    ),
+    "config.show": Row("--origin", NO_FILE, "-: tests/unit/runtime has settings files of every kind"),
+    "explain": Row("IO-001", "NONE-999", NO_FILE),
+    "version": Row("", NO_FILE, NO_FILE),
+}
+OPERATIONS = {operation.name: operation for operation in bootstrap.load_all()}
+
+
+def test_every_operation_has_a_row() -> None:
+    assert ROWS.keys() == OPERATIONS.keys()
+
+
+def rows(cell: str) -> list[object]:
+    """Parameters of a test: each operation that the cell can happen to, and its words."""
+    told = ((name, getattr(row, cell)) for name, row in ROWS.items())
+    return [
+        pytest.param(name, [*name.split("."), *words.split()], id=name)
+        for name, words in told
+        if not words.startswith("-:")
+    ]
+
+
+RUNNABLE = rows("ok")
+
+
+class Ended(NamedTuple):
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture(scope="session")
+def material(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folders to copy; D2 is a site that can go back."""
+    top = build(tmp_path_factory.mktemp("material") / "made")
+    shutil.copytree(top / "D", top / "D2")
+    with as_process(top):
+        assert run(["site", "import", "2.stella", "--dir", "D2"]) == 0
+    (top / "loop").symlink_to("loop")
+    (top / "broken").mkdir()
+    for name in ("channel.json", "head.json", "state.json", "root.json"):
+        (top / "broken" / name).symlink_to("../loop")
+    return top
+
+
+@pytest.fixture
+def folder(material: Path, tmp_path: Path) -> Iterator[Path]:
+    """A copy to work in; this process is in it, with an environment of its own. No temporary file stays."""
+    top = tmp_path / "work"
+    shutil.copytree(material, top, symlinks=True, copy_function=os.link, ignore=shutil.ignore_patterns(".lock"))
+    with as_process(top):
+        yield top
+    assert left_behind(top) == []
+
+
+def left_behind(top: Path) -> list[str]:
+    return [name for _, _, names in os.walk(top) for name in names if name.endswith(TEMPORARY)]
+
+
+@pytest.fixture
+def call(folder: Path, capfd: pytest.CaptureFixture[str]) -> Callable[..., Ended]:
+    """Run words as `stella` would, in this process."""
+    del folder
+
+    def perform(*words: str) -> Ended:
+        capfd.readouterr()
+        code = run(words)
+        return Ended(code, *capfd.readouterr())
+
+    return perform
+
+
+@pytest.mark.parametrize(("name", "words"), RUNNABLE)
+def test_ok(name: str, words: list[str], call: Callable[..., Ended]) -> None:
+    ended = call(*words)
+    assert ended.code == 0, ended.err
+    assert ended.out.strip()
+    assert not ended.err
+    assert name in OPERATIONS
+
+
+@pytest.mark.parametrize(("name", "words"), RUNNABLE)
+def test_ok_as_json(name: str, words: list[str], call: Callable[..., Ended]) -> None:
+    ended = call(*words, "--json")
+    assert ended.code == 0, ended.err
+    assert json.loads(ended.out)["schema"] == OPERATIONS[name].schema
+    assert not ended.err
+    for new in ROWS[name].new:
+        assert Path(new).exists()
+
+
+def flag_of(operation: Operation[Any, Any]) -> str:
+    """A flag of an operation; every one has `--json`."""
+    named = (name for name, _, about, _ in fields_of(operation.request) if not about.positional)
+    return next(named, "json").replace("_", "-")
+
+
+@pytest.mark.parametrize("name", sorted(ROWS))
+def test_bad_flag(name: str, call: Callable[..., Ended]) -> None:
+    flag = f"--{flag_of(OPERATIONS[name])}"
+    ended = call(*name.split("."), f"{flag}x", "value")
+    assert (ended.code, ended.out) == (2, "")
+    assert f"did you mean `{flag}`" in ended.err
+
+
+@pytest.mark.parametrize(("name", "words"), rows("missing"))
+def test_missing_file(name: str, words: list[str], call: Callable[..., Ended]) -> None:
+    problem = refused(call(*words, "--json"), 4)
+    assert problem["hint"], name
+    nothing_new(name)
+
+
+@pytest.mark.parametrize(("name", "words"), rows("unreadable"))
+def test_unreadable_file(name: str, words: list[str], call: Callable[..., Ended]) -> None:
+    assert refused(call(*words, "--json"), 10)["reason"] == "io"
+    nothing_new(name)
+
+
+def refused(ended: Ended, code: int) -> dict[str, Any]:
+    """The problem that a command answered with."""
+    assert ended.code == code, ended
+    assert not ended.err
+    problem: dict[str, Any] = json.loads(ended.out)
+    assert (problem["schema"], problem["exit"]) == ("stella.problem@1", code)
+    return problem
+
+
+def nothing_new(name: str) -> None:
+    assert [new for new in ROWS[name].new if Path(new).exists()] == []
+
+
+WRITERS = [name for name, row in ROWS.items() if row.writes]
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_full_disk(name: str, call: Callable[..., Ended]) -> None:
+    def full(kind: str, path: str) -> None:
+        raise OSError(errno.ENOSPC, f"{kind} {path}")
+
+    observe_steps(full)
+    try:
+        ended = call(*words_of(name), "--json")
+    finally:
+        observe_steps(None)
+    assert refused(ended, 10)["reason"] == "disk"
+    nothing_new(name)
+
+
+def words_of(name: str) -> list[str]:
+    """Words that let an operation begin."""
+    words = ROWS[name].ok
+    return [*name.split("."), *([] if words.startswith("-:") else words.split())]
+
+
+@pytest.mark.parametrize(("name", "words"), RUNNABLE)
+def test_full_disk_under_standard_output(
+    name: str, words: list[str], call: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        monkeypatch.setattr("sys.stdout", full)
+        ended = call(*words)
+    assert ended.code == 10, name
+    assert "No space left" in ended.err
+    assert "Traceback" not in ended.err
+
+
+@pytest.mark.parametrize(("name", "words"), RUNNABLE)
+def test_broken_pipe(name: str, words: list[str], call: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w", encoding="utf-8") as gone:
+        monkeypatch.setattr("sys.stdout", gone)
+        ended = call(*words)
+    assert (ended.code, ended.err) == (0, ""), name
+
+
+@pytest.mark.parametrize("name", sorted(ROWS))
+def test_ctrl_c(name: str, call: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the middle of what it writes, or for one that writes nothing when it begins."""
+    steps = count(1)
+
+    def stop(*_: object) -> None:
+        if next(steps) == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    make = bootstrap.make_context
+
+    def stopped(*given: Any) -> Any:
+        os.kill(os.getpid(), signal.SIGINT)
+        return make(*given)
+
+    if ROWS[name].writes:
+        observe_steps(stop)
+    else:
+        monkeypatch.setattr(bootstrap, "make_context", stopped)
+    try:
+        ended = call(*words_of(name))
+    finally:
+        observe_steps(None)
+    assert ended == Ended(130, "", "interrupted\n")
+    nothing_new(name)
+
+
+# The same as processes, where the operating system itself does it.
+
+
+@pytest.mark.parametrize("reader", ["head -c1", "true"])
+@pytest.mark.parametrize("words", ["mirror show 1.stella --files", "explain", "site list --dir D --json", "--help"])
+def test_a_reader_that_leaves(words: str, reader: str, folder: Path) -> None:
+    command = (
+        f"{{ sleep 0.1; {shlex.join([sys.executable, '-m', 'stella', *words.split()])}; echo $? >code; }} | {reader}"
+    )
+    done = subprocess.run(["/bin/sh", "-c", command], cwd=folder, capture_output=True, text=True, check=False)
+    assert (done.stderr, (folder / "code").read_text()) == ("", "0\n")
+
+
+@pytest.mark.parametrize("step", [1, 40, 90])
+@pytest.mark.parametrize(
+    "words", ["mirror create --dir M --source src2 --renew --out new.stella", "site import 2.stella --dir D"]
+)
+def test_ctrl_c_in_the_middle_of_a_process(words: str, step: int, folder: Path) -> None:
+    process = stepping("stop", step if "create" in words else step // 2 + 1, *words.split(), folder=folder)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out, err) == (130, "", "interrupted\n")
+    assert left_behind(folder) == []
+    assert not (folder / "new.stella").exists()
+    again = stella(*words.split(), folder=folder)
+    assert again.returncode == 0, again.stderr
+
+
+@pytest.mark.parametrize(
+    "words", ["mirror create --dir M --source src2 --renew --out new.stella", "site import 2-full.stella --dir D"]
+)
+def test_a_file_that_may_not_grow(words: str, folder: Path) -> None:
+    """The operating system refuses the write half-way: EFBIG, as a quota or an old file system would."""
+    done = stella(
+        *words.split(),
+        "--json",
+        folder=folder,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (700, 700)),
+    )
+    assert done.returncode == 10, done
+    assert json.loads(done.stdout)["code"] == "IO-003"
+    assert left_behind(folder) == []
+    assert not (folder / "new.stella").exists()
+    assert stella(*words.split(), folder=folder).returncode == 0
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 2 MiB."""
+    disk = tmp_path / "tiny"
+    disk.mkdir()
+    made = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", disk], capture_output=True, text=True, check=False
+    )
+    if made.returncode:
+        pytest.skip(f"a small disk cannot be mounted here: {made.stderr.strip()}")
+    yield disk
+    subprocess.run(["umount", disk], check=True)
+
+
+def test_a_disk_that_is_really_full(tiny: Path, folder: Path) -> None:
+    shutil.copytree(folder / "M", tiny / "M")
+    (tiny / "ballast").write_bytes(bytes(max(free(tiny) - 8192, 0)))
+    before = (tiny / "M/head.json").read_bytes()
+    words = ("mirror", "create", "--dir", "tiny/M", "--source", "src2", "--renew", "--out", "new.stella", "--json")
+    (folder / "tiny").symlink_to(tiny)
+    done = stella(*words, folder=folder)
+    assert (done.returncode, json.loads(done.stdout)["reason"]) == (10, "disk")
+    assert (tiny / "M/head.json").read_bytes() == before
+    assert left_behind(tiny) == []
+    (tiny / "ballast").unlink()
+    assert stella(*words, folder=folder).returncode == 0
+
+
+def free(disk: Path) -> int:
+    found = os.statvfs(disk)
+    return found.f_bavail * found.f_frsize
+
+
+@pytest.mark.parametrize(
+    "words", ["mirror create --dir M --source src2 --renew --out new.stella", "site import 2.stella --dir D"]
+)
+def test_whoever_comes_second_is_told_at_once(words: str, folder: Path, call: Callable[..., Ended]) -> None:
+    with stepping("hold", 1, *words.split(), folder=folder) as first:
+        assert first.stderr is not None
+        assert first.stderr.readline() == "held\n"
+        problem = refused(call(*words.split(), "--json"), 10)
+        out, err = first.communicate(timeout=60)
+    assert problem["reason"] == "unavailable"
+    assert f"pid {first.pid}" in problem["detail"]
+    assert (first.returncode, err) == (0, "")
+    assert out
+    assert call(*words.split()).code == 0

@@ -36,7 +36,7 @@ def remembered(issue: Callable[..., bytes]) -> Callable[..., bytes]:
 
 @pytest.fixture(scope="session", autouse=True)
 def shortcuts() -> Iterator[None]:
-    """No delta worker processes, unless a test asks for them; and tokens and keys, which touch no disk, are made once."""
+    """No delta worker processes, unless a test asks for them; tokens and keys, which touch no disk, are made once."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(authority, "issue", remembered(authority.issue))
         patch.setattr(keys, "_load", cache(keys._load))

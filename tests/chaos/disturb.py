@@ -1,4 +1,4 @@
-"""Undisturbed runs to measure a disturbed one by, the points at which one is disturbed, and what must hold afterwards."""
+"""Undisturbed runs to measure by, the points at which a run is disturbed, and what must hold afterwards."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SECONDS = 60  # a child that lives longer hangs
 
 
 class Undisturbed(NamedTuple):
-    """A run that nothing disturbs: where it began, its steps, what it answered, and the pointers and files of before and after."""
+    """A run that nothing disturbs: where it began, its steps, its answer, and what there is before and after."""
 
     start: Path
     steps: list[str]
@@ -54,9 +54,8 @@ def answer_of(scenario: Scenario, top: Path, seed: str) -> object:
     try:
         return world.plain(scenario.act(top, seed))
     except StellaError as problem:
-        if not scenario.refused:
+        if problem.reason != scenario.refused:
             raise
-        assert problem.reason == scenario.refused
         return problem.reason
 
 
@@ -76,7 +75,7 @@ def judge_middle(run: Undisturbed, top: Path) -> None:
 
 
 def judge_again(scenario: Scenario, run: Undisturbed, top: Path, *, deep: bool = True) -> None:
-    """The same command finishes, and everything is as after an undisturbed run; files that are the same need no other proof.
+    """The same command finishes, and all is as after an undisturbed run; files that are the same need no other proof.
 
     `deep` lets a channel go on working as well, where its files are not the same because its keys are drawn anew.
     """

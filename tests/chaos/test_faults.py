@@ -1,7 +1,7 @@
-"""A disk that fills up, a disk that fails once, and Ctrl-C, at every step of every command that changes a channel or a site.
+"""A full disk, a disk that fails once, and Ctrl-C, at every step of every command that changes a channel or a site.
 
 Rules:
-- The command says so with its own error, never with another one; no temporary file stays, not even until the next command.
+- The command says so with its own error, never with another; no temporary file stays, not even until the next command.
 - Afterwards the channel or site is as before or as it should become, and whole; the same command again finishes.
 - All points are tried, not a sample.
 """
@@ -69,7 +69,7 @@ def test_a_fault_is_named_and_leaves_all_old_or_new(
 
 
 def judge_problem(problem: BaseException | None, scenario: Scenario, fault: str, *, late: bool) -> None:
-    """A fault shows as what it is; only a bundle that is refused anyway is refused for its own reason once that is known."""
+    """A fault shows as what it is; a bundle that is refused anyway is refused for its own reason once that is known."""
     if isinstance(problem, StellaError) and scenario.refused and problem.reason == scenario.refused:
         assert fault != "stopped" or late
         return

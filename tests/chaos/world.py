@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import tarfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -150,7 +151,7 @@ def let_go(top: Path, seed: str) -> Any:
 
 
 def _sources(top: Path) -> None:
-    body = b"".join(sha256(bytes([number])).encode() for number in range(256)) * 3
+    body = b"".join(sha256(bytes([number])).encode() for number in range(256)) * 5  # more than a pack takes
     for number in (1, 2, 3):
         feed = top / f"src{number}/feed"
         feed.mkdir(parents=True)
@@ -175,9 +176,16 @@ def _second(top: Path) -> None:
     _first(top)
     _create(top, "2", 2, "2-thin.stella", "receipt.json")
     _create(top, "2", 2, "2.stella")
-    whole = bytearray((top / "2.stella").read_bytes())
-    whole[len(whole) * 2 // 3] ^= 1
-    (top / "flipped.stella").write_bytes(whole)
+    (top / "flipped.stella").write_bytes(with_a_flipped_bit(top / "2.stella"))
+
+
+def with_a_flipped_bit(bundle: Path) -> bytes:
+    """A bundle with one bit changed, in the middle of its largest content."""
+    with tarfile.open(bundle) as tar:
+        largest = max(tar.getmembers(), key=lambda member: member.size)
+    whole = bytearray(bundle.read_bytes())
+    whole[largest.offset_data + largest.size // 2] ^= 1
+    return bytes(whole)
 
 
 def _third(top: Path) -> None:
@@ -193,7 +201,7 @@ def _refused(top: Path) -> None:
 
 
 WORLDS: Mapping[str, Callable[[Path], object]] = {
-    "nothing": lambda top: None,
+    "nothing": lambda _: None,
     "laid": lambda top: lay_channel(top, "channel"),
     "one": _one,
     "first": _first,
@@ -226,7 +234,7 @@ def tree(top: Path, known: Mapping[int, bytes] | None = None) -> dict[str, bytes
     for folder, _, names in os.walk(top):
         for name in names:
             path = f"{folder}/{name}"
-            data = (known or {}).get(os.stat(path).st_ino)
+            data = (known or {}).get(Path(path).stat().st_ino)
             if name != ".lock":
                 found[os.path.relpath(path, top)] = Path(path).read_bytes() if data is None else data
     return found
@@ -287,7 +295,7 @@ def check_rendering(top: Path) -> None:
 
 
 def check_going_on(top: Path, start: Path) -> None:
-    """The bundle of every generation can be written again, another generation can be cut, and all of them pass with old trust."""
+    """The bundle of every generation can be written again, another one can be cut, and all pass with old trust."""
     trust = (start if (start / "M/trust").is_dir() else top) / "M/trust"
     for record in channel_of(top).records():
         want = CreateBundle(dir=str(top / "M"), out=str(top / "again.stella"), generation=record.generation)
@@ -339,8 +347,8 @@ def pointer(top: Path) -> object:
 class Scenario:
     """A command in a world.
 
-    `exact`: whoever runs it again ends with the files of an undisturbed run, byte for byte. `again` are errors that say a run
-    came too late, since the one before it had finished. `refused` is the reason why it never succeeds.
+    `exact`: whoever runs it again ends with the files of an undisturbed run, byte for byte. `again` are errors that say
+    a run came too late: the one before had finished. `refused` is the reason why it never succeeds.
     """
 
     name: str

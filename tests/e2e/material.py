@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from stella.cli.main import run
+from tests.chaos.world import with_a_flipped_bit
 
 ROOT = Path(__file__).parents[2]
 PASSPHRASE = "correct horse"
@@ -46,7 +47,7 @@ def environment(home: Path, **extra: str) -> dict[str, str]:
     plain = {name: value for name, value in os.environ.items() if not name.startswith(SETTINGS)}
     return (
         plain
-        | {"HOME": str(home), "PYTHONPATH": str(ROOT), "COLUMNS": "80", "STELLA_KEY_PASSPHRASE": PASSPHRASE}
+        | {"HOME": str(home), "PYTHONPATH": f"{ROOT}/src:{ROOT}", "COLUMNS": "80", "STELLA_KEY_PASSPHRASE": PASSPHRASE}
         | extra
     )
 
@@ -79,9 +80,7 @@ def build(top: Path) -> Path:
     with as_process(top):
         for line in STEPS.splitlines():
             assert run([*line.split(), "--json"]) == 0, line
-        whole = bytearray(Path("2-full.stella").read_bytes())
-        whole[len(whole) * 2 // 3] ^= 1
-        Path("flipped.stella").write_bytes(whole)
+        Path("flipped.stella").write_bytes(with_a_flipped_bit(Path("2-full.stella")))
         assert run(["site", "import", "flipped.stella", "--dir", "D"]) == 6
     return top
 
@@ -90,8 +89,9 @@ def stella(*words: str, folder: Path, prefix: tuple[str, ...] = (), **options: A
     """Run `stella` as a process in a folder; `env` adds to its environment, `prefix` comes before the interpreter."""
     given = environment(folder, **options.pop("env", {}))
     command = [*prefix, sys.executable, "-m", "stella", *words]
-    taken: dict[str, Any] = {"capture_output": True, "text": True, "timeout": SECONDS, "check": False} | options
-    return subprocess.run(command, cwd=folder, env=given, **taken)
+    return subprocess.run(
+        command, cwd=folder, env=given, capture_output=True, text=True, timeout=SECONDS, check=False, **options
+    )
 
 
 def stepping(mode: str, step: int, *words: str, folder: Path) -> subprocess.Popen[str]:

@@ -1,7 +1,7 @@
 """`stella` with something happening at a step of it: `python -m tests.e2e.stepping MODE STEP WORDS...`.
 
 Rules:
-- MODE `stop` sends SIGINT to this process before step STEP of what changes the disk, or when the operation begins for STEP 0.
+- MODE `stop` sends SIGINT to this process before step STEP of what changes the disk; for 0 when the operation begins.
 - MODE `hold` says `held` on standard error before that step, and goes on when standard input ends.
 """
 

@@ -1,4 +1,4 @@
-"""Every command through what can happen to it: ok, bad flag, missing file, unreadable file, full disk, broken pipe, Ctrl-C.
+"""Every command through what can happen: ok, bad flag, missing file, unreadable file, full disk, broken pipe, Ctrl-C.
 
 Rules:
 - The rows are compared with the table of operations, so an operation without a row fails.
@@ -34,7 +34,7 @@ from tests.e2e.material import as_process, build, stella, stepping
 
 @dataclass(frozen=True)
 class Row:
-    """Words after the name of an operation for each thing that can happen. A cell that begins with `-:` says why it cannot.
+    """Words after the name of an operation for each thing that can happen; a cell that begins with `-:` says why not.
 
     `writes` is whether it changes a disk; `new` are the files and folders that only a finished run leaves.
     """

@@ -1,7 +1,7 @@
 """The demo where no package index can be reached: it makes its own releases, says so, and shows the same.
 
 Rules:
-- It runs once, in a folder where an earlier demo has left things; all that it should show is looked at after that one run.
+- It runs once, in a folder where an earlier demo has left things; what it should show is looked at after that run.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The production key: what counts as one, when nothing goes without it, and that every bundle says which kind signed it."""
+"""The production key: what counts as one, when nothing goes without it, and that each bundle says which kind it has."""
 
 from __future__ import annotations
 
@@ -216,7 +216,7 @@ def test_the_key_may_be_in_a_file(call: Call, folder: Path) -> None:
     assert call("mirror init --dir N", 2, STELLA_MIRROR_SIGN_KEY="file:/nonexistent", **REQUIRED)["code"] == "CONF-006"
 
 
-def test_a_site_that_wants_production_refuses_the_rest(call: Call, folder: Path) -> None:
+def test_a_site_that_wants_production_refuses_the_rest(call: Call) -> None:
     strict = {"STELLA_SITE_REQUIRE_PRODUCTION": "1"}
     call("mirror init --dir M")
     call(CREATE)

@@ -1,4 +1,4 @@
-"""A sealed site does its whole work with every socket call denied, and with no network at all where a namespace is permitted."""
+"""A sealed site does its whole work with every socket call denied, and in a network namespace that has no network."""
 
 from __future__ import annotations
 

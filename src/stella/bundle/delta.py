@@ -3,18 +3,23 @@
 Rules:
 - A patch says its old and new sizes in its header; both are compared with the signed sizes before the patcher runs.
 - Patching happens in a worker process with a memory limit; its result counts only when its digest is the signed one.
+- A full disk under the worker, or a worker that somebody killed, is the machine's fault and says nothing of the patch.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from stella.bundle.errors import BadPatch, PatchBomb
+from stella.bundle.errors import BadPatch, PatchBomb, WorkerKilled
+from stella.runtime.files import writing
 
 MAGIC = b"HDIFF13&zstd\0"
 HEADER = 64  # bytes that are enough for the magic and both sizes
@@ -68,18 +73,27 @@ class DeltaWorker:
         except BrokenPipeError:
             answer = ""
         if not answer:
+            process = self._process
             self.close()
+            if process.returncode == -signal.SIGKILL:
+                raise WorkerKilled
             return {"problem": "the worker ended; it may have run out of memory"}
-        found: dict[str, object] = json.loads(answer)
+        found: dict[str, Any] = json.loads(answer)
+        if "errno" in found:
+            with writing(Path(job["patch" if job["op"] == "diff" else "new"])):
+                raise OSError(found["errno"], os.strerror(found["errno"]))
         return found
 
     def diff(self, old: Path, new: Path, patch: Path) -> bool:
-        """Write the patch from `old` to `new`; False when it could not be made, which only costs size."""
+        """Write the patch from `old` to `new`; False when it could not be made, which only costs size.
+
+        Raises DiskFull, Unwritable, WorkerKilled.
+        """
         job = {"op": "diff", "old": str(old), "new": str(new), "patch": str(patch), "size": str(new.stat().st_size)}
         return "ok" in self._ask(job)
 
     def apply(self, blob: str, old: Path, patch: Path, new: Path, size: int) -> None:
-        """Write the result of `patch` on `old` to `new`; raises BadPatch.
+        """Write the result of `patch` on `old` to `new`; raises BadPatch, DiskFull, Unwritable, WorkerKilled.
 
         The caller checks the digest of the result.
         """

@@ -7,6 +7,7 @@ Rules:
 
 from __future__ import annotations
 
+import errno
 import json
 import resource
 import sys
@@ -19,7 +20,7 @@ FACTOR = {"diff": 8, "apply": 3}  # measured: diff holds both files and about 3.
 
 
 def run(job: dict[str, str]) -> dict[str, object]:
-    """Do one job: `op` is diff or apply; `old`, `new`, `patch` are paths. Answers {ok} or {problem}."""
+    """Do one job: `op` is diff or apply; `old`, `new`, `patch` are paths. Answers {ok}, {problem} or {errno}."""
     old, new, patch = Path(job["old"]), Path(job["new"]), Path(job["patch"])
     source = new if job["op"] == "diff" else patch
     need = old.stat().st_size + int(job["size"]) + source.stat().st_size
@@ -30,7 +31,9 @@ def run(job: dict[str, str]) -> dict[str, object]:
             patch.write_bytes(made)
         else:
             new.write_bytes(hdiffpatch.apply(old.read_bytes(), patch.read_bytes()))
-    except (hdiffpatch.HDiffPatchError, MemoryError, OSError, ValueError) as error:
+    except OSError as error:
+        return {"errno": error.errno or errno.EIO}
+    except (hdiffpatch.HDiffPatchError, MemoryError, ValueError) as error:
         return {"problem": str(error) or type(error).__name__}
     return {"ok": True}
 

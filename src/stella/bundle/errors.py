@@ -273,3 +273,15 @@ class ClockBehind(StellaError):
     exit = Exit.NEGATIVE
     reason = "clock_behind"
     hint = "set the clock of this machine, and fetch a newer generation of the channel"
+
+
+class WorkerKilled(StellaError):
+    """The process that makes and applies patches was killed.
+
+    Somebody killed it, or the machine ran out of memory. It says nothing of the bundle, and nothing was changed.
+    """
+
+    code = "BUNDLE-023"
+    exit = Exit.TRANSIENT
+    reason = "unavailable"
+    hint = "see `dmesg` for the out-of-memory killer, then run the same command again"

@@ -48,7 +48,7 @@ def decode(token: bytes) -> TimeStampResponse:
 
 def shown(error: Exception) -> str:
     """A library's message, cut to what an error may repeat of hostile input."""
-    return ascii(str(error))[1:-1][:MAX_SHOWN]
+    return ascii(str(error).partition(": ErrorStack")[0])[1:-1][:MAX_SHOWN]
 
 
 def verify(token: bytes, data: bytes, roots: Sequence[AnchorRoot]) -> Instant:

@@ -96,7 +96,7 @@ def issue(data: bytes, now: Instant, key: TimestampKey, certificate: bytes) -> b
     """
     owner = asn1_x509.Certificate.load(certificate)
     begin, end = (int(edge.timestamp()) for edge in (owner.not_valid_before, owner.not_valid_after))
-    if not begin <= now <= end:
+    if not begin <= now < end:
         raise AuthorityNotInForce(begin=format_time(begin), end=format_time(end), now=format_time(now))
     content = _info(data, now)
     signed = cms.SignedData(

@@ -197,9 +197,8 @@ class Import:
         self.store.folder.write(held_key(mark.generation), dump(held))
         trust = dict(self.state.trust)
         for name, data in genuine.update.trusted_files().items():
-            if not self.older or name.endswith(
-                ".root.json"
-            ):  # roots only go up; the rest of an older generation is older
+            # roots only go up; the rest of what an older generation brings is older
+            if not self.older or name.endswith(".root.json"):
                 trust[name] = self.store.keep(data)
         holding = tuple(sorted({*self.state.held, mark}, key=lambda held_mark: held_mark.generation))
         kept = rules.kept_after(holding, mark, self.ctx.settings.site.keep_generations)

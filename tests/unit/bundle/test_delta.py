@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from stella.bundle import delta, delta_worker
 from stella.bundle.delta import HEADER, MAGIC, DeltaWorker, check_patch
-from stella.bundle.errors import BadPatch, PatchBomb
+from stella.bundle.errors import BadPatch, PatchBomb, WorkerKilled
 from stella.kernel.errors import StellaError
 
 OLD = hashlib.shake_256(b"old").digest(30_000)
@@ -113,18 +114,29 @@ def test_a_worker_serves_after_a_failed_job(worker: DeltaWorker, patch: bytes, t
     assert applied(worker, tmp_path, OLD, patch) == NEW
 
 
-def test_a_worker_that_died_is_an_error_and_the_next_one_serves(patch: bytes, tmp_path: Path) -> None:
+def test_a_worker_that_was_killed_is_an_error_and_the_next_one_serves(patch: bytes, tmp_path: Path) -> None:
     with delta.delta_worker() as worker:
         assert applied(worker, tmp_path, OLD, patch) == NEW
         process = worker._process
         assert process is not None
         process.kill()
         process.wait()
+        with pytest.raises(WorkerKilled):
+            applied(worker, tmp_path, OLD, patch)
+        assert applied(worker, tmp_path, OLD, patch) == NEW
+    assert worker._process is None
+
+
+def test_a_worker_that_crashed_is_the_patch_s_fault(patch: bytes, tmp_path: Path) -> None:
+    with delta.delta_worker() as worker:
+        assert applied(worker, tmp_path, OLD, patch) == NEW
+        process = worker._process
+        assert process is not None
+        process.send_signal(signal.SIGSEGV)
+        process.wait()
         with pytest.raises(BadPatch) as caught:
             applied(worker, tmp_path, OLD, patch)
         assert "memory" in caught.value.facts["problem"]
-        assert applied(worker, tmp_path, OLD, patch) == NEW
-    assert worker._process is None
 
 
 def test_memory_is_bounded_by_the_announced_sizes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

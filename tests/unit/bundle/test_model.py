@@ -148,6 +148,7 @@ def test_bad_paths(name: str) -> None:
     with pytest.raises(BadPath) as caught:
         check_path(BAD[name])
     assert caught.value.reason == "path"
+    assert ("absolute" in caught.value.facts["problem"]) == (name == "absolute")
     str(caught.value).encode("ascii")  # the message never repeats what could harm a terminal
 
 

@@ -98,6 +98,7 @@ def test_entries_and_contents_are_those_of_the_files(sources: tuple[str, ...]) -
     assert all(sha256(folder.objects[blob_key(blob.blob)]) == blob.blob for blob in blobs)
     assert all(len(folder.objects[blob_key(blob.blob)]) == blob.size for blob in blobs)
     assert {blob.enc for blob in blobs} == {"raw", "zstd"}
+    assert [blob.blob for blob in blobs] == sorted(blob.blob for blob in blobs), "in the order of the file"
 
 
 @pytest.mark.parametrize("whole", [1 << 24, 100_000])

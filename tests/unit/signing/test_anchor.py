@@ -101,17 +101,19 @@ def test_certificates_are_judged_at_the_time_of_the_token(years: int) -> None:
 
 def test_no_token_is_made_outside_the_life_of_the_certificate() -> None:
     begin, end = NOW - DAY, NOW - DAY + YEARS * 365 * DAY
-    for now in (begin, end):
+    for now in (begin, end - 1):
         always = root(valid_from="2000-01-01T00:00:00Z", valid_to="2100-01-01T00:00:00Z")
         assert verify(issue(DATA, now, OURS.key, OURS.certificate), DATA, [always]) == now
-    for now in (begin - 1, end + 1, 0):
+    for now in (begin - 1, end, 0):
         with pytest.raises(AuthorityNotInForce) as caught:
             issue(DATA, now, OURS.key, OURS.certificate)
         assert caught.value.facts["now"] == format_time(now)
 
 
 def test_a_token_by_another_key_under_the_same_certificate_is_refused() -> None:
-    refused("certificate", issue(DATA, NOW, authority("thief").key, OURS.certificate), DATA, root())
+    refused(
+        "Unable to verify pkcs7 signature$", issue(DATA, NOW, authority("thief").key, OURS.certificate), DATA, root()
+    )
 
 
 def test_a_token_after_the_end_of_the_root_is_refused() -> None:
@@ -155,10 +157,11 @@ REJECTED = bytes.fromhex("30053003020102")  # a response with a status and no to
     ids=["empty", "cut", "text", "noise", "short", "long", "inner", "rejected"],
 )
 def test_what_is_no_token_is_refused(token: bytes) -> None:
-    refused("not a time-stamp response|PKIStatus", token, DATA, root())
+    refused("not a time-stamp response|Missing SignedData", token, DATA, root())
 
 
 def test_a_token_above_the_limit_is_not_parsed() -> None:
+    refused("not a time-stamp response", TOKEN + bytes(MAX_TOKEN - len(TOKEN)), DATA, root())
     refused(f"{MAX_TOKEN + 1} bytes, the limit is {MAX_TOKEN}", TOKEN + bytes(MAX_TOKEN + 1 - len(TOKEN)), DATA, root())
 
 

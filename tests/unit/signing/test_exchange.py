@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import io
+import threading
 from email.message import Message
 from typing import Any
 
@@ -93,6 +94,16 @@ def test_it_posts_the_question_and_returns_the_token(monkeypatch: pytest.MonkeyP
     assert answering.closed
 
 
+@pytest.mark.parametrize(("url", "secure"), [("https://localhost/", True), ("http://localhost/", False)])
+def test_https_is_spoken_where_it_is_asked_for(monkeypatch: pytest.MonkeyPatch, url: str, secure: bool) -> None:
+    token = with_nonce(int.from_bytes(NONCE))
+    encrypted, plain = Answering(token), Answering(token)
+    monkeypatch.setattr(http.client, "HTTPSConnection", encrypted)
+    monkeypatch.setattr(http.client, "HTTPConnection", plain)
+    assert anchor.fetch(url, b"data", NONCE) == token
+    assert (bool(encrypted.asked), bool(plain.asked)) == (secure, not secure)
+
+
 def test_an_address_without_path_is_asked_at_its_top(monkeypatch: pytest.MonkeyPatch) -> None:
     answering = Answering(with_nonce(int.from_bytes(NONCE)))
     fetch(monkeypatch, answering, "http://127.0.0.1:3180")
@@ -147,6 +158,7 @@ def test_a_broken_exchange_can_be_tried_again(monkeypatch: pytest.MonkeyPatch, f
         "http://tsa.example/",
         "http://127.0.0.1.tsa.example/",
         "ftp://tsa.example/",
+        "ftp://127.0.0.1/",
         "file:///etc/passwd",
         "https:///tsr",
         "https://[::1/tsr",
@@ -154,6 +166,8 @@ def test_a_broken_exchange_can_be_tried_again(monkeypatch: pytest.MonkeyPatch, f
         "https://tsa.example:0/",
         "https://tsa.example:x/",
         "https://user:secret@tsa.example/",
+        "https://secret@tsa.example/",
+        "https://:secret@tsa.example/",
     ],
 )
 def test_an_unusable_address_is_never_asked(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
@@ -164,9 +178,26 @@ def test_an_unusable_address_is_never_asked(monkeypatch: pytest.MonkeyPatch, url
     assert "secret" not in str(caught.value.problem())
 
 
-def test_an_exchange_that_drips_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    import threading
+def test_the_watchdog_ends_with_the_exchange(monkeypatch: pytest.MonkeyPatch) -> None:
+    watchdogs: list[threading.Timer] = []
+    real = threading.Timer
 
+    def recorded(*given: Any) -> threading.Timer:
+        watchdogs.append(real(*given))
+        return watchdogs[-1]
+
+    monkeypatch.setattr(threading, "Timer", recorded)
+    fetch(monkeypatch, Answering(with_nonce(int.from_bytes(NONCE))))
+    assert len(watchdogs) == 1
+    watchdogs[0].join(10)  # far below the time that a watchdog waits
+    assert not watchdogs[0].is_alive()
+
+
+def test_a_watchdog_without_a_socket_does_nothing() -> None:
+    exchange._abort(Answering(b""))  # type: ignore[arg-type]  # stands for a connection
+
+
+def test_an_exchange_that_drips_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     ended = threading.Event()
 
     class Sock:

@@ -15,6 +15,7 @@ from stella.kernel.errors import Exit
 from stella.signing.errors import MalformedProductionKey, MalformedPublicKey, WrongPassphrase
 from stella.signing.keys import (
     FIELD_PRIME,
+    MAX_KEY_FILE,
     P256_ORDER,
     SMALL_ORDER_Y,
     PrivateKey,
@@ -142,7 +143,7 @@ def test_at_rest_a_key_is_encrypted_and_opens_with_its_passphrase_only() -> None
     [
         (pem_of(ours()), "not an encrypted private key"),
         (b"", "not an encrypted private key"),
-        (b"\xff" * 20_000, "not an encrypted private key"),
+        (key().to_pem(PASS) + b"\n" * MAX_KEY_FILE, "not an encrypted private key"),
         (key().to_pem(PASS)[:-60], "wrong passphrase or damaged file"),
         (pem_of(ec.derive_private_key(7, ec.SECP256R1()), PASS), "not an Ed25519 key"),
     ],

@@ -121,6 +121,15 @@ def test_a_policy_that_cannot_be_kept_is_refused(changes: dict[str, Any], proble
         parse(dump(policy(**changes)))
 
 
+def test_a_policy_at_its_limits_is_read() -> None:
+    many = tuple(policy_key(PrivateKey.generate(ENTROPY).public, development=False) for _ in range(MAX_KEYS))
+    anchors = tuple(
+        changed(name=str(at), certificate=base64.b64encode(b"%d" % at).decode()) for at in range(MAX_ANCHORS)
+    )
+    full = policy(release=PolicyRole(many, MAX_KEYS), anchors=anchors)
+    assert parse(dump(full)) == full
+
+
 def test_a_malformed_key_is_refused() -> None:
     weak = msgspec.structs.replace(KEYS[0], public=base64.b64encode(b"\x01" + bytes(31)).decode())
     with pytest.raises(MalformedPublicKey):

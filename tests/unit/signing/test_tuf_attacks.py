@@ -121,13 +121,28 @@ def test_one_key_under_two_ids_does_not_meet_a_threshold() -> None:
     assert "under its own id" in str(refused(BadMetadata, trusted, laid))
 
 
-def test_a_weak_key_is_no_key() -> None:
+WEAK = "01" + "00" * 31
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda key: key["keyval"].update(public=WEAK),
+        lambda key: key["keyval"].update(public=key["keyval"]["public"].upper()),
+        lambda key: key["keyval"].update(public=None),
+        lambda key: key["keyval"].update(public="zz"),
+        lambda key: key.update(keyval={}),
+        lambda key: key.update(scheme="ecdsa-sha2-nistp256"),
+        lambda key: key.update(keytype="rsa"),
+    ],
+)
+def test_a_key_of_another_kind_or_spelling_is_no_key(change: Callable[[dict[str, Any]], None]) -> None:
     laid = Laid()
     trusted = trusted_of(laid)
+    old = list(laid.roots)
     laid.rotate("root")
-    signed = json.loads(laid.state["2.root.json"])["signed"]
-    signed["keys"][laid.online["timestamp"].keyid]["keyval"]["public"] = "01" + "00" * 31
-    laid.state["2.root.json"] = signed_by(signed, [*Laid().roots, *laid.roots])
+    keyid = laid.online["timestamp"].keyid
+    laid.resign("root", [*old, *laid.roots], lambda signed: change(signed["keys"][keyid]))
     refused(BadMetadata, trusted, laid)
 
 
@@ -268,6 +283,18 @@ def test_a_parent_must_bind_its_child(parent: str, dropped: str) -> None:
     assert "does not bind" in str(caught)
 
 
+@pytest.mark.parametrize(("length", "algorithm"), [(-1, "sha256"), (1, "sha256"), (0, "sha512")])
+def test_length_and_digest_both_count(length: int, algorithm: str) -> None:
+    import hashlib
+
+    laid = Laid()
+    data = laid.state["1.snapshot.json"]
+    bound = {"length": len(data) + length, "hashes": {algorithm: hashlib.new(algorithm, data).hexdigest()}}
+    laid.resign("timestamp", [laid.online["timestamp"]], lambda signed: signed["meta"]["snapshot.json"].update(bound))
+    with pytest.raises((BadMetadata, MetadataMixed)):
+        verify_update(Trusted(laid.state["1.root.json"]), laid.state)
+
+
 @pytest.mark.parametrize("name", ["timestamp.json", "1.snapshot.json", "1.targets.json", "1.root.json"])
 def test_a_missing_file(name: str) -> None:
     laid = Laid()
@@ -324,6 +351,13 @@ def test_a_file_above_its_limit_is_not_parsed(role: str) -> None:
     if role == "targets":
         laid.bind()
     assert "the limit is" in str(refused(BadMetadata, trusted, laid))
+
+
+def test_a_file_at_its_limit_is_parsed() -> None:
+    laid = Laid()
+    trusted = trusted_of(laid)
+    laid.state["timestamp.json"] = b" " * LIMITS["timestamp"]
+    assert "cannot be parsed" in str(refused(BadMetadata, trusted, laid))
 
 
 HOSTILE = [

@@ -66,6 +66,14 @@ def test_a_site_that_missed_many_rotations_follows_them_all() -> None:
     assert verify_update(trusted, laid.state).new_roots == (2, 3, 4, 5, 6, 7)
 
 
+def test_the_trusted_root_itself_need_not_travel() -> None:
+    laid = Laid()
+    trusted = first(laid)
+    laid.rotate("root")
+    del laid.state["1.root.json"]
+    assert verify_update(trusted, laid.state).new_roots == (2,)
+
+
 def test_root_steps_are_capped() -> None:
     laid = Laid()
     trusted = first(laid)

@@ -86,6 +86,15 @@ def test_a_rotation_below_a_threshold_is_refused(old: int, new: int, word: str) 
         tuf_repository.rotate(laid.state, "root", public, laid.roots[:old], made[:new], NOW, EXPIRIES)
 
 
+def test_a_rotation_may_keep_some_keys_of_the_role() -> None:
+    laid = Laid()
+    kept = [*laid.roots[:2], *laid.keys(1)]
+    public = [key.public for key in kept]
+    state = tuf_repository.rotate(laid.state, "root", public, laid.roots[:2], kept, NOW, EXPIRIES)
+    assert verify_update(Trusted(laid.state["1.root.json"]), state).new_roots == (2,)
+    assert set(tuf_repository.root_of(state).roles["root"].keyids) == {key.keyid for key in kept}
+
+
 def test_one_root_key_twice_is_one() -> None:
     laid = Laid()
     made = laid.keys(1)[0]

@@ -1,16 +1,23 @@
-"""Runs a command and says what it cost: CPU seconds, wall seconds, peak memory."""
+"""Runs a command and says what it cost: CPU seconds, wall seconds, peak memory.
+
+Rules:
+- The command is started by a small process of its own: a child inherits the peak memory of whoever starts it.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import statistics
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 MIB = 1024 * 1024
+PLAIN = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 class Cost(NamedTuple):
@@ -23,22 +30,34 @@ class Cost(NamedTuple):
 
 def run(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> Cost:
     """Run a command that must succeed; its output is thrown away."""
-    begin = time.perf_counter()
-    with subprocess.Popen(command, cwd=folder, env=dict(environment), stdout=subprocess.DEVNULL) as process:
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise SystemExit(f"{' '.join(command)} ended with {process.returncode}")
-    return Cost(usage.ru_utime + usage.ru_stime, time.perf_counter() - begin, usage.ru_maxrss * 1024 / MIB)
+    launcher = [sys.executable, "-I", "-S", __file__, *command]
+    done = subprocess.run(launcher, cwd=folder, env=dict(environment), stdout=subprocess.PIPE, check=False)
+    if done.returncode:
+        raise SystemExit(f"{' '.join(command)} ended with {done.returncode}")
+    return Cost(*json.loads(done.stdout))
 
 
 def shell(line: str, folder: Path) -> Cost:
     """Run a pipeline."""
-    plain = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    return run(["/bin/sh", "-c", line], folder, plain)
+    return run(["/bin/sh", "-c", line], folder, PLAIN)
 
 
 def median(runs: int, once: Callable[[], Cost]) -> Cost:
     """The median of each figure over several runs."""
     costs = [once() for _ in range(runs)]
     return Cost(*(statistics.median(column) for column in zip(*costs, strict=True)))
+
+
+def launch(command: Sequence[str]) -> int:
+    """Run the command in this small process and print its cost as JSON; the exit code."""
+    begin = time.perf_counter()
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    cpu = usage.ru_utime + usage.ru_stime
+    print(json.dumps([cpu, time.perf_counter() - begin, usage.ru_maxrss * 1024 / MIB]))
+    return process.returncode
+
+
+if __name__ == "__main__":
+    sys.exit(launch(sys.argv[1:]))

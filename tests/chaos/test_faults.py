@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import tempfile
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
@@ -61,19 +62,39 @@ def test_a_fault_is_named_and_leaves_all_old_or_new(
     for point in points(run, hand):
         top = world.copy(run.start, place / "world", without=scenario.bystander)
         problem = disturbed(scenario, top, point, fault)
-        judge_problem(problem, scenario, fault, late=point > len(run.steps))
+        judge_problem(problem, scenario, run, fault, point)
         assert world.temporary_files(top) == []
         judge_middle(run, top)
         judge_again(scenario, run, top, deep=False)
         shutil.rmtree(top)
 
 
-def judge_problem(problem: BaseException | None, scenario: Scenario, fault: str, *, late: bool) -> None:
-    """A fault shows as what it is; a bundle that is refused anyway is refused for its own reason once that is known."""
-    if isinstance(problem, StellaError) and scenario.refused and problem.reason == scenario.refused:
-        assert fault != "stopped" or late
+def judge_problem(problem: BaseException | None, scenario: Scenario, run: Undisturbed, fault: str, point: int) -> None:
+    """A fault shows as what it is; once a bundle is known to be bad its refusal counts, and later nothing else."""
+    end = len(run.steps) + 1
+    if scenario.refused and isinstance(problem, StellaError) and problem.reason == scenario.refused:
         return
-    expected = type(None) if late else FAULTS[fault][2]
-    assert type(problem) is expected, problem
+    case = next((at for at, step in enumerate(run.steps, 1) if "quarantine/" in step), end)
+    assert not scenario.refused or point < case or fault == "stopped"
+    assert type(problem) is (type(None) if point == end else FAULTS[fault][2]), problem
     if isinstance(problem, StellaError):
         assert problem.exit is Exit.TRANSIENT
+
+
+SCRATCH = ["create-thin", "import-thin"]
+
+
+@pytest.mark.parametrize("name", SCRATCH)
+def test_no_room_for_work_in_progress(
+    name: str, undisturbed: Find, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scenario = world.scenario(name)
+    run = undisturbed(scenario)
+    top = world.copy(run.start, place / "world", without=scenario.bystander)
+    with monkeypatch.context() as patch:
+        patch.setattr(tempfile, "mkdtemp", lambda *_, **__: _raise(OSError(errno.ENOSPC, "no space")))
+        with pytest.raises(DiskFull):
+            scenario.act(top, "act")
+    judge_middle(run, top)
+    assert world.temporary_files(top) == []
+    judge_again(scenario, run, top)

@@ -58,7 +58,7 @@ def test_after_a_kill_all_is_old_or_new_and_the_same_command_finishes(
 
 
 def cut_power(top: Path, log: Path, run: Undisturbed, point: int) -> None:
-    """Take from a world what its steps did not make durable: half of the names, and the bytes of what keeps its name."""
+    """Take from a world what its steps did not make durable: half of the names, and the bytes where a name stays."""
     steps = log.read_text().splitlines()
     torn, lost = undurable(steps[: point - 1], top, run.start)
     for path in lost:

@@ -29,7 +29,7 @@ SETTINGS = (
     "SOURCE_DATE_EPOCH",
     "NO_COLOR",
 )
-SECONDS = 60  # a process that lives longer hangs
+SECONDS = 30  # a process that lives longer hangs
 
 STEPS = """\
 mirror init --dir M

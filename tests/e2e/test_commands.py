@@ -374,14 +374,17 @@ def free(disk: Path) -> int:
 @pytest.mark.parametrize(
     "words", ["mirror create --dir M --source src2 --renew --out new.stella", "site import 2.stella --dir D"]
 )
-def test_whoever_comes_second_is_told_at_once(words: str, folder: Path, call: Callable[..., Ended]) -> None:
-    with stepping("hold", 1, *words.split(), folder=folder) as first:
+def test_whoever_comes_second_is_told_at_once(words: str, folder: Path) -> None:
+    first = stepping("hold", 1, *words.split(), folder=folder)
+    try:
         assert first.stderr is not None
         assert first.stderr.readline() == "held\n"
-        problem = refused(call(*words.split(), "--json"), 10)
+        second = stella(*words.split(), "--json", folder=folder)
+        problem = refused(Ended(second.returncode, second.stdout, second.stderr), 10)
+        assert problem["reason"] == "unavailable"
+        assert f"pid {first.pid}" in problem["detail"]
+    finally:
         out, err = first.communicate(timeout=60)
-    assert problem["reason"] == "unavailable"
-    assert f"pid {first.pid}" in problem["detail"]
     assert (first.returncode, err) == (0, "")
     assert out
-    assert call(*words.split()).code == 0
+    assert stella(*words.split(), folder=folder).returncode == 0

@@ -11,7 +11,6 @@ Rules:
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -25,6 +24,7 @@ from stella.bundle.reader import BundleFile
 from stella.kernel.digest import is_digest
 from stella.runtime.files import open_file, writing
 from stella.runtime.ports import Folder, Progress
+from stella.runtime.scratch import scratch
 
 FRAME = 1024  # bytes that a zstd frame may need besides its blocks
 
@@ -150,7 +150,7 @@ class Receiver:
             return blob
         if base not in self._base:
             raise LayoutMismatch(what=f"patch {blob.blob[:12]}", problem="its base is not in the base generation")
-        with tempfile.TemporaryDirectory(prefix="stella-patch-") as place:
+        with scratch("patch") as place:
             old, patch, new = (Path(place, name) for name in ("old", "patch", "new"))
             _spool(patch, self._bundle.stream(blob.blob))
             with patch.open("rb") as file:

@@ -44,9 +44,8 @@ from stella.bundle.model import (
     tally,
 )
 from stella.bundle.reader import BundleFile
-from stella.kernel.canonical import convert, dump, load
+from stella.kernel.canonical import convert, dump, load, parse
 from stella.kernel.digest import sha256
-from stella.kernel.errors import NotJson
 from stella.kernel.instant import Instant, Seconds, TrustedTime, format_duration, format_time, parse_time
 from stella.kernel.statement import PAYLOAD_TYPE, STATEMENT_TYPE, Statement
 from stella.signing import anchor, signers, tuf_client
@@ -153,10 +152,7 @@ def _check_claim(bundle: BundleFile, trust: Trust) -> None:
 
     The claim is unsigned yet, so it can only make the answer clearer, never accept.
     """
-    try:
-        claim = msgspec.json.decode(bundle.document("signers.json"), type=_Claim)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise NotJson(what="signers.json", problem=str(error)) from None
+    claim = parse(bundle.document("signers.json"), _Claim, "signers.json")
     if claim.channel_id != trust.channel_id:
         raise WrongChannel(found=ascii(claim.channel)[1:-1][:64], expected=trust.channel)
 

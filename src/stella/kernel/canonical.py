@@ -33,7 +33,7 @@ def parse(data: bytes, kind: type[T], what: str) -> T:
     """
     try:
         return msgspec.json.decode(data, type=kind)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise NotJson(what=what, problem=str(error)) from None
 
 
@@ -48,6 +48,10 @@ def convert(value: object, kind: type[T], what: str) -> T:
 def load(data: bytes, kind: type[T], what: str) -> T:
     """Parse bytes that must already be canonical; raises NotJson or NotCanonical naming `what`."""
     value = parse(data, kind, what)
-    if dump(value) != data:
+    try:
+        canonical = dump(value)
+    except (rfc8785.CanonicalizationError, RecursionError):  # a number or a depth without canonical form
+        raise NotCanonical(what=what) from None
+    if canonical != data:
         raise NotCanonical(what=what)
     return value

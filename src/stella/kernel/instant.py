@@ -25,8 +25,8 @@ ClockState = Literal["ok", "clock_behind", "clock_ahead_suspected"]
 CLOCK_TOLERANCE: Seconds = 5  # clocks of one machine may step back this much without anyone having touched them
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_FORM = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z\Z")
-_DURATION = re.compile(r"(\d{1,9})([smhd])\Z")
+_FORM = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z\Z", re.ASCII)
+_DURATION = re.compile(r"(\d{1,9})([smhd])\Z", re.ASCII)
 
 
 def parse_time(text: str) -> Instant:

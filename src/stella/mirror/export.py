@@ -15,7 +15,6 @@ import hashlib
 import io
 import json
 import tarfile
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
@@ -31,6 +30,7 @@ from stella.mirror.model import ExportBundle, Exported, GenerationRecord
 from stella.mirror.service import open_channel, predicate_of, release_keys
 from stella.operations import Context
 from stella.runtime.files import make_directory, open_file, replacing, writing
+from stella.runtime.scratch import scratch
 from stella.signing import signers
 
 NAME = "mirror-thin-v1"
@@ -181,10 +181,11 @@ def export(ctx: Context, want: ExportBundle) -> Exported:
     make_directory(out)
     ctx.progress.start("export", None, "bytes")
     sizes: dict[str, int] = {}
-    with tempfile.TemporaryDirectory(prefix="stella-export-") as place:
+    with scratch("export") as place:
         layers = [Path(place, name) for name in ("observations.ndjson", "time-anchor.json", "policies.tar.gz")]
         _observations(entries, contents, layers[0])
-        layers[1].write_bytes(store.document(record.documents["time-anchor.json"]))
+        with writing(layers[1]):
+            layers[1].write_bytes(store.document(record.documents["time-anchor.json"]))
         _policies(entries, contents, layers[2])
         indexes = _indexes(entries)
         manifest = _manifest(generation, layers, indexes)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +24,7 @@ from stella.mirror.model import BundleShown, BundleVerified, Check, FileRow, Sho
 from stella.mirror.report import bundle_page
 from stella.operations import Context
 from stella.runtime.files import DiskFolder, make_directory, read_file, replacing
+from stella.runtime.scratch import scratch
 from stella.signing import tuf_client
 
 REPORTS = ("html",)
@@ -52,7 +52,7 @@ def _base(ctx: Context, path: str | None, trust: Trust, wanted: Mark | None) -> 
     if path is None or wanted is None:
         yield None
         return
-    with BundleFile.open(Path(path)) as bundle, tempfile.TemporaryDirectory(prefix="stella-base-") as place:
+    with BundleFile.open(Path(path)) as bundle, scratch("base") as place:
         root_only = Trust(trust.channel, trust.channel_id, tuf_client.Trusted(root=trust.tuf.root))
         genuine = verify_documents(bundle, root_only)
         mark = Mark(genuine.generation.generation, genuine.generation.root)

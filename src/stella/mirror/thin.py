@@ -10,7 +10,6 @@ Rules:
 from __future__ import annotations
 
 import re
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -25,6 +24,7 @@ from stella.kernel.digest import sha256
 from stella.mirror.assemble import Known, PackCutter, keep_pack
 from stella.runtime.files import writing
 from stella.runtime.ports import Folder, Progress
+from stella.runtime.scratch import scratch
 
 _VERSION = re.compile(r"v?\d+(?:[._-]\d+)*")
 
@@ -106,7 +106,7 @@ class ThinPlanner:
         return made
 
     def _make(self, base: str, digest: str, worker: DeltaWorker) -> Delta:
-        with tempfile.TemporaryDirectory(prefix="stella-delta-") as place:
+        with scratch("delta") as place:
             old, new, patch = (Path(place, name) for name in ("old", "new", "patch"))
             for path, contents, wanted in ((old, self._base, base), (new, self._target, digest)):
                 with writing(path), path.open("wb") as file:

@@ -94,9 +94,7 @@ class Import:
             raise
         except StellaError as problem:
             if problem.exit is Exit.NEGATIVE and not self.want.dry_run:
-                with contextlib.suppress(
-                    StellaError, OSError
-                ):  # the verdict counts, even where no case of it can be kept
+                with contextlib.suppress(StellaError, OSError):  # the verdict counts, even where no case can be kept
                     self._quarantine(record, problem)
             raise
 

@@ -137,3 +137,16 @@ def test_the_empty_tree_has_grown_into_every_tree() -> None:
     assert merkle.verify_consistency(0, merkle.EMPTY, 5, root(5), [])
     assert not merkle.verify_consistency(0, root(1), 5, root(5), [])
     assert not merkle.verify_inclusion(merkle.EMPTY, 0, 0, [], merkle.EMPTY)
+
+
+def test_a_proof_that_ends_below_the_top_proves_nothing() -> None:
+    """The path fits the root, and the claimed size asks for a longer path."""
+    leaf = tree(1)[0]
+    assert merkle.verify_inclusion(leaf, 0, 1, [], root(1))
+    assert not merkle.verify_inclusion(leaf, 0, 2, [], root(1))
+    eight = merkle.inclusion_proof(tree(8), 0)
+    assert merkle.verify_inclusion(leaf, 0, 8, eight, root(8))
+    assert not merkle.verify_inclusion(leaf, 0, 9, eight, root(8))
+    grown = merkle.consistency_proof(tree(2), 1)
+    assert merkle.verify_consistency(1, root(1), 2, root(2), grown)
+    assert not merkle.verify_consistency(1, root(1), 3, root(2), grown)

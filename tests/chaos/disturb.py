@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import signal
 import warnings
@@ -116,7 +115,6 @@ def killed_before(point: int, act: Callable[[], object], log: Path) -> int:
         warnings.simplefilter("ignore", DeprecationWarning)  # the child of a process with threads; it only runs `act`
         child = os.fork()
     if not child:
-        gc.disable()  # a collection would touch, and so copy, every page of this process
         code = BROKE
         try:
             signal.alarm(SECONDS)

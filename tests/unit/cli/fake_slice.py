@@ -103,8 +103,8 @@ def need(ctx: Context, want: Need) -> Said:
 def wait(ctx: Context, want: Ask) -> Said:
     """Sleep, and leave a mark when the sleep is cut short."""
     ctx.progress.start("sleep", 100, "steps")
-    Path(want.word, "started").touch()
     try:
+        Path(want.word, "started").touch()
         for _ in range(600):
             time.sleep(0.05)
             ctx.progress.advance(1)

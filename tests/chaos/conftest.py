@@ -34,12 +34,19 @@ def remembered(issue: Callable[..., bytes]) -> Callable[..., bytes]:
     return find
 
 
-@pytest.fixture(scope="session", autouse=True)
+ISSUED = remembered(authority.issue)
+OPENED = cache(keys._load)
+
+
+@pytest.fixture(autouse=True)
 def shortcuts() -> Iterator[None]:
-    """No delta worker processes, unless a test asks for them; tokens and keys, which touch no disk, are made once."""
+    """No delta worker processes, unless a test asks for them; tokens and keys, which touch no disk, are made once.
+
+    For one test at a time: the tests of other folders share the process and must meet the real things.
+    """
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(authority, "issue", remembered(authority.issue))
-        patch.setattr(keys, "_load", cache(keys._load))
+        patch.setattr(authority, "issue", ISSUED)
+        patch.setattr(keys, "_load", OPENED)
         patch.setattr(stella.bundle.receive, "delta_worker", world.direct_worker)
         patch.setattr(stella.mirror.thin, "delta_worker", world.direct_worker)
         yield

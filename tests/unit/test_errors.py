@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import importlib
 import pkgutil
 import string
@@ -60,23 +61,25 @@ def name_of(node: ast.AST | None) -> str:
     return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
 
 
-def constructions() -> Iterator[tuple[str, str, set[str]]]:
+@functools.cache
+def constructions() -> list[tuple[str, str, set[str]]]:
     """Place, class name and keywords of each construction of an error class; `raise X` is one without any."""
     names = {kind.__name__ for kind in CLASSES.values()}
+    found = []
     for path in sorted(ROOT.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            place = f"{path.relative_to(ROOT)}:{getattr(node, 'lineno', 0)}"
             if isinstance(node, ast.Call) and name_of(node.func) in names:
                 words = {word.arg or "**" for word in node.keywords} | {"positional" for _ in node.args}
-                yield place, name_of(node.func), words
+                found.append((f"{path.name}:{node.lineno}", name_of(node.func), words))
             elif isinstance(node, ast.Raise) and name_of(node.exc) in names:
-                yield place, name_of(node.exc), set()
+                found.append((f"{path.name}:{node.lineno}", name_of(node.exc), set()))
+    return found
 
 
 def test_every_construction_passes_exactly_the_facts_of_its_class() -> None:
     fields = {kind.__name__: set(kind.fields()) for kind in CLASSES.values()}
     assert len(fields) == len(CLASSES), "two classes of one name"
-    found = list(constructions())
+    found = constructions()
     assert len(found) > len(CLASSES) / 2, "the scan sees the code"
     wrong = [
         f"{place}: {name} takes {fields[name]}, got {words}" for place, name, words in found if words != fields[name]

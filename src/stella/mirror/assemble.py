@@ -85,10 +85,12 @@ def keep_blob(store: Folder, holds: tuple[str, ...], encoding: Encoding, stored:
     return Blob(blob=digest, enc=encoding, holds=holds, size=len(stored))
 
 
-def _read_small(file: SourceFile) -> bytes:
+def _read_whole(file: SourceFile) -> bytes:
     handle = os.open(file.file, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         data = os.read(handle, file.size + 1)
+        while len(data) < file.size and (more := os.read(handle, file.size + 1 - len(data))):  # a network file system
+            data += more
         found = os.fstat(handle)
     finally:
         os.close(handle)
@@ -175,7 +177,7 @@ class Assembler:
         for file in batch:
             with reading(file.file):  # type: ignore[arg-type]  # only printed
                 if file.size <= SMALL:
-                    data = _read_small(file)
+                    data = _read_whole(file)
                     results.append((file, sha256(data), data))
                     continue
                 digest, blob = self._single(file)
@@ -188,7 +190,7 @@ class Assembler:
     def _single(self, file: SourceFile) -> tuple[str, Blob | None]:
         """Digest and, the first time this content is met, the stored blob of a file with a blob of its own."""
         if file.size <= WHOLE:
-            data = b"".join(_pieces(file))
+            data = _read_whole(file)
             digest = sha256(data)
             return digest, self._first(digest, lambda: keep_blob(self._store, (digest,), *encode(data)))
         if not self._known:  # nothing can be known yet, so one pass does both

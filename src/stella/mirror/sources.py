@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from stella.bundle.errors import DuplicatePath, OverLimit
 from stella.bundle.limits import MAX_MEMBER
-from stella.bundle.model import CATEGORIES, Category, check_path
+from stella.bundle.model import CATEGORIES, Category, check_paths
 from stella.mirror.errors import BadCategory, ForbiddenSource, NothingToMirror
 from stella.runtime.files import reading
 
@@ -120,7 +120,6 @@ def _source_file(below: str, file: str, found: os.stat_result, category: Categor
         raise ForbiddenSource(path=file, kind=_kind(found.st_mode))
     chosen = category or category_of(below)
     path = f"{chosen}/{below}"
-    check_path(path)
     if found.st_size > MAX_MEMBER:
         raise OverLimit(what=f"size of `{file}`", found=found.st_size, limit=MAX_MEMBER)
     stamp = (found.st_size, found.st_mtime_ns, found.st_ino)
@@ -145,6 +144,7 @@ def walk(sources: Iterable[str]) -> list[SourceFile]:
             files.append(_source_file(top.name, str(top), found, category))
     if not files:
         raise NothingToMirror(problem="the sources have no files")
+    check_paths([file.path for file in files])
     files.sort(key=lambda file: file.path.encode())
     for one, other in itertools.pairwise(files):
         if one.path == other.path:

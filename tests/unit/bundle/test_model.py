@@ -21,6 +21,7 @@ from stella.bundle.model import (
     blob_order,
     check_entries,
     check_path,
+    check_paths,
     dump_lines,
     members_of,
     parse_blobs,
@@ -168,6 +169,32 @@ def test_no_path_makes_the_check_fail_in_another_way(path: str) -> None:
     assert not path.startswith("/")
     assert {"", ".", ".."}.isdisjoint(path.split("/"))
     assert "\0" not in path
+
+
+def accepted(paths: list[str]) -> bool:
+    try:
+        check_paths(paths)
+    except BadPath:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_path_among_good_ones(name: str) -> None:
+    with pytest.raises(BadPath):
+        check_paths(["a/b", BAD[name], "c"])
+
+
+@given(st.lists(st.text(alphabet="a./\n\u00e9\u0301", max_size=6), max_size=4))
+def test_a_list_is_judged_as_its_paths_are(paths: list[str]) -> None:
+    assert accepted(paths) == all(accepted([path, "b"]) and accepted([path]) for path in paths)
+    for path in paths:
+        try:
+            check_path(path)
+        except BadPath:
+            assert not accepted([path])
+        else:
+            assert accepted([path])
 
 
 LISTS = {

@@ -22,8 +22,8 @@ def test_the_bytes_are_fixed() -> None:
 def test_nearly_everything_moves_but_a_delta_finds_it() -> None:
     old, new = map(sample.program, sample.VERSIONS)
     assert 8 * MEGABYTE < len(old) < len(new) < 9 * MEGABYTE
-    at_place = sum(a == b for a, b in zip(old[MEGABYTE:], new[MEGABYTE:], strict=False))
-    assert at_place < len(old) // 2
+    pairs = list(zip(old[MEGABYTE::16], new[MEGABYTE::16], strict=False))
+    assert sum(a == b for a, b in pairs) < len(pairs) // 2
     plain = len(zstandard.ZstdCompressor(3).compress(new))
     assert plain < 0.8 * len(new)
     assert len(hdiffpatch.diff(old, new, compression=hdiffpatch.COMPRESSION_ZSTD)) < plain / 20

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 MIXED_BYTES = 1_000_000_000
+COMPRESSIBLE_BYTES = 600_000_000  # enough that the start of a command is a small part of its cost
 COMPRESSED_SHARE = 0.3  # of the mixed corpus: what layers, wheels and archives are in a real mirror
 ARCHIVE = 60_000_000
 SMALL_FILES = 100_000
@@ -66,7 +67,7 @@ def mixed(top: Path, environment: Path) -> Path:
 def compressible(top: Path, environment: Path) -> Path:
     """The files of an environment alone, as they are."""
     into = top / "compressible"
-    for name, data in _copies(_files(environment), 300_000_000):
+    for name, data in _copies(_files(environment), COMPRESSIBLE_BYTES):
         target = into / name
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(data)

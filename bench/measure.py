@@ -12,7 +12,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -42,9 +42,8 @@ def shell(line: str, folder: Path) -> Cost:
     return run(["/bin/sh", "-c", line], folder, PLAIN)
 
 
-def median(runs: int, once: Callable[[], Cost]) -> Cost:
+def median(costs: Sequence[Cost]) -> Cost:
     """The median of each figure over several runs."""
-    costs = [once() for _ in range(runs)]
     return Cost(*(statistics.median(column) for column in zip(*costs, strict=True)))
 
 

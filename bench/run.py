@@ -1,6 +1,7 @@
-"""`make bench`: what Stella costs beside the tools that it replaces, as ratios of medians in one run.
+"""`make bench`: what Stella costs beside the tools that it replaces, as ratios in one run.
 
 Rules:
+- Every figure is a median over rounds, every ratio the median of the rounds' own ratios.
 - CPU seconds count, not wall seconds: machines are shared, and workers spread the same work.
 - Peers write the same thing to the same place: an archive and its SHA-256. None of them signs, deduplicates or checks.
 - The limit of the machine (sha256, zstd) is measured in the same run, on the same bytes.
@@ -14,6 +15,7 @@ import json
 import os
 import platform
 import shutil
+import statistics
 import sys
 import time
 from pathlib import Path
@@ -78,35 +80,35 @@ def limits(sample: bytes) -> dict[str, float]:
 
 
 def bundles(work: Path, source: Path) -> dict[str, object]:
-    """Create, verify and import one corpus, beside the pipelines."""
+    """Create, verify and import one corpus, beside the pipelines: each once a round, so that all share the noise."""
     size = corpus.size_of(source)
+    rounds = [_round(work, source) for _ in range(RUNS)]
+    middle = {name: median([costs[name] for costs in rounds]) for name in rounds[0]}
     out: dict[str, object] = {"content_mb": round(size / 1e6, 1)}
-
-    def create() -> Cost:
-        folder = fresh(work / "run")
-        stella(folder, "mirror", "init", "--dir", "M")
-        return stella(folder, "mirror", "create", "--dir", "M", "--source", f"artifacts={source}", "--out", "B.stella")
-
-    def import_() -> Cost:
-        shutil.rmtree(work / "run" / "D", ignore_errors=True)
-        stella(work / "run", "site", "init", "--dir", "D", "--trust", "M/trust")
-        return stella(work / "run", "site", "import", "B.stella", "--dir", "D")
-
-    created = median(RUNS, create)
-    out["create"] = rate(size, created)
     out["bundle_mb"] = round((work / "run" / "B.stella").stat().st_size / 1e6, 2)
-    verify = median(RUNS, lambda: stella(work / "run", "mirror", "verify", "B.stella", "--trust", "M/trust"))
-    out["verify"] = rate(size, verify)
-    out["import"] = rate(size, median(RUNS, import_))
+    out |= {name: rate(size, middle[name]) for name in ("create", "verify", "import")}
     peers: dict[str, object] = {}
+    for name in PEERS.keys() & middle.keys():
+        ratio = statistics.median(costs[name].cpu / costs["create"].cpu for costs in rounds)
+        peers[name] = rate(size, middle[name]) | {"create_is_times_as_fast": round(ratio, 2)}
+    out["peers"] = dict(sorted(peers.items()))
+    shutil.rmtree(work / "run", ignore_errors=True)
+    return out
+
+
+def _round(work: Path, source: Path) -> dict[str, Cost]:
+    folder = fresh(work / "run")
+    stella(folder, "mirror", "init", "--dir", "M")
+    create = ("mirror", "create", "--dir", "M", "--source", f"artifacts={source}", "--out", "B.stella")
+    costs = {"create": stella(folder, *create)}
+    costs["verify"] = stella(folder, "mirror", "verify", "B.stella", "--trust", "M/trust")
+    stella(folder, "site", "init", "--dir", "D", "--trust", "M/trust")
+    costs["import"] = stella(folder, "site", "import", "B.stella", "--dir", "D")
     for name, packer in PEERS.items():
         if shutil.which(packer.split()[0]):
             line = f"{TAR} -C {source.parent} {source.name} | {packer} | tee peer.out | sha256sum > peer.sum"
-            cost = median(RUNS, lambda line=line: shell(line, work))  # type: ignore[misc]  # bound in this turn
-            peers[name] = rate(size, cost) | {"create_is_times_as_fast": round(cost.cpu / created.cpu, 2)}
-    out["peers"] = peers
-    shutil.rmtree(work / "run", ignore_errors=True)
-    return out
+            costs[name] = shell(line, work)
+    return costs
 
 
 def thin(work: Path) -> dict[str, object]:

@@ -2,7 +2,8 @@
 
 Rules:
 - A patch says its old and new sizes in its header; both are compared with the signed sizes before the patcher runs.
-- Patching happens in a worker process with a memory limit; its result counts only when its digest is the signed one.
+- Patching happens in a worker process with limits on memory and CPU time; its result counts only when its digest is
+  the signed one.
 - A full disk under the worker, or a worker that somebody killed, is the machine's fault and says nothing of the patch.
 """
 
@@ -77,7 +78,8 @@ class DeltaWorker:
             self.close()
             if process.returncode == -signal.SIGKILL:
                 raise WorkerKilled
-            return {"problem": "the worker ended; it may have run out of memory"}
+            ran = "time" if process.returncode == -signal.SIGXCPU else "memory"
+            return {"problem": f"the worker ended; it may have run out of {ran}"}
         found: dict[str, Any] = json.loads(answer)
         if "errno" in found:
             with writing(Path(job["patch" if job["op"] == "diff" else "new"])):

@@ -55,12 +55,13 @@ def write_bundle(
 
 def _copy(file: Writer, name: str, size: int, source: BinaryIO) -> None:
     with source:
+        file.write(header(name, size))
         rest = size
-        lead = header(name, size)
-        while rest or lead:
-            chunk = source.read(min(CHUNK, rest)) if rest else b""
-            if rest and not chunk:
+        while rest:
+            chunk = source.read(min(CHUNK, rest))
+            if not chunk:
                 raise EOFError(name)
             rest -= len(chunk)
-            file.write(b"".join((lead, chunk, b"" if rest else bytes(padding(size)))))
-            lead = b""
+            file.write(chunk)
+        if fill := padding(size):
+            file.write(bytes(fill))

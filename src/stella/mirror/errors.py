@@ -90,10 +90,10 @@ class ClockBehindChannel(StellaError):
 
 
 class ProductionKeyMissing(StellaError):
-    """Production signing is required and {problem}.
+    """No production key to sign with: {problem}.
 
-    `mirror.require_prod_signing` (REQUIRE_PROD_SIGNING=1) refuses to sign with anything but a production key that the
-    channel's signer policy knows.
+    A production key counts when the channel's signer policy knows it; `mirror.require_prod_signing`
+    (REQUIRE_PROD_SIGNING=1) refuses to sign with anything else.
     """
 
     code = "MIRROR-008"
@@ -211,3 +211,15 @@ class GenerationRetired(StellaError):
     exit = Exit.NEGATIVE
     reason = "key_unknown"
     hint = "cut a new generation from the sources: `stella mirror create --dir M --source ... --out B.stella`"
+
+
+class ReleaseKeysMissing(StellaError):
+    """{found} of {threshold} release keys are at hand.
+
+    The signer policy asks for more signatures than this machine has keys for.
+    """
+
+    code = "MIRROR-018"
+    exit = Exit.USAGE
+    reason = "key_missing"
+    hint = "put the key files back into `keys/` of the channel, or set MIRROR_SIGN_KEY_B64"

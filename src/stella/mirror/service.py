@@ -34,6 +34,7 @@ from stella.mirror.errors import (
     GenerationRetired,
     NothingToMirror,
     ProductionKeyMissing,
+    ReleaseKeysMissing,
     SelfCheckFailed,
 )
 from stella.mirror.model import BundleCreated, CreateBundle, GenerationRecord
@@ -65,7 +66,7 @@ def open_channel(path: str) -> ChannelFolder:
 def release_keys(ctx: Context, store: ChannelFolder, policy: SignerPolicy, passphrase: bytes) -> ReleaseKeys:
     """Keys that will sign a generation.
 
-    Raises ProductionKeyMissing when production signing is required and impossible.
+    Raises ReleaseKeysMissing, or ProductionKeyMissing when production signing is required and impossible.
     """
     required = ctx.settings.mirror.require_prod_signing
     known = {key.keyid: key for key in policy.release.keys}
@@ -81,7 +82,7 @@ def release_keys(ctx: Context, store: ChannelFolder, policy: SignerPolicy, passp
         if len(chosen) < policy.release.threshold and store.has_key("release", key.keyid):
             chosen.append(store.key("release", key.keyid, passphrase))
     if len(chosen) < policy.release.threshold:
-        raise ProductionKeyMissing(problem=f"{len(chosen)} of {policy.release.threshold} release keys are at hand")
+        raise ReleaseKeysMissing(found=len(chosen), threshold=policy.release.threshold)
     development = any(known[key.keyid].development for key in chosen)
     if required and development:
         raise ProductionKeyMissing(problem="the threshold can only be met with a development key")

@@ -121,10 +121,14 @@ def load(env: Mapping[str, str], folder: Path, system: Path = SYSTEM_FILE) -> Lo
 
 
 def _files(env: Mapping[str, str], folder: Path, system: Path) -> list[Path]:
-    """The files that exist, weakest first."""
+    """The files that are there, weakest first; one that cannot be read is no reason to go on without it."""
     found = [system, _user_folder(env) / "stella" / "config.toml"]
-    found += [path for path in (parent / PROJECT_FILE for parent in (folder, *folder.parents)) if path.is_file()][:1]
-    return [path for path in found if path.is_file()]
+    found += [path for path in (parent / PROJECT_FILE for parent in (folder, *folder.parents)) if _there(path)][:1]
+    return [path for path in found if _there(path)]
+
+
+def _there(path: Path) -> bool:
+    return os.path.lexists(path) and not path.is_dir()
 
 
 def _user_folder(env: Mapping[str, str]) -> Path:

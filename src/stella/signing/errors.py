@@ -179,19 +179,6 @@ class MetadataBelowThreshold(StellaError):
     hint = "have the missing key holders sign, then carry the bundle again"
 
 
-class MetadataExpired(StellaError):
-    """TUF metadata of the role {role} expired at {expiry}, trusted time is {now}.
-
-    Metadata that is no longer renewed may hide newer generations (a freeze). Expiry is judged at trusted time, which
-    never rests on the local clock alone.
-    """
-
-    code = "TUF-007"
-    exit = Exit.NEGATIVE
-    reason = "expired"
-    hint = "fetch the newest generation of the channel"
-
-
 class TrustDamaged(StellaError):
     """Trusted metadata {name} of this side is damaged: {problem}.
 

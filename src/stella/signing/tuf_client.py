@@ -24,12 +24,11 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from stella.kernel.digest import is_digest, sha256
-from stella.kernel.instant import Instant, format_time
+from stella.kernel.instant import Instant
 from stella.signing.errors import (
     BadMetadata,
     MalformedPublicKey,
     MetadataBelowThreshold,
-    MetadataExpired,
     MetadataMixed,
     MetadataRollback,
     RootGap,
@@ -269,7 +268,7 @@ def verify_update(trusted: Trusted, offered: Mapping[str, bytes]) -> Update:
     """Run the client workflow over `offered` (file name to bytes), with no reference to time.
 
     Raises BadMetadata, UntrustedMetadata, MetadataBelowThreshold, MetadataRollback, MetadataMixed, RootGap, and
-    TrustDamaged when what this side kept cannot be read. The caller judges expiry afterwards: `check_expiry`.
+    TrustDamaged when what this side kept cannot be read. The caller judges expiry afterwards.
     """
     roots = _follow_roots(_read_trusted("root", trusted.root), offered)
     _check_offered_roots(roots, offered)
@@ -315,16 +314,6 @@ def _update(roots: Sequence[_File], timestamp: _File, snapshot: _File, targets: 
         files={root.name: root.data for root in roots[1:]}
         | {f"{role}.json": roles[role].data for role in ("timestamp", "snapshot", "targets")},
     )
-
-
-def check_expiry(update: Update, now: Instant) -> None:
-    """Raise MetadataExpired when a role has expired at `now`, which is trusted time (specification 5.3.10 and after).
-
-    Of the roots only the newest is judged: the older ones serve to reach it.
-    """
-    role, end = update.expiry
-    if now >= end:
-        raise MetadataExpired(role=role, expiry=format_time(end), now=format_time(now))
 
 
 def check_target(update: Update, path: str, data: bytes) -> None:

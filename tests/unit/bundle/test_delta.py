@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -127,16 +130,33 @@ def test_a_worker_that_was_killed_is_an_error_and_the_next_one_serves(patch: byt
     assert worker._process is None
 
 
-def test_a_worker_that_crashed_is_the_patch_s_fault(patch: bytes, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("number", "word"), [(signal.SIGSEGV, "memory"), (signal.SIGXCPU, "time")])
+def test_a_worker_that_crashed_is_the_patch_s_fault(
+    number: signal.Signals, word: str, patch: bytes, tmp_path: Path
+) -> None:
     with delta.delta_worker() as worker:
         assert applied(worker, tmp_path, OLD, patch) == NEW
         process = worker._process
         assert process is not None
-        process.send_signal(signal.SIGSEGV)
+        process.send_signal(number)
         process.wait()
         with pytest.raises(BadPatch) as caught:
             applied(worker, tmp_path, OLD, patch)
-        assert "memory" in caught.value.facts["problem"]
+        assert word in caught.value.facts["problem"]
+
+
+def test_time_is_bounded_by_the_announced_sizes(tmp_path: Path) -> None:
+    """A job that never ends, in a worker whose patience is none."""
+    code = (
+        "import hdiffpatch, itertools, json, sys; from stella.bundle import delta_worker as worker\n"
+        "worker.PATIENCE = 0\n"
+        "hdiffpatch.apply = lambda *_: sum(itertools.repeat(0)); worker.run(json.loads(sys.argv[1]))"
+    )
+    for name in ("old", "patch"):
+        (tmp_path / name).write_bytes(b"")
+    job = {name: str(tmp_path / name) for name in ("old", "new", "patch")} | {"op": "apply", "size": "0"}
+    ended = subprocess.run([sys.executable, "-c", code, json.dumps(job)], check=False, timeout=60)
+    assert ended.returncode == -signal.SIGXCPU
 
 
 def test_memory_is_bounded_by_the_announced_sizes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from stella.runtime.errors import (
     SecretUnreadable,
     TooLarge,
     UnknownSetting,
+    Unreadable,
 )
 from stella.runtime.settings import Settings
 
@@ -88,6 +89,12 @@ def test_layers_mix_by_key(machine: Machine) -> None:
         "mirror.valid_for": str(machine.system),
         "budget.warn": str(machine.system),
     }
+
+
+def test_a_file_that_cannot_be_followed_is_not_passed_over(machine: Machine) -> None:
+    (machine.work / "stella.toml").symlink_to("stella.toml")
+    with pytest.raises(Unreadable):
+        machine.load()
 
 
 def test_the_nearest_project_file_is_the_only_one(machine: Machine) -> None:

@@ -1,0 +1,51 @@
+"""A real PostgreSQL for tests: one server a worker, one empty database a test.
+
+Rules:
+- The server is Stella's own embedded one, started as `stella up` starts it, without the syncs that tests do not need.
+- It dies with the worker that started it, whatever ends that.
+"""
+
+from __future__ import annotations
+
+import itertools
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from stella.runtime import postgres_server
+from stella.runtime.postgres_server import Postgres
+
+_PASSWORD = "only for tests"
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A running server."""
+    with tempfile.TemporaryDirectory(prefix="stella-pg-") as name:  # short: the path of a socket has 107 bytes at most
+        top = Path(name)
+        (top / "run").mkdir(mode=0o700)
+        (top / "password").write_text(_PASSWORD)
+        server = Postgres(top / "data", top / "run", top / "password")
+        postgres_server.make_cluster(server, top / "log", durable=False)
+        process = postgres_server.start(server, top / "log", durable=False)
+        try:
+            postgres_server.wait(server, process)
+            yield server
+        finally:
+            postgres_server.stop(process)
+
+
+@pytest.fixture
+def database(postgres: Postgres) -> Iterator[str]:
+    """Connection string, password included, of an empty database that goes away with the test."""
+    name = f"test_{next(_numbers)}"
+    with psycopg.connect(f"{postgres.dsn()} password='{_PASSWORD}'", autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+        try:
+            yield f"{postgres.dsn(name)} password='{_PASSWORD}'"
+        finally:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")

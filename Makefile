@@ -27,7 +27,7 @@ endif
 index = export UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$${UV_INDEX_URL:-$$(cat .tools/index)}}"; \
 	[ -n "$$UV_DEFAULT_INDEX" ] || unset UV_DEFAULT_INDEX;
 
-.PHONY: help setup demo test check bench reference lock clean
+.PHONY: help setup demo test check bench figures reference lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -51,6 +51,9 @@ check: .venv/.dev ## ruff, mypy, import-linter, size gate, docs gate
 
 bench: .venv/.dev ## ratios against named peers, written to bench/results.json
 	@$(BIN)/python bench/run.py
+
+figures: .venv/.run ## what the last bench found, as a table
+	@$(BIN)/python bench/figures.py
 
 reference: .venv/.dev ## write docs/reference again from the operation table
 	@$(BIN)/python -m stella.cli.reference

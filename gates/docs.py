@@ -1,7 +1,8 @@
 """The docs gate: what documents say is what the program does, and they say nothing of the machine they were written on.
 
 Rules:
-- A `console` block whose command is help, `explain` or `make help` is run, and its text must be the real output.
+- A `console` block whose command is help, `explain`, `make help` or `make figures` is run, and its text must be the
+  real output.
 - The generated reference must be what the operation table makes today.
 - Links between documents must lead somewhere.
 - Locks hold no address. Other texts name only hosts that are listed here, and no path of a person's machine.
@@ -51,10 +52,10 @@ class Example(NamedTuple):
 
 
 def examples(text: str) -> Iterator[Example]:
-    """Console blocks whose output must be real: help, `explain`, and `make help`."""
+    """Console blocks whose output must be real: help, `explain`, `make help`, `make figures`."""
     for block in _BLOCK.finditer(text):
         words = shlex.split(block["command"], comments=True)
-        if "--help" in words or words[:2] in (["stella", "explain"], ["make", "help"]):
+        if "--help" in words or words[:2] in (["stella", "explain"], ["make", "help"], ["make", "figures"]):
             yield Example(block["command"], block["output"], text.count("\n", 0, block.start()) + 2)
 
 

@@ -33,6 +33,7 @@ def test_an_example_that_changed_is_named_with_its_line() -> None:
         ("stella mirror create --help", True),
         ("stella explain MIRROR-001", True),
         ("make help", True),
+        ("make figures", True),
         ("make demo", False),
         ("stella mirror create --dir M", False),
     ],

@@ -1,0 +1,38 @@
+"""`make figures`: what the last bench found, as a table; README shows the same text."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+CORPORA = {"mixed": "1 GB, packages and archives", "compressible": "600 MB of packages", "small": "100,000 small files"}
+
+
+def _corpus(title: str, part: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    peers = (f"{peer['create_is_times_as_fast']:.1f} x {line}" for line, peer in part["peers"].items())
+    yield f"{title}: create", ", ".join((f"{part['create']['mb_per_cpu_s']:.0f} MB/CPU-s", *peers))
+    yield f"{title}: import", f"{part['import']['mb_per_cpu_s']:.0f} MB/CPU-s"
+
+
+def rows(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """What was measured, and the figures, from the content of results.json; the speed of a peer is 1 x."""
+    for name, title in CORPORA.items():
+        yield from _corpus(title, found[name])
+    limits = (f"{name.replace('_', ' -')} {rate:.0f}" for name, rate in found["limits_mb_per_cpu_s"].items())
+    yield "limits of the machine", ", ".join(limits) + " MB/CPU-s"
+    peak = max(found["two_gigabytes"][side]["peak_mib"] for side in ("create", "import"))
+    yield "2.2 GB: peak memory", f"{peak:.0f} MiB"
+    if "bytes" in found["thin"]:
+        yield "nats-server 2.15.0 -> 2.15.1", f"{found['thin']['bytes']['stella thin'] / 1e6:.2f} MB thin"
+        for name, ratio in found["thin"]["times_as_large_as_thin"].items():
+            yield f"  {name}", f"{ratio:.2f} x as large"
+    for name, cost in found["start_cpu_ms"].items():
+        yield name, f"{cost:.0f} ms of CPU"
+
+
+if __name__ == "__main__":
+    table = list(rows(json.loads((Path(__file__).parent / "results.json").read_text())))
+    width = max(len(what) for what, _ in table)
+    print("\n".join(f"{what:{width}}  {figures}" for what, figures in table))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import shutil
 import subprocess
 import tarfile
@@ -133,7 +134,8 @@ def test_skopeo_reads_a_bundle(tmp_path: Path) -> None:
     path = tmp_path / "B.stella"
     path.write_bytes(written(DOCUMENTS, BLOBS))
     command = ["skopeo", "inspect", "--raw", f"oci-archive:{path}"]
-    done = subprocess.run(command, capture_output=True, check=True, timeout=20)
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "TMPDIR": str(tmp_path)}
+    done = subprocess.run(command, capture_output=True, check=True, timeout=20, env=environment)
     assert json.loads(done.stdout)["artifactType"] == "application/vnd.stella.bundle.v1"
 
 

@@ -16,7 +16,7 @@ import pytest
 
 from stella.bundle.reader import BundleFile
 from stella.bundle.receive import Receiver, check_blobs
-from stella.bundle.ustar import BLOCK, scan
+from stella.bundle.ustar import BLOCK, FOLDERS, scan
 from stella.bundle.verify import verify_documents
 from stella.kernel.errors import StellaError
 from stella.runtime.settings import SiteSettings
@@ -38,16 +38,14 @@ def regions(path: Path) -> dict[str, list[range]]:
         members = scan(file, path)
     found: dict[str, list[range]] = {}
     end = 0
+    places = {2 + len(FOLDERS): "manifest", 3 + len(FOLDERS): "config"}
     for place, member in enumerate(members):
         digest = member.name.rpartition("/")[2]
-        name = (
-            titles.get(digest)
-            or kinds.get(digest)
-            or ("manifest" if place == 2 else "config" if place == 3 else member.name)
-        )
+        name = titles.get(digest) or kinds.get(digest) or places.get(place, member.name)
         end = member.offset + member.size + -member.size % BLOCK
         found.setdefault("headers", []).append(range(member.offset - BLOCK, member.offset))
-        found.setdefault(f"data of {name}", []).append(range(member.offset, member.offset + member.size))
+        if member.size:
+            found.setdefault(f"data of {name}", []).append(range(member.offset, member.offset + member.size))
         found.setdefault("padding", []).append(range(member.offset + member.size, end))
     found["end"] = [range(end, path.stat().st_size)]
     return found

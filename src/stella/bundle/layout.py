@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from stella.bundle.ustar import FOLDERS
 from stella.kernel.digest import sha256
 
 OCI_LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
@@ -123,4 +124,4 @@ def index_bytes(manifest: bytes) -> bytes:
 def member_names(manifest: bytes, digests: Sequence[str]) -> list[str]:
     """Tar members in their only order; a digest that occurs twice is stored once."""
     names = [blob_name(sha256(manifest)), blob_name(sha256(EMPTY_CONFIG)), *map(blob_name, digests)]
-    return ["oci-layout", "index.json", *dict.fromkeys(names)]
+    return ["oci-layout", "index.json", *FOLDERS, *dict.fromkeys(names)]

@@ -72,6 +72,8 @@ class BundleFile:
             raise LayoutMismatch(what="oci-layout", problem="unknown version")
         index = parse(self._small("index.json", MAX_DOCUMENT), Index, "index.json")
         digest = index.manifests[0].digest.removeprefix("sha256:") if index.manifests else ""
+        if not is_digest(digest):
+            raise LayoutMismatch(what="index.json", problem="it names no manifest")
         manifest_data = self._small(blob_name(digest), MAX_MANIFEST)
         if sha256(manifest_data) != digest or index_bytes(manifest_data) != self._small("index.json", MAX_DOCUMENT):
             raise DigestMismatch(what="OCI manifest", found=sha256(manifest_data), expected=digest)

@@ -1,6 +1,8 @@
 """USTAR (POSIX.1-1988) as bundles use it: regular files, fixed owner, mode and time.
 
 Rules:
+- The folders of the OCI layout are the only other members: without them, tools that unpack for an ordinary account try
+  to give the folders they make to root.
 - A header has exactly one spelling. The reader takes name and size from it, builds the header again and compares all
   512 bytes, so nothing in a header is trusted and nothing in it can be changed unnoticed.
 - Member data is padded with zeros to 512 bytes; two zero blocks end the file, and nothing follows them.
@@ -17,6 +19,7 @@ from stella.bundle.limits import MAX_MEMBER, MAX_MEMBERS
 BLOCK = 512
 END = bytes(2 * BLOCK)
 FIRST_MEMBER = "oci-layout"
+FOLDERS = ("blobs/", "blobs/sha256/")
 
 _KINDS = {
     ord("1"): "hard link",
@@ -50,19 +53,22 @@ def padding(size: int) -> int:
 
 
 def header(name: str, size: int) -> bytes:
-    """The 512-byte header of a regular file. Names are ASCII of at most 100 bytes: a bundle has no other ones."""
-    raw = name.encode("ascii")
-    if len(raw) > 100 or not 0 <= size <= MAX_MEMBER:  # noqa: PLR2004  # width of the name field
+    """The 512-byte header of a file or of one of FOLDERS, whose size is 0.
+
+    Names are ASCII of at most 100 bytes: a bundle has no other ones.
+    """
+    raw, folder = name.encode("ascii"), name in FOLDERS
+    if len(raw) > 100 or not 0 <= size <= (0 if folder else MAX_MEMBER):  # noqa: PLR2004  # width of the name field
         raise OverLimit(what=f"tar member `{name}`", found=size, limit=MAX_MEMBER)
     fields = b"".join(
         (
             raw.ljust(100, b"\0"),
-            b"0000644\0",
+            b"0000755\0" if folder else b"0000644\0",
             b"0000000\0" * 2,
             b"%011o\0" % size,
             b"00000000000\0",
             b" " * 8,
-            b"0",
+            b"5" if folder else b"0",
             bytes(100),
             b"ustar\x0000",
             bytes(64),

@@ -15,7 +15,7 @@ from stella.bundle.layout import (
     member_names,
 )
 from stella.bundle.limits import CHUNK
-from stella.bundle.ustar import END, header, padding
+from stella.bundle.ustar import END, FOLDERS, header, padding
 from stella.kernel.digest import sha256
 from stella.runtime.ports import Progress, Writer
 
@@ -39,7 +39,8 @@ def write_bundle(
         "index.json": index_bytes(manifest),
         blob_name(sha256(manifest)): manifest,
         blob_name(sha256(EMPTY_CONFIG)): EMPTY_CONFIG,
-    } | {blob_name(digest): documents[title] for title, digest, _ in listed}
+    }
+    small |= dict.fromkeys(FOLDERS, b"") | {blob_name(digest): documents[title] for title, digest, _ in listed}
     sizes = {blob_name(digest): (digest, size) for digest, size in blobs}
     progress.start("write", sum(size for _, size in blobs), "bytes")
     for name in member_names(manifest, [digest for _, digest, _ in listed] + [digest for digest, _ in blobs]):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from stella.bundle import ustar
 from stella.bundle.errors import BadHeader, DuplicateMember, ForbiddenMember, NotABundle, OverLimit, Truncated
 from stella.bundle.limits import MAX_MEMBER
-from stella.bundle.ustar import BLOCK, END, Member, header, padding, scan
+from stella.bundle.ustar import BLOCK, END, FOLDERS, Member, header, padding, scan
 from stella.kernel.errors import StellaError
 
 safe_names = st.text("abcdefghijklmnopqrstuvwxyz0123456789/-._", min_size=1, max_size=100).filter(
@@ -34,6 +34,19 @@ def test_a_header_is_what_tarfile_writes(name: str, size: int) -> None:
     assert ours == sealed(bytes(theirs))
     found = tarfile.TarInfo.frombuf(ours, "ascii", "strict")
     assert (found.name, found.size, found.mode, found.mtime, found.type) == (name, size, 0o644, 0, tarfile.REGTYPE)
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+def test_the_two_folders_of_the_layout_are_the_only_ones(name: str) -> None:
+    found = tarfile.TarInfo.frombuf(header(name, 0), "ascii", "strict")
+    assert (found.name, found.mode, found.type) == (name.rstrip("/"), 0o755, tarfile.DIRTYPE)
+    assert scanned(archive((name, b"")))[1] == Member(name, 2 * BLOCK + BLOCK, 0)
+    with pytest.raises(OverLimit):
+        header(name, 1)
+    other = header(name, 0).replace(b"blobs/", b"blobz/", 1)
+    with pytest.raises(ForbiddenMember) as caught:
+        scanned(archive(("a", b"")).removesuffix(END) + sealed(other) + END)
+    assert caught.value.facts["kind"] == "directory"
 
 
 def archive(*members: tuple[str, bytes]) -> bytes:

@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import tarfile
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from stella.bundle import reader
 from stella.bundle.errors import DigestMismatch, LayoutMismatch, OverLimit, Truncated
 from stella.bundle.layout import BLOB_MEDIA_TYPE, OCI_LAYOUT, TITLE, blob_name, index_bytes, manifest_bytes
 from stella.bundle.reader import BundleFile
-from stella.bundle.ustar import END, header, padding
+from stella.bundle.ustar import END, FOLDERS, header, padding
 from stella.bundle.writer import write_bundle
 from stella.kernel.digest import sha256
 from stella.kernel.errors import NotJson, StellaError
@@ -88,7 +89,7 @@ BLOBS = [b"one", b"two", b"{}", b"root"]
 
 def members(data: bytes) -> dict[str, bytes]:
     with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as read:
-        return {row.name: read.extractfile(row).read() for row in read.getmembers()}  # type: ignore[union-attr]
+        return {row.name: read.extractfile(row).read() for row in read.getmembers() if row.isfile()}  # type: ignore[union-attr]
 
 
 def test_the_layout_is_an_oci_image_layout() -> None:
@@ -130,12 +131,16 @@ def test_layout_documents_are_canonical_json() -> None:
 
 
 @pytest.mark.skipif(shutil.which("skopeo") is None, reason="skopeo is not installed")
-def test_skopeo_reads_a_bundle(tmp_path: Path) -> None:
-    path = tmp_path / "B.stella"
-    path.write_bytes(written(DOCUMENTS, BLOBS))
-    command = ["skopeo", "inspect", "--raw", f"oci-archive:{path}"]
-    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "TMPDIR": str(tmp_path)}
-    done = subprocess.run(command, capture_output=True, check=True, timeout=20, env=environment)
+def test_skopeo_reads_a_bundle() -> None:
+    """As an ordinary account too: there, unpacking must not ask for what only root may do."""
+    account = {"user": 65534, "group": 65534, "extra_groups": []} if os.geteuid() == 0 else {}
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "B.stella")
+        path.write_bytes(written(DOCUMENTS, BLOBS))
+        Path(folder).chmod(0o777)
+        environment = {"PATH": os.environ["PATH"], "HOME": folder, "TMPDIR": folder}
+        command = ["skopeo", "inspect", "--raw", f"oci-archive:{path}"]
+        done = subprocess.run(command, capture_output=True, check=True, timeout=20, env=environment, **account)
     assert json.loads(done.stdout)["artifactType"] == "application/vnd.stella.bundle.v1"
 
 
@@ -147,6 +152,7 @@ def laid(manifest: bytes, more: dict[str, bytes] | None = None, *, index: bytes 
     """A file around any manifest."""
     config = {blob_name(sha256(b"{}")): b"{}"}
     frame = {"oci-layout": OCI_LAYOUT, "index.json": index_bytes(manifest) if index is None else index}
+    frame |= dict.fromkeys(FOLDERS, b"")
     return raw(frame | {blob_name(sha256(manifest)): manifest} | config | (more or {}))
 
 

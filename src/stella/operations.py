@@ -13,12 +13,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, TypeVar, get_type_hints
 
 import msgspec
 
 from stella.formats.view import View
+from stella.runtime.errors import NoDatabase
 from stella.runtime.ports import Clock, Entropy, Progress
 from stella.runtime.settings import Settings
 
@@ -29,6 +31,11 @@ Result = TypeVar("Result", bound=msgspec.Struct)
 _NAME = re.compile(r"[a-z][a-z-]*(\.[a-z][a-z-]*)?\Z")
 _ROUTE = re.compile(r"(GET|POST|PUT|PATCH|DELETE) /v1(/[a-z0-9{}_.-]+)+\Z")
 _SCOPE = re.compile(r"[a-z]+:[a-z]+\Z")
+
+
+def no_database() -> AbstractContextManager[Any]:
+    """The database of a context that has none; raises NoDatabase."""
+    raise NoDatabase
 
 
 @dataclass(frozen=True)
@@ -43,6 +50,7 @@ class Context:
     actor: str
     sealed: bool = False
     origins: Mapping[str, str] = field(default_factory=dict)  # where each setting came from, by `section.name`
+    database: Callable[[], AbstractContextManager[Any]] = no_database  # a connection for the length of a block
 
 
 @dataclass(frozen=True)

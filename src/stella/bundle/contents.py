@@ -57,6 +57,10 @@ class Contents:
         """The blob that yields the content; raises KeyError."""
         return self._where[digest][0]
 
+    def in_store_order(self, digests: Iterable[str]) -> list[str]:
+        """The same digests, those of one pack together, so that each pack is unpacked once."""
+        return sorted(digests, key=lambda digest: (self._where[digest][0].blob, self._where[digest][1]))
+
     def stream(self, digest: str) -> Iterator[bytes]:
         """The content in pieces; raises KeyError, or what reading and decompressing raise."""
         blob, place = self._where[digest]

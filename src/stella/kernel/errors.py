@@ -138,6 +138,18 @@ class BadDuration(StellaError):
     hint = "write it as 90s, 15m, 24h or 14d"
 
 
+class BadCursor(StellaError):
+    """Cursor cannot be used: {problem}.
+
+    A cursor continues a list where its last page ended. It is good for the same question with the same filters.
+    """
+
+    code = "DOC-005"
+    exit = Exit.USAGE
+    reason = "usage"
+    hint = "take `next` from the page before as it is, or begin without a cursor"
+
+
 class IllegalMove(StellaError):
     """{machine} cannot go from {state} by {event}.
 

@@ -11,61 +11,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-import msgspec
-
 from stella.bundle.model import CATEGORIES, Entry, Mark
 from stella.bundle.reader import BundleFile
 from stella.bundle.unverified import Claims, read_claims, small_contents
 from stella.mirror.model import BundlesDiffed, CategoryDiff, DiffBundles
+from stella.mirror.named import READERS
 from stella.operations import Context
-
-
-class _Advisory(msgspec.Struct):
-    id: str
-    summary: str = ""
-
-
-class _Component(msgspec.Struct):
-    name: str
-    version: str = ""
-    purl: str = ""
-
-
-class _CycloneDx(msgspec.Struct):
-    components: list[_Component]
-
-
-class _SpdxPackage(msgspec.Struct):
-    name: str
-    version: str = msgspec.field(name="versionInfo", default="")
-
-
-class _Spdx(msgspec.Struct):
-    packages: list[_SpdxPackage]
-
-
-def advisory_ids(data: bytes) -> list[str]:
-    """Ids in an OSV document (OSV schema, field `id`); none when it is something else."""
-    try:
-        return [msgspec.json.decode(data, type=_Advisory).id]
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        pass
-    head = next((line for line in data[:4096].decode("utf-8", "replace").splitlines() if line.startswith("id:")), "")
-    return [head.removeprefix("id:").strip().strip("'\"")] if head else []
-
-
-def package_names(data: bytes) -> list[str]:
-    """Packages as `name version` in a CycloneDX or SPDX JSON document; none when it is something else."""
-    try:
-        return [
-            f"{found.name} {found.version}".strip() for found in msgspec.json.decode(data, type=_CycloneDx).components
-        ]
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        pass
-    try:
-        return [f"{found.name} {found.version}".strip() for found in msgspec.json.decode(data, type=_Spdx).packages]
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        return []
 
 
 class _Side:
@@ -88,11 +39,11 @@ def _named(old: _Side, new: _Side, category: str) -> tuple[set[str], set[str], s
     None when there are no contents.
     """
     wanted = (old.wanted(category), new.wanted(category))
-    read = advisory_ids if category == "advisories" else package_names
+    read = READERS[category]
     names: dict[str, list[str]] = {}
     for side in (old, new):
         for digest, data in small_contents(side.bundle, side.claims, wanted[0] | wanted[1]):
-            names.setdefault(digest, read(data))
+            names.setdefault(digest, [named.label for named in read(data)])
     missing = {digest for digest in wanted[0] | wanted[1] if digest not in names}
     found = [{name for digest in digests for name in names.get(digest, [])} for digests in wanted]
     return (found[0], found[1], missing) if wanted[0] | wanted[1] else None

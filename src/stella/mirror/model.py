@@ -312,3 +312,88 @@ class Exported(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema", ta
     generation: int
     out: str
     files: dict[str, int]
+
+
+class IndexChannel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Request of mirror.index."""
+
+    dir: Annotated[str, arg(DIR_HELP, "folder", positional=True, metavar="M")]
+    anew: Annotated[bool, arg("Forget what the index has of this channel first.")] = False
+
+
+class ChannelIndexed(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema", tag="stella.mirror.index@1"):
+    """Result of mirror.index; `entered` generations were missing, `rebuilt` says that older rows were thrown away."""
+
+    channel: str
+    channel_id: str
+    dir: str
+    generation: int
+    entered: int
+    rebuilt: bool
+
+
+class ListChannels(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Request of mirror.list."""
+
+    channel: Annotated[
+        str | None,
+        arg("Generations of the channel of this name instead of all channels.", positional=True, metavar="CHANNEL"),
+    ] = None
+    limit: Annotated[int, msgspec.Meta(ge=1, le=1000), arg("Rows of a page, at most 1000.", metavar="N")] = 50
+    cursor: Annotated[str | None, arg("Where the page before ended: its `next`.", metavar="CURSOR")] = None
+
+
+class IndexRow(msgspec.Struct, frozen=True):
+    """A channel with its newest generation, or one generation; a channel without any has None in its place."""
+
+    channel: str
+    channel_id: str
+    dir: str
+    generation: int | None
+    root: str | None
+    created: str | None
+    files: int | None
+    content_bytes: int | None
+    indexed: str
+
+
+class ChannelsListed(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema", tag="stella.mirror.list@1"):
+    """Result of mirror.list; `next` is the cursor of the page behind, None on the last one."""
+
+    rows: tuple[IndexRow, ...]
+    next: str | None
+
+
+class SearchIndex(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Request of mirror.search."""
+
+    what: Annotated[
+        str,
+        msgspec.Meta(min_length=1, max_length=512),
+        arg("SHA-256 or its first 8 digits, advisory, CVE, package, or package URL.", positional=True, metavar="WHAT"),
+    ]
+    kind: Annotated[Literal["any", "content", "package", "advisory"], arg("What kind of thing it is.")] = "any"
+    channel: Annotated[str | None, arg("Only the channel of this name.", metavar="NAME")] = None
+    limit: Annotated[int, msgspec.Meta(ge=1, le=1000), arg("Rows of a page, at most 1000.", metavar="N")] = 50
+    cursor: Annotated[str | None, arg("Where the page before ended: its `next`.", metavar="CURSOR")] = None
+
+
+class FoundRow(msgspec.Struct, frozen=True):
+    """Where something was first carried; `last` is None while the newest generation carries it."""
+
+    channel: str
+    channel_id: str
+    kind: Literal["content", "package", "advisory"]
+    name: str
+    first: int
+    last: int | None
+    path: str
+    places: int
+
+
+class IndexSearched(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema", tag="stella.mirror.search@1"):
+    """Result of mirror.search."""
+
+    what: str
+    rows: tuple[FoundRow, ...]
+    next: str | None

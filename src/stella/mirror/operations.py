@@ -8,16 +8,22 @@ from stella.mirror.model import (
     BundlesDiffed,
     BundleShown,
     BundleVerified,
+    ChannelIndexed,
     ChannelLaid,
     ChannelShown,
+    ChannelsListed,
     ChannelStatus,
     CreateBundle,
     DiffBundles,
     ExportBundle,
     Exported,
+    IndexChannel,
+    IndexSearched,
     InitChannel,
     KeyRotated,
+    ListChannels,
     RotateKey,
+    SearchIndex,
     ShowBundle,
     VerifyBundle,
 )
@@ -164,3 +170,55 @@ def export(ctx: Context, want: ExportBundle) -> Exported:
     from stella.mirror import export as exporting
 
     return exporting.export(ctx, want)
+
+
+@operation(
+    "mirror.index",
+    "POST /v1/mirror/index",
+    scope="mirror:write",
+    view=views.indexed,
+    example="stella mirror index M\nstella mirror index M --anew",
+    idempotent=True,
+    long=True,
+)
+def index(ctx: Context, want: IndexChannel) -> ChannelIndexed:
+    """Enter a channel into the index of the database.
+
+    The folder stays the truth: the index is made from it, and `mirror create` keeps it up to date where a database is
+    configured. With `--anew` what is there of the channel is thrown away first.
+    """
+    from stella.mirror import catalogue
+
+    return catalogue.index(ctx, want)
+
+
+@operation(
+    "mirror.list",
+    "GET /v1/mirror/channels",
+    scope="mirror:read",
+    view=views.listed,
+    example="stella mirror list\nstella mirror list stable --limit 10",
+)
+def list_(ctx: Context, want: ListChannels) -> ChannelsListed:
+    """List the channels of the index, or the generations of one."""
+    from stella.mirror import catalogue
+
+    return catalogue.list_(ctx, want)
+
+
+@operation(
+    "mirror.search",
+    "GET /v1/mirror/search",
+    scope="mirror:read",
+    view=views.searched,
+    example="stella mirror search CVE-2024-3094\nstella mirror search pkg:pypi/cryptography --channel stable",
+)
+def search(ctx: Context, want: SearchIndex) -> IndexSearched:
+    """Say which generation first carried a content, a package or an advisory.
+
+    A package is found by its name, its name and version, or its package URL with or without the version; an advisory by
+    its id or one of its aliases; a content by its SHA-256 or the first 8 digits of it.
+    """
+    from stella.mirror import catalogue
+
+    return catalogue.search(ctx, want)

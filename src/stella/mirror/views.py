@@ -11,9 +11,12 @@ from stella.mirror.model import (
     BundlesDiffed,
     BundleShown,
     BundleVerified,
+    ChannelIndexed,
     ChannelLaid,
     ChannelShown,
+    ChannelsListed,
     Exported,
+    IndexSearched,
     KeyRotated,
 )
 
@@ -235,3 +238,55 @@ def exported(result: Exported) -> View:
         Facts([("format", result.format), ("generation", str(result.generation)), ("folder", result.out)]),
         Table(("file", "size"), rows, right=("size",)),
     ]
+
+
+def indexed(result: ChannelIndexed) -> View:
+    """After mirror index."""
+    done = f"{human_count(result.entered)} generations entered" if result.entered else "nothing was missing"
+    facts = [("channel", f"{result.channel} ({result.channel_id[:SHORT]})"), ("newest", str(result.generation))]
+    return [Facts([*facts, ("index", f"{done}{', made anew' if result.rebuilt else ''}")])]
+
+
+def listed(result: ChannelsListed) -> View:
+    """Channels or generations."""
+    if not result.rows:
+        return [Text("The index has no such channel. Enter one: stella mirror index M")]
+    rows = [
+        (
+            row.channel,
+            row.channel_id[:SHORT],
+            "-" if row.generation is None else str(row.generation),
+            (row.root or "")[:SHORT],
+            row.created or "",
+            "" if row.files is None else human_count(row.files),
+            "" if row.content_bytes is None else human_bytes(row.content_bytes),
+            row.dir,
+        )
+        for row in result.rows
+    ]
+    heads = ("channel", "id", "generation", "root", "created", "files", "content", "folder")
+    return [Table(heads, rows, right=("generation", "files", "content")), *_more(result.next)]
+
+
+def searched(result: IndexSearched) -> View:
+    """What was found, and where first."""
+    if not result.rows:
+        return [Text("No channel of the index ever carried it.")]
+    rows = [
+        (
+            row.kind,
+            row.name[:SHORT] if row.kind == "content" else row.name,
+            row.channel,
+            str(row.first),
+            "still" if row.last is None else str(row.last),
+            str(row.places),
+            row.path,
+        )
+        for row in result.rows
+    ]
+    heads = ("kind", "name", "channel", "first", "last", "places", "path")
+    return [Table(heads, rows, right=("first", "last", "places")), *_more(result.next)]
+
+
+def _more(cursor: str | None) -> View:
+    return [Text(f"More: add --cursor {cursor}")] if cursor else []

@@ -1,0 +1,66 @@
+"""What can go wrong between a client and a service, beside what the operation itself says."""
+
+from __future__ import annotations
+
+from stella.kernel.errors import Exit, StellaError
+
+
+class ServiceAway(StellaError):
+    """Service {url} does not answer: {problem}.
+
+    It is not running, still starting, or not reachable from here. Nothing is known to have been done; an operation that
+    was sent already is done once at most, so the same command may be run again.
+    """
+
+    code = "CLIENT-001"
+    exit = Exit.TRANSIENT
+    reason = "unavailable"
+    hint = "see whether it runs: `stella status`; start it: `stella up`"
+
+
+class NotAService(StellaError):
+    """{url} answers, but not as a Stella service: {problem}.
+
+    Something else listens at this address, or a proxy in between has its own answer.
+    """
+
+    code = "CLIENT-002"
+    exit = Exit.USAGE
+    reason = "usage"
+    hint = "check the address: `--server http://HOST:PORT`"
+
+
+class UnknownProblem(StellaError):
+    """The service says {code_there}, which is unknown here: {detail}.
+
+    The service knows an error that this client does not: it is of another version.
+    """
+
+    code = "CLIENT-003"
+    exit = Exit.UNEXPECTED
+    reason = "unexpected"
+    hint = "run a client of the service's version: `stella version --server URL`"
+
+
+class OnlyHere(StellaError):
+    """`{command}` works on this machine alone.
+
+    It starts, stops or looks at what runs here; a service cannot do that for another machine.
+    """
+
+    code = "CLIENT-004"
+    exit = Exit.USAGE
+    reason = "usage"
+    hint = "leave `--server` out, and run it on the machine of the service"
+
+
+class NotAFile(StellaError):
+    """{path} cannot be sent: it is a {kind}.
+
+    Files and folders of files travel to a service. Links are never followed, since they may lead anywhere.
+    """
+
+    code = "CLIENT-005"
+    exit = Exit.USAGE
+    reason = "usage"
+    hint = "copy what it points to into the folder, or leave it out"

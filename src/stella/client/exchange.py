@@ -1,0 +1,166 @@
+"""The files of one call: what the operation reads goes to the service before it, what it writes comes back after it.
+
+Rules:
+- A request that names files of this machine is sent with their places at the service; results and errors are told with
+  the names that the caller gave.
+- Uploads are cut into pieces and go on where they stopped; the service compares size and SHA-256.
+- A folder travels as an uncompressed tar of regular files in the order of their names.
+- A folder of the service itself, such as a channel, is named by its path there and does not travel.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+
+from stella.client.errors import NotAFile, ServiceAway
+from stella.client.transport import ATTEMPTS, Transport
+from stella.operations import Field, Operation, fields_of
+from stella.runtime.files import open_file, reading, replacing, writing
+from stella.runtime.ports import Entropy, Progress
+from stella.runtime.scratch import scratch
+
+PIECE = 4 * 1024 * 1024  # bytes of an upload in one request: what is lost at most when the connection breaks
+CHUNK = 1024 * 1024
+
+
+class Upload(msgspec.Struct, frozen=True):
+    """What the service says of an upload: its id, where its content will be, and how many bytes it has."""
+
+    id: str
+    path: str
+    offset: int
+
+
+class Exchange:
+    """The files of one call of `operation`."""
+
+    def __init__(
+        self, transport: Transport, operation: Operation[Any, Any], entropy: Entropy, progress: Progress
+    ) -> None:
+        self._transport = transport
+        self._operation = operation
+        self._progress = progress
+        self._place = f"downloads/{entropy(12).hex()}"
+        self._names: dict[str, str] = {}  # place at the service -> name that the caller gave
+        self._wanted: dict[str, str] = {}  # the same, for what comes back
+
+    def send(self, request: msgspec.Struct) -> dict[str, Any]:
+        """Upload what the request names; the request as the service takes it. Raises NotAFile and file errors."""
+        values: dict[str, Any] = msgspec.to_builtins(request)
+        return {
+            name: self._at_service(about, values[name])
+            for name, _, about, default in fields_of(type(request))
+            if values[name] != default and values[name] is not None
+        }
+
+    def receive(self) -> None:
+        """Fetch what the operation wrote; raises DiskFull, Unwritable, ServiceAway."""
+        for there, here in self._wanted.items():
+            with self._transport.open("GET", f"/v1/files/{quote(there)}") as answer, replacing(Path(here)) as file:
+                self._progress.start("download", int(answer.headers.get("Content-Length") or 0) or None, "bytes")
+                while chunk := answer.read(CHUNK):
+                    file.write(chunk)
+                    self._progress.advance(len(chunk))
+
+    def told(self, value: Any) -> Any:  # noqa: ANN401  # any JSON value
+        """A JSON value of the service with the names that the caller gave."""
+        if isinstance(value, str):
+            for there, here in self._names.items():
+                value = value.replace(there, here)
+        elif isinstance(value, list):
+            return [self.told(row) for row in value]
+        elif isinstance(value, dict):
+            return {name: self.told(row) for name, row in value.items()}
+        return value
+
+    def _at_service(self, about: Field, value: Any) -> Any:  # noqa: ANN401  # one JSON value for another
+        if isinstance(value, list):
+            return [self._at_service(about, row) for row in value]
+        if about.where == "file_in":
+            return self._upload(value)
+        if about.where == "file_out":
+            return self._download(value)
+        if about.where in {"source", "report"}:
+            head, equals, tail = value.partition("=")
+            if about.where == "report":
+                return f"{head}={self._download(tail)}"
+            named = bool(equals) and "/" not in head and not os.path.lexists(value)
+            return f"{head}={self._upload(tail)}" if named else self._upload(value)
+        return value
+
+    def _download(self, local: str) -> str:
+        there = f"{self._place}/{len(self._wanted)}/{Path(local).name}"
+        self._names[there] = self._wanted[there] = local
+        return there
+
+    def _upload(self, local: str) -> str:
+        path = Path(local)
+        with reading(path):
+            mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            with scratch("upload") as place:
+                packed = place / "folder.tar"
+                _pack(path, packed)
+                there = self._send(packed, path.name or "folder", unpack=True)
+        else:
+            there = self._send(path, path.name, unpack=False)
+        self._names[there] = local
+        return there
+
+    def _send(self, path: Path, name: str, *, unpack: bool) -> str:
+        with open_file(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            body = {"name": name, "size": size, "sha256": digest, "unpack": unpack}
+            _, _, data = self._transport.json("POST", "/v1/uploads", body)
+            upload = msgspec.json.decode(data, type=Upload)
+            self._progress.start("upload", size, "bytes")
+            offset, left = upload.offset, ATTEMPTS
+            while offset < size:
+                try:
+                    file.seek(offset)
+                    offset = self._piece(upload.id, offset, file.read(PIECE))
+                except ServiceAway:
+                    left -= 1
+                    if not left:
+                        raise
+                    _, headers, _ = self._transport.json("HEAD", f"/v1/uploads/{upload.id}")
+                    offset = int(headers["Upload-Offset"])
+        return upload.path
+
+    def _piece(self, upload: str, offset: int, data: bytes) -> int:
+        headers = {"Content-Type": "application/offset+octet-stream", "Upload-Offset": str(offset)}
+        with self._transport.open("PATCH", f"/v1/uploads/{upload}", data, headers) as answer:
+            self._progress.advance(len(data))
+            return int(answer.headers["Upload-Offset"])
+
+
+def _pack(folder: Path, target: Path) -> None:
+    with writing(target), tarfile.open(target, "w", format=tarfile.USTAR_FORMAT) as tar:
+        for path in _files(folder):
+            with open_file(path) as file:
+                info = tarfile.TarInfo(str(path.relative_to(folder)))
+                info.size, info.mode = os.fstat(file.fileno()).st_size, 0o644
+                tar.addfile(info, file)
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    with reading(folder):
+        listing = sorted(folder.iterdir())
+    for path in listing:
+        mode = path.lstat().st_mode
+        if stat.S_ISDIR(mode):
+            yield from _files(path)
+        elif stat.S_ISREG(mode):
+            yield path
+        else:
+            raise NotAFile(path=path, kind="link" if stat.S_ISLNK(mode) else "device or pipe")

@@ -1,0 +1,115 @@
+"""One call of an operation at a service: files there, work, result or error, files back.
+
+Rules:
+- The result is the struct that the operation gives in process, the error the class that it raises in process.
+- Long work is a job: its progress is followed as a stream of events that goes on where it stopped.
+- Whoever stops waiting (Ctrl-C) cancels the job.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any, TypeVar
+from urllib.parse import quote, urlencode, urlsplit
+
+import msgspec
+
+from stella.client.errors import OnlyHere, ServiceAway
+from stella.client.exchange import Exchange
+from stella.client.transport import ATTEMPTS, Transport, error_of
+from stella.kernel.errors import StellaError
+from stella.operations import Operation
+from stella.runtime.ports import Entropy, Progress
+
+Result = TypeVar("Result", bound=msgspec.Struct)
+ACCEPTED = 202
+
+
+class Remote:
+    """Calls operations at a service."""
+
+    def __init__(self, transport: Transport, entropy: Entropy) -> None:
+        self._transport = transport
+        self._entropy = entropy
+
+    def call(self, operation: Operation[Any, Result], request: msgspec.Struct, progress: Progress) -> Result:
+        """Do an operation there; raises what it raises here, and the errors of `client.errors`."""
+        if operation.local:
+            raise OnlyHere(command=f"stella {operation.name.replace('.', ' ')}")
+        exchange = Exchange(self._transport, operation, self._entropy, progress)
+        try:
+            result = self._done(operation, exchange.send(request), progress)
+            exchange.receive()
+        except StellaError as error:
+            error.facts = exchange.told(error.facts)
+            raise
+        return msgspec.convert(exchange.told(result), operation.result)
+
+    def _done(self, operation: Operation[Any, Any], values: dict[str, Any], progress: Progress) -> Any:  # noqa: ANN401  # JSON
+        path = operation.path
+        for name in operation.path_fields:
+            path = path.replace(f"{{{name}}}", quote(str(values.pop(name)), safe=""))
+        headers = {"Idempotency-Key": self._entropy(16).hex()} if operation.method == "POST" else {}
+        if operation.method == "GET":
+            words = {name: _query(value) for name, value in values.items()}
+            path = f"{path}?{urlencode(words, doseq=True)}" if words else path
+        body = None if operation.method == "GET" else values
+        status, answer, data = self._transport.json(operation.method, path, body, headers)
+        if status != ACCEPTED:
+            return msgspec.json.decode(data)
+        return self._follow(urlsplit(answer["Location"]).path, progress)
+
+    def _follow(self, job: str, progress: Progress) -> Any:  # noqa: ANN401  # JSON
+        try:
+            for event in self._events(job):
+                if event.get("task"):
+                    progress.start(event["task"], event.get("total"), event.get("unit", ""))
+                if event.get("amount"):
+                    progress.advance(event["amount"])
+        except KeyboardInterrupt:
+            self._transport.json("DELETE", job)
+            raise
+        _, _, data = self._transport.json("GET", job)
+        found = msgspec.json.decode(data)
+        if found.get("problem"):
+            raise error_of(found["problem"])
+        return found["result"]
+
+    def _events(self, job: str) -> Iterator[dict[str, Any]]:
+        """Events of a job until its last one, over as many connections as it takes."""
+        last, left = "", ATTEMPTS
+        while True:
+            try:
+                headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": last} if last else {})
+                with self._transport.open("GET", f"{job}/events", None, headers) as answer:
+                    for number, kind, data in parse_events(answer):
+                        last, left = number or last, ATTEMPTS
+                        yield data
+                        if kind == "end":
+                            return
+            except (ServiceAway, OSError) as error:
+                left -= 1
+                if not left:
+                    raise ServiceAway(url=self._transport.url, problem=str(error)) from None
+
+
+def parse_events(lines: Iterator[bytes]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Id, kind and JSON data of each event of a stream (HTML standard, section 9.2: server-sent events)."""
+    number, kind, data = "", "message", ""
+    for raw in lines:
+        name, _, value = raw.decode().rstrip("\r\n").partition(":")
+        value = value.removeprefix(" ")
+        if name == "id":
+            number = value
+        elif name == "event":
+            kind = value
+        elif name == "data":
+            data += value
+        elif not name and data:
+            yield number, kind, json.loads(data)
+            kind, data = "message", ""
+
+
+def _query(value: Any) -> Any:  # noqa: ANN401  # a JSON value as words of a query
+    return ("true" if value else "false") if isinstance(value, bool) else value

@@ -1,0 +1,157 @@
+"""The index of channels: what each generation of each channel holds, in PostgreSQL, for questions over all of them.
+
+Rules:
+- The folder of a channel is the truth. The index is made from it, and can be thrown away and made again at any time.
+- Generations are entered in their order, each as a whole; entering what is there changes nothing.
+- A channel whose history is not the one that was indexed, such as one laid anew, is entered from its beginning.
+- Two writers of one channel wait for each other; both end with the same rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal, NamedTuple
+
+from stella.bundle.contents import Contents
+from stella.bundle.model import Entry
+from stella.kernel.instant import Instant
+from stella.mirror.channel import ChannelFolder
+from stella.mirror.model import GenerationRecord
+from stella.mirror.named import READERS, Kind, Named
+from stella.runtime.ports import Progress
+from stella.runtime.postgres import Connection, statements
+
+MAX_DOCUMENT_READ = 64 * 1024 * 1024  # bytes; a feed or an SBOM above it names nothing here, rather than fill memory
+KINDS: tuple[Kind, ...] = ("advisory", "package")
+
+
+class Entered(NamedTuple):
+    """What an update of the index did: the newest generation, how many were entered, whether all was made anew."""
+
+    generation: int
+    entered: int
+    rebuilt: bool
+
+
+class Listed(NamedTuple):
+    """A row about a channel or one of its generations; times in seconds since 1970."""
+
+    channel: str
+    channel_id: str
+    location: str
+    indexed: int
+    generation: int | None
+    root: str | None
+    created: int | None
+    files: int | None
+    content_bytes: int | None
+
+
+class Found(NamedTuple):
+    """Where something was first carried, and until when; `until` is None while the newest generation carries it."""
+
+    channel: str
+    channel_id: str
+    kind: Literal["content", "package", "advisory"]
+    label: str
+    since: int
+    until: int | None
+    path: str
+    places: int
+
+
+class ChannelIndex:
+    """The index behind one connection in autocommit; every method is a transaction of its own."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._sql = statements("stella.mirror")
+
+    def _run(self, name: str, **values: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401  # parameters of any type
+        found = self._connection.execute(self._sql[name].sql, values)
+        return found.fetchall() if found.description else []
+
+    def enter(self, store: ChannelFolder, now: Instant, progress: Progress, *, anew: bool = False) -> Entered:
+        """Enter every generation of a channel that is missing; `anew` forgets the channel first."""
+        channel, records = store.channel(), store.records()
+        with self._connection.transaction():
+            self._run("hold_channel", channel_id=channel.channel_id)
+            newest = self._run("newest_generation", channel_id=channel.channel_id)
+            done, root = newest[0] if newest else (0, "")
+            same = done == 0 or any(record.generation == done and record.root == root for record in records)
+            if anew or not same:
+                self._run("drop_channel", channel_id=channel.channel_id)
+                done = 0
+            identity = {"channel_id": channel.channel_id, "channel": channel.channel, "created": channel.created}
+            self._run("put_channel", **identity, location=store.shown, now=now)
+            missing = [record for record in records if record.generation > done]
+            progress.start("index", sum(record.files for record in missing), "files")
+            if missing:
+                self._run("make_stage")
+            for record in missing:
+                self._enter(store, channel.channel_id, record)
+                progress.advance(record.files)
+        return Entered(records[-1].generation if records else 0, len(missing), bool(newest) and (anew or not same))
+
+    def _enter(self, store: ChannelFolder, channel_id: str, record: GenerationRecord) -> None:
+        entries = store.entries(record)
+        which = {"channel_id": channel_id, "generation": record.generation}
+        about = {"root": record.root, "created": record.created, "files": record.files}
+        self._run("put_generation", **which, **about, content_bytes=record.content_bytes)
+        self._run("empty_stage")
+        with self._connection.cursor() as cursor, cursor.copy(self._sql["copy_stage"].sql) as copy:
+            for entry in entries:
+                copy.write_row((entry.path, entry.category, entry.digest, entry.size, entry.media_type))
+        self._run("end_entries", **which)
+        self._run("begin_entries", **which)
+        unread = dict(self._run("unread_documents", categories=list(READERS)))
+        if unread:
+            self._read(store.contents(record), entries, unread)
+
+    def _read(self, contents: Contents, entries: Sequence[Entry], unread: Mapping[str, str]) -> None:
+        small = {entry.digest for entry in entries if entry.size <= MAX_DOCUMENT_READ}
+        rows = [row for digest in contents.in_store_order(unread) for row in _rows(contents, digest, unread, small)]
+        with self._connection.cursor() as cursor:
+            cursor.executemany(self._sql["put_document"].sql, [{"digest": digest} for digest in unread])
+            cursor.executemany(self._sql["put_name"].sql, rows)
+
+    def channels(self, after: tuple[str, str], limit: int) -> list[Listed]:
+        """Channels by name and id behind `after`, with their newest generation."""
+        return [
+            Listed(*row) for row in self._run("list_channels", after_channel=after[0], after_id=after[1], limit=limit)
+        ]
+
+    def generations(self, channel: str, before: tuple[int, str], limit: int) -> list[Listed]:
+        """Generations of the channels of that name below `before`, newest first."""
+        place = {"before": before[0], "before_id": before[1]}
+        return [Listed(*row) for row in self._run("list_generations", channel=channel, **place, limit=limit)]
+
+    def contents(self, prefix: str, channel: str, after: tuple[str, str, str], limit: int) -> list[Found]:
+        """Contents whose digest begins with `prefix`, in the channels of a name or (empty) in all."""
+        span = {"low": prefix, "high": prefix + "g"}  # every hex digit sorts below
+        return [Found(*row) for row in self._run("find_content", **span, **_behind(channel, after), limit=limit)]
+
+    def named(
+        self, term: str, kinds: Sequence[Kind], channel: str, after: tuple[str, str, str], limit: int
+    ) -> list[Found]:
+        """Packages and advisories known by that name, name and version, package URL or alias."""
+        what = {"term": term, "kinds": list(kinds)}
+        return [Found(*row) for row in self._run("find_named", **what, **_behind(channel, after), limit=limit)]
+
+
+def _behind(channel: str, after: tuple[str, str, str]) -> dict[str, str]:
+    return {"channel": channel, "after_channel": after[0], "after_id": after[1], "after_label": after[2]}
+
+
+def _rows(contents: Contents, digest: str, unread: Mapping[str, str], small: set[str]) -> Iterator[dict[str, str]]:
+    for named in READERS[unread[digest]](contents.read(digest)) if digest in small else []:
+        about = {"digest": digest, "kind": named.kind, "label": named.label, "purl": named.purl}
+        yield from ({**about, "term": term} for term in _terms(named))
+
+
+def _terms(named: Named) -> set[str]:
+    """What people may look for: name, name and version, package URL with and without version, other ids."""
+    base = named.purl.partition("?")[0]
+    head, at, version = base.rpartition("@")
+    bare = head if at and "/" not in version else base
+    return {term for term in (named.name, named.label, base, bare, *named.also) if term}

@@ -42,6 +42,7 @@ class Context:
     secret: Callable[[str], bytes]
     actor: str
     sealed: bool = False
+    schemas: Mapping[str, str] = field(default_factory=dict)  # the package that owns each schema of the database
     origins: Mapping[str, str] = field(default_factory=dict)  # where each setting came from, by `section.name`
 
 

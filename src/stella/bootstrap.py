@@ -31,10 +31,12 @@ NOUNS: dict[str, Noun] = {
     "mirror": Noun("stella.mirror.operations", "Cut, sign and verify bundles on the connected side."),
     "site": Noun("stella.site.operations", "Import, run and roll back bundles on the sealed side."),
     "demo": Noun("stella.demo.operations", "Run the main job from end to end on this machine."),
+    "migrate": Noun("stella.database.operations", "Look after the schemas of the database."),
     "config": Noun("stella.about.operations", "Show the settings and where each value comes from."),
     "explain": Noun("stella.about.operations", "Explain an error code."),
     "version": Noun("stella.about.operations", "Show the version of Stella and of what it runs on."),
 }
+SCHEMAS: dict[str, str] = {}  # each schema of the database and the package that ships its migrations
 UNCONFIGURED = frozenset({"explain", "version"})  # they must answer when the configuration itself is what is wrong
 
 
@@ -91,6 +93,7 @@ def make_context(loaded: Loaded, progress: Progress, env: Mapping[str, str], pro
         secret=_secrets(loaded.settings.keys.passphrase, env, prompt),
         actor=actor(),
         sealed=loaded.settings.site.sealed,
+        schemas=SCHEMAS,
         origins=loaded.origins,
     )
 

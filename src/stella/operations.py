@@ -49,6 +49,7 @@ class Context:
     secret: Callable[[str], bytes]
     actor: str
     sealed: bool = False
+    schemas: Mapping[str, str] = field(default_factory=dict)  # the package that owns each schema of the database
     origins: Mapping[str, str] = field(default_factory=dict)  # where each setting came from, by `section.name`
     database: Callable[[], AbstractContextManager[Any]] = no_database  # a connection for the length of a block
 

@@ -47,6 +47,7 @@ class Row:
 
 
 NO_FILE = "-: it reads no file that a person names"
+NO_DATABASE = "-: it needs a database; tests/contract/test_migrate.py runs it on one"
 ROWS = {
     "mirror.init": Row("--dir N", NO_FILE, "--dir loop/N", writes=True, new=("N/channel.json",)),
     "mirror.create": Row(
@@ -89,6 +90,11 @@ ROWS = {
     "demo": Row(
         "-: tests/e2e/test_demo.py runs it", NO_FILE, "--dir loop/N", writes=True, new=("out/demo/summary.json",)
     ),
+    "migrate.status": Row(NO_DATABASE, NO_FILE, NO_FILE),
+    "migrate.plan": Row(NO_DATABASE, NO_FILE, NO_FILE),
+    "migrate.run": Row(NO_DATABASE, NO_FILE, NO_FILE),
+    "migrate.verify": Row(NO_DATABASE, NO_FILE, NO_FILE),
+    "migrate.pause": Row(NO_DATABASE, NO_FILE, NO_FILE),
     "config.show": Row("--origin", NO_FILE, "-: tests/unit/runtime has settings files of every kind"),
     "explain": Row("IO-001", "NONE-999", NO_FILE),
     "version": Row("", NO_FILE, NO_FILE),

@@ -18,7 +18,7 @@ from stella.testing import SilentProgress
 LOADED = Loaded(Settings(), {"mirror.workers": "flag"})
 
 
-@pytest.mark.parametrize("noun", ["mirror", "site", "config", "explain", "version"])
+@pytest.mark.parametrize("noun", ["mirror", "site", "migrate", "config", "explain", "version"])
 def test_a_noun_has_its_operations(noun: str) -> None:
     found = bootstrap.load(noun)
     assert found

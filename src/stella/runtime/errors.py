@@ -173,3 +173,77 @@ class EgressBlocked(StellaError):
     exit = Exit.SEALED
     reason = "egress_blocked"
     hint = "run this command on the connected side"
+
+
+class BadDsn(StellaError):
+    """Database address in {origin} cannot be used: {problem}.
+
+    An address names host, port, user and database as libpq writes them. A password is kept apart from it, as a
+    reference, so that it is never shown.
+    """
+
+    code = "DB-001"
+    exit = Exit.USAGE
+    reason = "usage"
+    hint = "write it as `host=/run/postgresql user=stella_owner dbname=stella`, the password in `{password}`"
+
+
+class DatabaseUnavailable(StellaError):
+    """Database {where} is not available: {problem}.
+
+    The server does not answer, is starting or stopping, has no room, or the connection was lost. What was not committed
+    is gone as a whole; what was committed stays.
+    """
+
+    code = "DB-002"
+    exit = Exit.TRANSIENT
+    reason = "unavailable"
+    hint = "see that the server runs and has room on its disk, then run the same command again"
+
+
+class DatabaseDenied(StellaError):
+    """Database {where} denies it: {problem}.
+
+    The password is wrong, or the role lacks a right. Migrations run as the role that owns the schemas.
+    """
+
+    code = "DB-003"
+    exit = Exit.DENIED
+    reason = "denied"
+    hint = "check the role of the address and the reference to its password: `stella config show`"
+
+
+class DatabaseAbsent(StellaError):
+    """There is no database {where}.
+
+    The server answers, but it has no database of that name.
+    """
+
+    code = "DB-004"
+    exit = Exit.NOT_FOUND
+    reason = "not_found"
+    hint = "check the name in the address: `stella config show`"
+
+
+class StatementRefused(StellaError):
+    """{where}: PostgreSQL refused the statement: {problem}.
+
+    The transaction of the statement was rolled back as a whole; what came before it stays.
+    """
+
+    code = "DB-005"
+    exit = Exit.NEGATIVE
+    reason = "statement_refused"
+    hint = "SQLSTATE {state}; mend the statement or the data that it meets, then run the same command again"
+
+
+class LockTimeout(StellaError):
+    """{what} waited {seconds}s for {lock} and gave up{holder}.
+
+    Waiting longer would make everybody else queue behind it. Nothing of what was waiting is done.
+    """
+
+    code = "DB-006"
+    exit = Exit.TRANSIENT
+    reason = "lock_timeout"
+    hint = "let the other work end, then run the same command again"

@@ -83,6 +83,24 @@ class BudgetSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     breach: Annotated[str, setting("Age at which a site counts as stale.", duration=True)] = "14d"
 
 
+class DatabaseSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The PostgreSQL that keeps the state of the service. Channels and sites need none."""
+
+    dsn: Annotated[
+        str,
+        setting("Address of the database for the service, as libpq writes it and without a password; or a reference."),
+    ] = ""
+    password: Annotated[
+        str, setting("Password that goes with `database.dsn`; an unset PGPASSWORD means none.", secret=True)
+    ] = "env:PGPASSWORD"
+    owner_dsn: Annotated[
+        str, setting("As `database.dsn`, for the role that owns the schemas and runs migrations; or a reference.")
+    ] = ""
+    owner_password: Annotated[
+        str, setting("Password that goes with `database.owner_dsn`; an unset PGPASSWORD means none.", secret=True)
+    ] = "env:PGPASSWORD"
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole tree; each section is a table of `stella.toml`."""
 
@@ -91,3 +109,4 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     site: SiteSettings = SiteSettings()
     clock: ClockSettings = ClockSettings()
     budget: BudgetSettings = BudgetSettings()
+    database: DatabaseSettings = DatabaseSettings()

@@ -1,0 +1,135 @@
+"""Connections to PostgreSQL, and statements kept under names in `queries.sql`.
+
+Rules:
+- An address holds no password; the password comes beside it and appears in no message.
+- A connection commits each statement on its own, so that a transaction is always an explicit block.
+- What the driver raises leaves as a class of `runtime.errors`; it names the server, never the secret.
+- A statement has a name, a description and one home. It is read once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import re
+from collections.abc import Iterator, Mapping
+from importlib.resources import files
+from typing import Any, LiteralString, NamedTuple
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from stella.kernel.errors import StellaError
+from stella.runtime.errors import BadDsn, DatabaseAbsent, DatabaseDenied, DatabaseUnavailable, StatementRefused
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+CONNECT_SECONDS = 10  # longer looks like a hang to whoever waits
+DENIED = ("28", "42501")  # authorisation; missing rights
+UNAVAILABLE = ("08", "53", "57P", "58", "XX", "25006", "40", "55P03")  # from connections to locks: it may pass
+UNKNOWN_DATABASE = "3D000"
+
+_NO_DATABASE = re.compile(r'database ".*" does not exist')  # at connect the driver has no state
+_HEAD = re.compile(r"-- name: (?P<name>[a-z][a-z0-9_]*)\Z")
+
+
+class Login(NamedTuple):
+    """Where a database is and who asks: an address in libpq's form, the password apart from it.
+
+    `origin` and `reference` name the settings they come from, for messages.
+    """
+
+    dsn: str
+    password: str = ""
+    origin: str = "the address"
+    reference: str = "database.password"
+
+    @property
+    def where(self) -> str:
+        """Database, user and host, for messages."""
+        parts = self._parts()
+        host = parts.get("host") or parts.get("hostaddr") or "the local socket"
+        return f"`{parts.get('dbname') or parts.get('user') or ''}` of {parts.get('user') or 'the caller'} at {host}"
+
+    def checked(self) -> Login:
+        """The same; raises BadDsn for an address that libpq does not understand or that holds a password."""
+        if self._parts().get("password"):
+            raise self._bad("it contains a password")
+        return self
+
+    def _parts(self) -> Mapping[str, Any]:
+        try:
+            return conninfo_to_dict(self.dsn)
+        except psycopg.ProgrammingError as error:
+            raise self._bad(_first_line(error)) from None
+
+    def _bad(self, problem: str) -> BadDsn:
+        return BadDsn(origin=self.origin, problem=problem, password=self.reference)
+
+
+def connect(login: Login, application: str = "stella") -> Connection:
+    """A connection in autocommit; raises DatabaseUnavailable, DatabaseDenied, DatabaseAbsent or BadDsn."""
+    extra = {"password": login.password} if login.password else {}
+    given = login._parts()  # noqa: SLF001  # of this module
+    extra |= {"connect_timeout": given.get("connect_timeout") or str(CONNECT_SECONDS)}
+    with speaking(login.where):
+        return psycopg.connect(make_conninfo(login.dsn, application_name=application, **extra), autocommit=True)
+
+
+@contextlib.contextmanager
+def speaking(where: str, database: str = "") -> Iterator[None]:
+    """Turn what the driver raises in the block into errors of Stella; `where` says what was done, or with whom."""
+    try:
+        yield
+    except psycopg.Error as error:
+        raise named(error, where, database or where) from None
+
+
+def named(error: psycopg.Error, where: str, database: str) -> StellaError:
+    """The error of Stella for one of the driver."""
+    state, problem = error.sqlstate or "", _first_line(error)
+    if state == UNKNOWN_DATABASE or (not state and _NO_DATABASE.search(problem)):
+        return DatabaseAbsent(where=database)
+    if state.startswith(DENIED) or (not state and "password" in problem):
+        return DatabaseDenied(where=database, problem=problem)
+    if state.startswith(UNAVAILABLE) or (not state and isinstance(error, psycopg.OperationalError)):
+        return DatabaseUnavailable(where=database, problem=problem)
+    return StatementRefused(where=where, problem=problem, state=state or "none")
+
+
+def _first_line(error: psycopg.Error) -> str:
+    """What went wrong in one line, without the driver's frame."""
+    text = error.diag.message_primary or str(error)
+    return " ".join(text.split()).removeprefix("connection failed: ").removesuffix(".") or type(error).__name__
+
+
+class Statement(NamedTuple):
+    """A statement with its name and what it is for."""
+
+    name: str
+    description: str
+    sql: LiteralString
+
+
+@functools.cache
+def statements(package: str) -> Mapping[str, Statement]:
+    """The statements of a package's `queries.sql`; raises ValueError for a file that is not of the form."""
+    return parse_statements(files(package).joinpath("queries.sql").read_text(encoding="utf-8"), package)
+
+
+def parse_statements(text: str, package: str) -> Mapping[str, Statement]:
+    """Blocks of `-- name: x`, lines of description, then one statement. Raises ValueError."""
+    found: dict[str, Statement] = {}
+    for number, block in enumerate(re.split(r"^(?=-- name:)", text, flags=re.MULTILINE)):
+        lines = block.strip().splitlines()
+        if number == 0 and all(line.startswith("--") or not line for line in lines):
+            continue  # what the file itself is for
+        head = _HEAD.match(lines[0])
+        said = [line.removeprefix("--").strip() for line in lines[1:] if line.startswith("--")]
+        body = "\n".join(line for line in lines[1:] if not line.startswith("--")).strip()
+        if not head or not said or not body or head["name"] in found:
+            raise ValueError(
+                f"{package}/queries.sql: block {lines[0]!r} needs a name of its own, a description, a statement"
+            )
+        found[head["name"]] = Statement(head["name"], " ".join(said), body.removesuffix(";"))
+    return found

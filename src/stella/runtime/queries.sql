@@ -1,0 +1,122 @@
+-- The statements of the migration runner. {schema} is the schema that a package owns, as a quoted identifier.
+
+-- name: read_only
+-- Whether nothing can be written here: a standby, or a database that is set so.
+SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean;
+
+-- name: history
+-- What was applied to a schema, in the order in which it was.
+SELECT migration_name, category, checksum, extract(epoch FROM applied_at)::bigint, applied_by, duration_ms
+FROM {schema}.schema_migrations
+ORDER BY applied_at, migration_name;
+
+-- name: record
+-- Enter a file into the history, in the transaction of the file.
+INSERT INTO {schema}.schema_migrations (migration_name, category, checksum, applied_at, applied_by, duration_ms)
+VALUES (%(name)s, %(category)s, %(checksum)s, to_timestamp(%(at)s), %(by)s, %(duration_ms)s);
+
+-- name: try_lock
+-- Take the lock of a schema if nobody has it; never wait for it in the server.
+SELECT pg_try_advisory_lock(%(key)s);
+
+-- name: unlock
+-- Let go of the lock of a schema.
+SELECT pg_advisory_unlock(%(key)s);
+
+-- name: lock_holder
+-- Who holds the lock of a schema.
+SELECT a.pid, a.application_name
+FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
+  AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+  AND ((l.classid::bigint << 32) | l.objid::bigint) = %(key)s;
+
+-- name: schema_exists
+-- Whether a schema is there; asked first, since IF NOT EXISTS needs the right to create even when it is.
+SELECT to_regnamespace(quote_ident(%(named)s)) IS NOT NULL;
+
+-- name: create_schema
+-- The schema of a package.
+CREATE SCHEMA IF NOT EXISTS {schema};
+
+-- name: create_history
+-- Its history.
+CREATE TABLE IF NOT EXISTS {schema}.schema_migrations (
+    migration_name text PRIMARY KEY,
+    category text NOT NULL CHECK (category IN ('startup', 'release', 'seed', 'data')),
+    checksum text NOT NULL CHECK (checksum ~ '^[0-9a-f]{{64}}$'),
+    applied_at timestamptz NOT NULL,
+    applied_by text NOT NULL,
+    duration_ms bigint NOT NULL CHECK (duration_ms >= 0)
+);
+
+-- name: create_checkpoints
+-- How far data migrations are.
+CREATE TABLE IF NOT EXISTS {schema}.schema_checkpoints (
+    migration_name text PRIMARY KEY,
+    checksum text NOT NULL,
+    last_key text,
+    size integer NOT NULL CHECK (size > 0),
+    touched bigint NOT NULL DEFAULT 0,
+    batches bigint NOT NULL DEFAULT 0,
+    duration_ms bigint NOT NULL DEFAULT 0,
+    paused boolean NOT NULL DEFAULT false
+);
+
+-- name: has_checkpoints
+-- Whether the table of checkpoints is there.
+SELECT to_regclass(%(table)s) IS NOT NULL;
+
+-- name: set_session
+-- Settings of the session for a file.
+SELECT set_config('search_path', %(path)s, %(local)s),
+       set_config('lock_timeout', %(lock_timeout)s, %(local)s),
+       set_config('statement_timeout', %(statement_timeout)s, %(local)s),
+       set_config('client_connection_check_interval', '1s', false);
+
+-- name: reset_settings
+-- Undo what a file set for the session.
+RESET ALL;
+
+-- name: reset_role
+-- Undo a role that a file took.
+RESET SESSION AUTHORIZATION;
+
+-- name: index_state
+-- Whether an index of that name is on that table, and whether it is whole.
+SELECT i.indisvalid AND i.indisready, ARRAY[n.nspname::text, c.relname::text]
+FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relname = %(index)s AND i.indrelid = to_regclass(%(table)s);
+
+-- name: drop_invalid_index
+-- Remove what an interrupted CREATE INDEX CONCURRENTLY left.
+DROP INDEX CONCURRENTLY IF EXISTS {index};
+
+-- name: checkpoints
+-- All checkpoints of a schema.
+SELECT migration_name, checksum, last_key, size, touched, batches, duration_ms, paused
+FROM {schema}.schema_checkpoints;
+
+-- name: begin_checkpoint
+-- A data migration begins, or goes on after a pause.
+INSERT INTO {schema}.schema_checkpoints (migration_name, checksum, size, paused)
+VALUES (%(name)s, %(checksum)s, %(size)s, %(paused)s)
+ON CONFLICT (migration_name) DO UPDATE SET paused = EXCLUDED.paused;
+
+-- name: hold_checkpoint
+-- The checkpoint of a data migration, held until the batch is committed.
+SELECT migration_name, checksum, last_key, size, touched, batches, duration_ms, paused
+FROM {schema}.schema_checkpoints
+WHERE migration_name = %(name)s
+FOR UPDATE;
+
+-- name: advance_checkpoint
+-- A batch is done; in its transaction.
+UPDATE {schema}.schema_checkpoints
+SET last_key = %(last_key)s, size = %(size)s, touched = touched + %(touched)s, batches = batches + 1,
+    duration_ms = duration_ms + %(duration_ms)s
+WHERE migration_name = %(name)s;
+
+-- name: end_checkpoint
+-- A data migration is done; in the transaction of its history row.
+DELETE FROM {schema}.schema_checkpoints WHERE migration_name = %(name)s;

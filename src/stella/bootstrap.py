@@ -13,9 +13,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from stella.operations import Context, Operation
     from stella.runtime.config import Loaded
     from stella.runtime.ports import Progress
+    from stella.runtime.settings import DatabaseSettings
 
 Prompt = Callable[[str], str]
 
@@ -36,7 +39,10 @@ NOUNS: dict[str, Noun] = {
     "explain": Noun("stella.about.operations", "Explain an error code."),
     "version": Noun("stella.about.operations", "Show the version of Stella and of what it runs on."),
 }
-SCHEMAS: dict[str, str] = {}  # each schema of the database and the package that ships its migrations
+SCHEMAS: dict[str, str] = {
+    "mirror": "stella.mirror",
+    "site": "stella.site",
+}  # each schema of the database and the package that ships its migrations
 UNCONFIGURED = frozenset({"explain", "version"})  # they must answer when the configuration itself is what is wrong
 
 
@@ -81,21 +87,36 @@ def make_context(loaded: Loaded, progress: Progress, env: Mapping[str, str], pro
 
     `prompt` asks a person for the passphrase of `keys.passphrase` when it is set nowhere; without it nobody is asked.
     """
-    from stella.operations import Context
+    from stella.operations import Context, no_database
     from stella.runtime.clock import SystemClock
     from stella.runtime.entropy import system_entropy
 
+    secret = _secrets(loaded.settings.keys.passphrase, env, prompt)
     return Context(
         clock=SystemClock(),
         entropy=system_entropy,
         progress=progress,
         settings=loaded.settings,
-        secret=_secrets(loaded.settings.keys.passphrase, env, prompt),
+        secret=secret,
         actor=actor(),
         sealed=loaded.settings.site.sealed,
         schemas=SCHEMAS,
         origins=loaded.origins,
+        database=_database(loaded.settings.database, secret) if loaded.settings.database.dsn else no_database,
     )
+
+
+def _database(found: DatabaseSettings, secret: Callable[[str], bytes]) -> Callable[[], AbstractContextManager[Any]]:
+    """Connections of the service's role, one for each block that asks."""
+
+    def connected() -> AbstractContextManager[Any]:
+        from contextlib import closing
+
+        from stella.runtime import logins, postgres
+
+        return closing(postgres.connect(logins.service_login(found, secret)))
+
+    return connected
 
 
 def actor() -> str:

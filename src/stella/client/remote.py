@@ -9,7 +9,8 @@ Rules:
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -22,8 +23,10 @@ from stella.kernel.errors import StellaError
 from stella.operations import Operation
 from stella.runtime.ports import Entropy, Progress
 
+Caller = Callable[[str, msgspec.Struct], Any]
 Result = TypeVar("Result", bound=msgspec.Struct)
 ACCEPTED = 202
+_PLACE = re.compile(r"{([a-z_]+)}")
 
 
 class Remote:
@@ -48,7 +51,7 @@ class Remote:
 
     def _done(self, operation: Operation[Any, Any], values: dict[str, Any], progress: Progress) -> Any:  # noqa: ANN401  # JSON
         path = operation.path
-        for name in operation.path_fields:
+        for name in _PLACE.findall(path):
             path = path.replace(f"{{{name}}}", quote(str(values.pop(name)), safe=""))
         headers = {"Idempotency-Key": self._entropy(16).hex()} if operation.method == "POST" else {}
         if operation.method == "GET":

@@ -108,19 +108,6 @@ class UnknownModule(StellaError):
     hint = "{nearest}"
 
 
-class NoDatabase(StellaError):
-    """No database is configured.
-
-    Channels and sites need none. The service keeps its state in PostgreSQL, and `stella migrate` looks after its
-    schemas.
-    """
-
-    code = "MIGRATE-009"
-    exit = Exit.USAGE
-    reason = "usage"
-    hint = "set `database.owner_dsn`, for example to `host=/run/postgresql user=stella_owner dbname=stella`"
-
-
 class PlanChanged(StellaError):
     """The plan is no longer {wanted}: it is {found} now.
 

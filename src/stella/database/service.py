@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from stella.database.apply import Shipped, apply_pending, entry_of, judge_all, notes_of, row_of
-from stella.database.errors import NoDatabase, PlanChanged, UnknownModule
+from stella.database.errors import PlanChanged, UnknownModule
 from stella.database.files import load
 from stella.database.model import (
     AskMigrations,
@@ -35,11 +35,8 @@ from stella.kernel.nearest import did_you_mean
 from stella.operations import Context
 from stella.runtime import batches
 from stella.runtime.batches import Checkpoint
-from stella.runtime.errors import SecretMissing
+from stella.runtime.logins import owner_login
 from stella.runtime.migrate import Applied, Session
-from stella.runtime.postgres import Login
-
-PLAIN = "env:PGPASSWORD"  # what the settings name when nobody says anything
 
 
 def status(ctx: Context, want: AskMigrations) -> StatusShown:
@@ -116,31 +113,8 @@ def pause(ctx: Context, want: PauseMigrations) -> Paused:
     return Paused(files=tuple(rows))
 
 
-def login_of(ctx: Context) -> Login:
-    """The owner's way into the database, else the service's; raises NoDatabase, BadDsn, or the error of a secret."""
-    found = ctx.settings.database
-    for key, dsn, secret in (
-        ("owner_", found.owner_dsn, found.owner_password),
-        ("", found.dsn, found.password),
-    ):
-        if dsn:
-            address = ctx.secret(dsn).decode().strip() if dsn.startswith(("env:", "file:")) else dsn
-            return Login(address, _password(ctx, secret), f"`database.{key}dsn`", f"database.{key}password").checked()
-    raise NoDatabase
-
-
-def _password(ctx: Context, reference: str) -> str:
-    """The password; none when libpq's own variable is named and nobody set it."""
-    try:
-        return ctx.secret(reference).decode()
-    except SecretMissing:
-        if reference != PLAIN:
-            raise
-        return ""
-
-
 def _session(ctx: Context) -> Session:
-    return Session(login_of(ctx), ctx.actor, ctx.clock)
+    return Session(owner_login(ctx.settings.database, ctx.secret), ctx.actor, ctx.clock)
 
 
 def _shipped(ctx: Context, wanted: Sequence[str]) -> Shipped:

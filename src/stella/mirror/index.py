@@ -14,12 +14,14 @@ from typing import Any, Literal, NamedTuple
 
 from stella.bundle.contents import Contents
 from stella.bundle.model import Entry
+from stella.kernel.errors import StellaError
 from stella.kernel.instant import Instant
 from stella.mirror.channel import ChannelFolder
 from stella.mirror.model import GenerationRecord
 from stella.mirror.named import READERS, Kind, Named
+from stella.operations import Context
 from stella.runtime.ports import Progress
-from stella.runtime.postgres import Connection, statements
+from stella.runtime.postgres import Connection, speaking, statements
 
 MAX_DOCUMENT_READ = 64 * 1024 * 1024  # bytes; a feed or an SBOM above it names nothing here, rather than fill memory
 KINDS: tuple[Kind, ...] = ("advisory", "package")
@@ -68,8 +70,9 @@ class ChannelIndex:
         self._sql = statements("stella.mirror")
 
     def _run(self, name: str, **values: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401  # parameters of any type
-        found = self._connection.execute(self._sql[name].sql, values)
-        return found.fetchall() if found.description else []
+        with speaking("the index of channels"):
+            found = self._connection.execute(self._sql[name].sql, values)
+            return found.fetchall() if found.description else []
 
     def enter(self, store: ChannelFolder, now: Instant, progress: Progress, *, anew: bool = False) -> Entered:
         """Enter every generation of a channel that is missing; `anew` forgets the channel first."""
@@ -137,6 +140,16 @@ class ChannelIndex:
         """Packages and advisories known by that name, name and version, package URL or alias."""
         what = {"term": term, "kinds": list(kinds)}
         return [Found(*row) for row in self._run("find_named", **what, **_behind(channel, after), limit=limit)]
+
+
+def keep_current(ctx: Context, store: ChannelFolder) -> tuple[str, ...]:
+    """Enter a channel; what goes wrong comes back as a note, since the folder is whole."""
+    try:
+        with ctx.database() as connection:
+            ChannelIndex(connection).enter(store, ctx.clock.read().wall, ctx.progress)
+    except StellaError as problem:
+        return (f"not in the index yet ({problem}); when that is mended: stella mirror index {store.shown}",)
+    return ()
 
 
 def _behind(channel: str, after: tuple[str, str, str]) -> dict[str, str]:

@@ -49,7 +49,7 @@ from stella.mirror.publish import (
 )
 from stella.mirror.sources import walk
 from stella.mirror.thin import ThinPlanner
-from stella.operations import Context
+from stella.operations import Context, no_database
 from stella.runtime.files import DiskFolder, Replacement, open_file, replacing
 from stella.signing import signers, tuf_client, tuf_repository
 from stella.signing.keys import PrivateKey
@@ -111,8 +111,18 @@ def create(ctx: Context, want: CreateBundle) -> BundleCreated:
                 keep_record(store, cut)
                 store.flip(cut.head)
         store.publish()
-    notes = (f"the site already holds generation {held.generation}: this bundle is full",) if held and not base else ()
+    notes = _indexed(ctx, store)
+    notes += (f"the site already holds generation {held.generation}: this bundle is full",) if held and not base else ()
     return _summary(store, want, record, blobs, base, digest, fresh=cut is not None, notes=notes)
+
+
+def _indexed(ctx: Context, store: ChannelFolder) -> tuple[str, ...]:
+    """Keep the index current where there is one; a note when that failed, since the generation itself is published."""
+    if ctx.database is no_database:
+        return ()
+    from stella.mirror import index  # noqa: PLC0415  # the driver costs more than all else that a start needs
+
+    return index.keep_current(ctx, store)
 
 
 def _created(ctx: Context, store: ChannelFolder, want: CreateBundle) -> Instant:

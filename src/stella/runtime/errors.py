@@ -247,3 +247,15 @@ class LockTimeout(StellaError):
     exit = Exit.TRANSIENT
     reason = "lock_timeout"
     hint = "let the other work end, then run the same command again"
+
+
+class NoDatabase(StellaError):
+    """No database is configured.
+
+    Channels and sites need none. The service keeps its state in PostgreSQL, and so is the index of channels and sites.
+    """
+
+    code = "DB-007"
+    exit = Exit.USAGE
+    reason = "usage"
+    hint = "start the embedded one, `stella up`, or set `database.dsn`, such as `host=/run/postgresql dbname=stella`"

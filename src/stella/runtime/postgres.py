@@ -20,11 +20,20 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from stella.kernel.errors import StellaError
-from stella.runtime.errors import BadDsn, DatabaseAbsent, DatabaseDenied, DatabaseUnavailable, StatementRefused
+from stella.runtime import egress
+from stella.runtime.errors import (
+    BadDsn,
+    DatabaseAbsent,
+    DatabaseDenied,
+    DatabaseUnavailable,
+    EgressBlocked,
+    StatementRefused,
+)
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 CONNECT_SECONDS = 10  # longer looks like a hang to whoever waits
+LOOPBACK = ("127.0.0.1", "::1")
 DENIED = ("28", "42501")  # authorisation; missing rights
 UNAVAILABLE = ("08", "53", "57P", "58", "XX", "25006", "40", "55P03")  # from connections to locks: it may pass
 UNKNOWN_DATABASE = "3D000"
@@ -51,6 +60,13 @@ class Login(NamedTuple):
         host = parts.get("host") or parts.get("hostaddr") or "the local socket"
         return f"`{parts.get('dbname') or parts.get('user') or ''}` of {parts.get('user') or 'the caller'} at {host}"
 
+    @property
+    def on_this_machine(self) -> bool:
+        """Whether the address is a Unix socket or a loopback address; a name may resolve to anything and is not."""
+        parts = self._parts()
+        hosts = f"{parts.get('host') or ''},{parts.get('hostaddr') or ''}".split(",")
+        return "service" not in parts and all(host.startswith("/") or host in LOOPBACK for host in hosts if host)
+
     def checked(self) -> Login:
         """The same; raises BadDsn for an address that libpq does not understand or that holds a password."""
         if self._parts().get("password"):
@@ -68,7 +84,13 @@ class Login(NamedTuple):
 
 
 def connect(login: Login, application: str = "stella") -> Connection:
-    """A connection in autocommit; raises DatabaseUnavailable, DatabaseDenied, DatabaseAbsent or BadDsn."""
+    """A connection in autocommit; raises DatabaseUnavailable, DatabaseDenied, DatabaseAbsent or BadDsn.
+
+    A sealed process reaches the sockets of its own machine alone: anything else raises EgressBlocked. The driver's own
+    calls do not pass the guard of `egress`, so it is asked here.
+    """
+    if egress.sealed() and not login.on_this_machine:
+        raise EgressBlocked(target=login.where)
     extra = {"password": login.password} if login.password else {}
     given = login._parts()  # noqa: SLF001  # of this module
     extra |= {"connect_timeout": given.get("connect_timeout") or str(CONNECT_SECONDS)}

@@ -340,3 +340,52 @@ class ReceiptMade(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema",
     generation: int
     root: str
     time: str
+
+
+class IndexSite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Request of site.index."""
+
+    dir: Annotated[str, arg(DIR_HELP, "folder", metavar="D")]
+
+
+class SiteIndexed(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema", tag="stella.site.index@1"):
+    """Result of site.index: of `events` lines in the site's history `entered` were new."""
+
+    site: str
+    site_id: str
+    dir: str
+    events: int
+    entered: int
+
+
+class SeeEvents(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Request of site.events."""
+
+    site: Annotated[str | None, arg("Only the site of this name.", positional=True, metavar="SITE")] = None
+    limit: Annotated[int, msgspec.Meta(ge=1, le=1000), arg("Rows of a page, at most 1000.", metavar="N")] = 50
+    cursor: Annotated[str | None, arg("Where the page before ended: its `next`.", metavar="CURSOR")] = None
+
+
+class CustodyEvent(msgspec.Struct, frozen=True):
+    """A state that a bundle reached at a site, and who brought it there."""
+
+    site: str
+    site_id: str
+    channel: str
+    bundle: str
+    state: str
+    time: str
+    actor: str
+    approver: str
+    generation: int | None
+    root: str | None
+    reason: str
+    code: str
+    why: str
+
+
+class EventsShown(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema", tag="stella.site.events@1"):
+    """Result of site.events, newest first; `next` is the cursor of the page behind, None on the last one."""
+
+    rows: tuple[CustodyEvent, ...]
+    next: str | None

@@ -5,9 +5,11 @@ from __future__ import annotations
 from stella.operations import Context, operation
 from stella.site import views
 from stella.site.model import (
+    EventsShown,
     HeldShown,
     ImportBundle,
     Imported,
+    IndexSite,
     InitSite,
     MakeReceipt,
     OfSite,
@@ -15,8 +17,10 @@ from stella.site.model import (
     ReceiptMade,
     RollBack,
     RolledBack,
+    SeeEvents,
     SeeQuarantine,
     ShowHeld,
+    SiteIndexed,
     SiteLaid,
     SiteListed,
     SiteShown,
@@ -154,3 +158,35 @@ def receipt(ctx: Context, want: MakeReceipt) -> ReceiptMade:
     from stella.site import upkeep
 
     return upkeep.receipt(ctx, want)
+
+
+@operation(
+    "site.index",
+    "POST /v1/site/index",
+    scope="site:write",
+    view=views.indexed,
+    example="stella site index --dir D",
+    idempotent=True,
+)
+def index(ctx: Context, want: IndexSite) -> SiteIndexed:
+    """Enter a site and its history into the index of the database.
+
+    Imports, rollbacks and refusals do so themselves where a database is configured.
+    """
+    from stella.site import index as indexing
+
+    return indexing.index(ctx, want)
+
+
+@operation(
+    "site.events",
+    "GET /v1/site/events",
+    scope="site:read",
+    view=views.events,
+    example="stella site events\nstella site events plant-7 --limit 10",
+)
+def events(ctx: Context, want: SeeEvents) -> EventsShown:
+    """List who brought which bundle to which state, newest first, over all sites of the index or one."""
+    from stella.site import index as indexing
+
+    return indexing.events(ctx, want)

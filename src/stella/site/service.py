@@ -30,7 +30,7 @@ from stella.kernel.canonical import dump
 from stella.kernel.digest import sha256
 from stella.kernel.errors import Exit, StellaError
 from stella.kernel.instant import Floor, TrustedTime, format_time, judge, parse_duration, raise_floor
-from stella.operations import Context
+from stella.operations import Context, no_database
 from stella.runtime.files import DiskFolder, open_file, reading
 from stella.signing import tuf_client
 from stella.signing.errors import MetadataMixed, MetadataRollback
@@ -285,8 +285,22 @@ class Import:
         return True
 
 
+def keep_indexed(ctx: Context, store: SiteFolder) -> tuple[str, ...]:
+    """Keep the index current where there is one; a note when that failed, since the site itself stands as it should."""
+    if ctx.database is no_database:
+        return ()
+    from stella.site import index  # noqa: PLC0415  # the driver costs more than all else that a start needs
+
+    return index.keep_current(ctx, store)
+
+
 def import_bundle(ctx: Context, want: ImportBundle) -> Imported:
     """Import a bundle into a site; raises what is wrong with it, after quarantining it."""
     store = open_site(want.dir)
-    with store.folder.lock():
-        return Import(ctx, store, want).run()
+    try:
+        with store.folder.lock():
+            done = Import(ctx, store, want).run()
+    except StellaError:
+        keep_indexed(ctx, store)  # a refusal is an event too
+        raise
+    return msgspec.structs.replace(done, notes=done.notes + keep_indexed(ctx, store))

@@ -52,7 +52,7 @@ from stella.site.model import (
     SiteShown,
     SiteState,
 )
-from stella.site.service import open_site
+from stella.site.service import keep_indexed, open_site
 
 MAX_DECISIONS = 20  # latest lines of the history that a receipt reports
 
@@ -256,6 +256,7 @@ def rollback(ctx: Context, want: RollBack) -> RolledBack:
                 history=rules.activated(state.history, record),
             )
         )
+    keep_indexed(ctx, store)
     return RolledBack(site=state.site, active=target.generation, root=target.root, was=was.generation)
 
 
@@ -287,6 +288,7 @@ def quarantine(ctx: Context, want: SeeQuarantine) -> QuarantineShown:
             store.flip(msgspec.structs.replace(state, history=rules.with_record(state.history, record)))
             for name in ("bundle.stella", "case.json"):
                 store.folder.remove(f"quarantine/{cases[0].id}/{name}")
+        keep_indexed(ctx, store)
     return QuarantineShown(site=state.site, cases=tuple(cases), released=want.release)
 
 

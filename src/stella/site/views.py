@@ -5,12 +5,14 @@ from __future__ import annotations
 from stella.formats.view import Cell, Facts, Table, Text, View, human_bytes, human_count
 from stella.kernel.instant import format_duration
 from stella.site.model import (
+    EventsShown,
     HeldShown,
     Imported,
     ImportState,
     QuarantineShown,
     ReceiptMade,
     RolledBack,
+    SiteIndexed,
     SiteLaid,
     SiteListed,
     SiteShown,
@@ -203,3 +205,27 @@ def receipt(result: ReceiptMade) -> View:
         ),
         Text("Carry it back; on the connected side: stella mirror create --for RECEIPT ..."),
     ]
+
+
+def indexed(result: SiteIndexed) -> View:
+    """After site index."""
+    return [Facts([("site", result.site), ("events", f"{result.events} in its history, {result.entered} new")])]
+
+
+def events(result: EventsShown) -> View:
+    """Custody events."""
+    if not result.rows:
+        return [Text("The index has no event. Enter a site: stella site index --dir D")]
+    rows = [
+        (
+            row.time,
+            row.site,
+            row.state,
+            "" if row.generation is None else str(row.generation),
+            f"{row.actor}, {row.approver}" if row.approver else row.actor,
+            row.reason or row.why,
+        )
+        for row in result.rows
+    ]
+    table = Table(("time", "site", "state", "generation", "who", "why"), rows, right=("generation",))
+    return [table, *([Text(f"More: add --cursor {result.next}")] if result.next else [])]

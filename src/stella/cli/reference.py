@@ -1,8 +1,10 @@
-"""Keeper of the reference pages: `python -m stella.cli.reference --write` or `--check`, from the root of the tree.
+"""Keeper of what is made from the tables: the reference pages and the typed client.
+
+`python -m stella.cli.reference --write` or `--check`, from the root of the tree.
 
 Rules:
-- `--write`, which is also what no argument means, changes only the pages that are stale and removes those of nothing.
-- `--check` changes nothing and ends with 6 when a page is not what the tables say.
+- `--write`, which is also what no argument means, changes only the files that are stale and removes those of nothing.
+- `--check` changes nothing and ends with 6 when a file is not what the tables say.
 """
 
 from __future__ import annotations
@@ -14,12 +16,13 @@ from pathlib import Path
 from stella import bootstrap
 from stella.about.catalogue import error_classes
 from stella.about.service import error_row
-from stella.cli import pages, render
+from stella.cli import bindings, pages, render
 from stella.cli.errors import BadValue, StaleReference
 from stella.kernel.errors import StellaError
 from stella.runtime.files import DiskFolder
 
 FOLDER = Path("docs/reference")
+CLIENT = Path("src/stella/client/api")
 
 
 def every_page() -> dict[str, str]:
@@ -33,25 +36,35 @@ def every_page() -> dict[str, str]:
     }
 
 
+def every_module() -> dict[str, str]:
+    """File name to text of every module of the client."""
+    return bindings.modules(bootstrap.load_all())
+
+
 def stale(folder: Path, wanted: Mapping[str, str]) -> list[str]:
-    """Names of the pages under `folder` that are not as wanted, those that should not be there included."""
-    there = {path.name: path.read_text(encoding="utf-8") for path in folder.glob("*.md")}
+    """Names of the files under `folder` that are not as wanted, those that should not be there included."""
+    files = (path for path in folder.glob("*") if path.is_file())
+    there = {path.name: path.read_text(encoding="utf-8") for path in files}
     return sorted(name for name in {*there, *wanted} if there.get(name) != wanted.get(name))
 
 
-def write(folder: Path = FOLDER) -> None:
-    """Make the pages what the tables say."""
-    wanted = every_page()
-    for name in stale(folder, wanted):
-        if name in wanted:
-            DiskFolder(folder).write(name, wanted[name].encode())
-        else:
-            DiskFolder(folder).remove(name)
+def _trees() -> dict[Path, dict[str, str]]:
+    return {FOLDER: every_page(), CLIENT: every_module()}
 
 
-def check(folder: Path = FOLDER) -> None:
-    """Raise StaleReference when a page is not what the tables say."""
-    names = stale(folder, every_page())
+def write() -> None:
+    """Make the files what the tables say."""
+    for folder, wanted in _trees().items():
+        for name in stale(folder, wanted):
+            if name in wanted:
+                DiskFolder(folder).write(name, wanted[name].encode())
+            else:
+                DiskFolder(folder).remove(name)
+
+
+def check() -> None:
+    """Raise StaleReference when a file is not what the tables say."""
+    names = [str(folder / name) for folder, wanted in _trees().items() for name in stale(folder, wanted)]
     if names:
         raise StaleReference(pages=", ".join(names))
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from collections.abc import Iterator
+from typing import Any, Protocol, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
 import msgspec
@@ -23,10 +23,15 @@ from stella.kernel.errors import StellaError
 from stella.operations import Operation
 from stella.runtime.ports import Entropy, Progress
 
-Caller = Callable[[str, msgspec.Struct], Any]
 Result = TypeVar("Result", bound=msgspec.Struct)
 ACCEPTED = 202
 _PLACE = re.compile(r"{([a-z_]+)}")
+
+
+class Caller(Protocol):
+    """Calls an operation by its name with a request; gives its result, of the type that the table names."""
+
+    def __call__(self, name: str, request: msgspec.Struct, result: type[Result]) -> Result: ...
 
 
 class Remote:

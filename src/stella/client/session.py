@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
 from stella import bootstrap
-from stella.client.remote import Remote
+from stella.client.remote import Remote, Result
 from stella.client.transport import Transport
 from stella.operations import find
 from stella.runtime.entropy import system_entropy
 from stella.runtime.ports import Entropy, Progress
 from stella.runtime.silent import Silent
+
 
 class Session:
     """Calls operations at the service `url`; `progress` hears how far long work is."""
@@ -23,7 +22,8 @@ class Session:
         self._progress = progress or Silent()
         self._remote = Remote(Transport(url, token), entropy)
 
-    def call(self, name: str, request: msgspec.Struct) -> Any:  # noqa: ANN401  # the result that the table names
+    def call(self, name: str, request: msgspec.Struct, result: type[Result]) -> Result:
         """Call an operation by its name; raises what it raises in process, and the errors of `client.errors`."""
         bootstrap.load(name.partition(".")[0])
-        return self._remote.call(find(name), request, self._progress)
+        found = self._remote.call(find(name), request, self._progress)
+        return msgspec.convert(found, result)

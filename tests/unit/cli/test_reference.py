@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[3]
 
 def test_the_pages_in_the_tree_are_what_the_tables_say() -> None:
     assert reference.stale(ROOT / reference.FOLDER, reference.every_page()) == [], "run `make reference`"
+    assert reference.stale(ROOT / reference.CLIENT, reference.every_module()) == [], "run `make reference`"
 
 
 def test_every_operation_error_setting_and_exit_code_has_its_place() -> None:
@@ -42,13 +43,14 @@ def test_stale_pages_are_named_written_and_removed(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(reference, "every_page", lambda: {"a.md": "new", "b.md": "same"})
+    monkeypatch.setattr(reference, "every_module", dict)
     folder = tmp_path / "docs/reference"
     folder.mkdir(parents=True)
     (folder / "a.md").write_text("old")
     (folder / "b.md").write_text("same")
     (folder / "gone.md").write_text("nobody's")
     assert reference.run(["--check"]) == 6
-    assert "a.md, gone.md" in capsys.readouterr().err
+    assert "docs/reference/a.md, docs/reference/gone.md" in capsys.readouterr().err
     assert (folder / "a.md").read_text() == "old"
     assert reference.run(["--write"]) == 0
     assert reference.run(["--check"]) == 0

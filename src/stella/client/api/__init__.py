@@ -1,0 +1,43 @@
+"""The client: everything that a service offers. Made from the operation table by `make reference`; do not edit."""
+
+from __future__ import annotations
+
+from stella.about.model import AskVersion, Explain, Explained, VersionShown
+from stella.client.api.config import Config
+from stella.client.api.migrate import Migrate
+from stella.client.api.mirror import Mirror
+from stella.client.api.site import Site
+from stella.client.session import Session
+from stella.demo.model import DemoDone, RunDemo
+
+
+class Client(Session):
+    """A service, by its address and a token."""
+
+    @property
+    def config(self) -> Config:
+        return Config(self.call)
+
+    @property
+    def migrate(self) -> Migrate:
+        return Migrate(self.call)
+
+    @property
+    def mirror(self) -> Mirror:
+        return Mirror(self.call)
+
+    @property
+    def site(self) -> Site:
+        return Site(self.call)
+
+    def demo(self, *, dir: str = "out/demo") -> DemoDone:
+        """Run the main job from end to end on this machine."""
+        return self.call("demo", RunDemo(dir=dir), DemoDone)
+
+    def explain(self, *, code: str | None = None, all: bool = False) -> Explained:
+        """Explain an error code."""
+        return self.call("explain", Explain(code=code, all=all), Explained)
+
+    def version(self) -> VersionShown:
+        """Show the version of Stella and of what it runs on."""
+        return self.call("version", AskVersion(), VersionShown)

@@ -21,7 +21,7 @@ from stella.cli.commands import Leaf, Menu
 from stella.cli.errors import MissingInput
 from stella.cli.flags import Flags
 from stella.cli.options import parameter, spelled, takes_several
-from stella.operations import Operation, fields_of
+from stella.operations import Context, Operation, fields_of
 from stella.runtime.settings import Settings
 
 
@@ -50,7 +50,7 @@ def leaf(operation: Operation[Any, Any]) -> Leaf:
 
 
 def perform(operation: Operation[Any, Any], values: Mapping[str, Any], flags: Flags) -> None:
-    """Run an operation in this process and print what it gave."""
+    """Run an operation, in this process or at a service, and print what it gave."""
     from stella.cli import progress
 
     loaded = bootstrap.configure(operation.name, os.environ)
@@ -64,8 +64,20 @@ def perform(operation: Operation[Any, Any], values: Mapping[str, Any], flags: Fl
 
         may_ask = not flags.no_input and all(stream and stream.isatty() for stream in (sys.stdin, sys.stderr))
         context = bootstrap.make_context(loaded, shown, os.environ, ask if may_ask else None)
-        result = operation.run(context, request)
+        server = flags.server if flags.server is not None or operation.local else loaded.settings.client.server
+        result = _at(server, operation, request, context) if server else operation.run(context, request)
     render.result(operation, result, as_json=flags.json)
+
+
+def _at(server: str, operation: Operation[Any, Any], request: msgspec.Struct, context: Context) -> msgspec.Struct:
+    """The result of the operation, done by a service."""
+    from stella.client.remote import Remote
+    from stella.client.transport import Transport
+
+    token = context.secret(context.settings.client.token).decode().strip()
+    remote = Remote(Transport(server, token), context.entropy)
+    done: msgspec.Struct = remote.call(operation, request, context.progress)
+    return done
 
 
 def build(operation: Operation[Any, Any], values: Mapping[str, Any], settings: Settings) -> msgspec.Struct:

@@ -15,7 +15,7 @@ from stella import bootstrap
 from stella.cli import render
 from stella.cli.commands import Menu, help_width
 from stella.cli.flags import Flags
-from stella.cli.words import switch
+from stella.cli.words import Flag, switch
 
 COMPLETION_LINE = "Print the completion script of a shell."
 SUMMARY = "Cut, sign and carry a software release across an air gap; verify, import and run it on the sealed side."
@@ -39,6 +39,7 @@ def root() -> Menu:
         params=[
             switch("--debug", help="Show a traceback when something fails."),
             switch("--no-input", help="Never ask; fail instead."),
+            Flag(["--server"], metavar="URL", help="Let this service do the work.", expose_value=False),
             switch("--version", help="Show the version.", action=lambda _: render.text(f"stella {stella.__version__}")),
         ],
         bare=lambda ctx: render.text(ctx.get_help()),

@@ -30,6 +30,7 @@ PREFIX = "STELLA_"
 ALIASES = {
     "mirror.require_prod_signing": "REQUIRE_PROD_SIGNING",
     "mirror.source_date_epoch": "SOURCE_DATE_EPOCH",
+    "client.server": "STELLA_SERVER",
     "site.sealed": "STELLA_SEALED",
 }
 RESERVED = frozenset(

@@ -101,6 +101,15 @@ class DatabaseSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = "env:PGPASSWORD"
 
 
+class ClientSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The command line as a client of a service."""
+
+    server: Annotated[
+        str, setting("Service that does the work instead of this process; STELLA_SERVER or `--server` set it too.")
+    ] = ""
+    token: Annotated[str, setting("Token to show to the service.", secret=True)] = "env:STELLA_TOKEN"
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole tree; each section is a table of `stella.toml`."""
 
@@ -110,3 +119,4 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     clock: ClockSettings = ClockSettings()
     budget: BudgetSettings = BudgetSettings()
     database: DatabaseSettings = DatabaseSettings()
+    client: ClientSettings = ClientSettings()

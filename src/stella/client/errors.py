@@ -64,3 +64,15 @@ class NotAFile(StellaError):
     exit = Exit.USAGE
     reason = "usage"
     hint = "copy what it points to into the folder, or leave it out"
+
+
+class TokenInTheClear(StellaError):
+    """A token is not sent to {url} without TLS.
+
+    Plain HTTP is for this machine alone; on its way to another one anybody could read the token.
+    """
+
+    code = "CLIENT-006"
+    exit = Exit.USAGE
+    reason = "usage"
+    hint = "use an https address, or a tunnel to a port of this machine"

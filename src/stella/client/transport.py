@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from stella.client.errors import NotAService, ServiceAway, UnknownProblem
+from stella.client.errors import NotAService, ServiceAway, TokenInTheClear, UnknownProblem
 from stella.kernel.errors import StellaError
 
 PATIENCE = 60.0  # seconds for one answer; long work is a job, and its answer comes at once
@@ -29,14 +29,14 @@ LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class Transport:
-    """Requests to `url` with a bearer token; raises NotAService for an address that is none."""
+    """Requests to `url` with a bearer token; raises NotAService or TokenInTheClear."""
 
     def __init__(self, url: str, token: str) -> None:
         parts = urlsplit(url if "://" in url else f"http://{url}")
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise NotAService(url=url, problem="it is no http or https address")
         if parts.scheme == "http" and parts.hostname not in LOOPBACK:
-            raise NotAService(url=url, problem="a token is not sent without TLS to another machine; use https")
+            raise TokenInTheClear(url=url)
         self.url = url
         self._parts = parts
         self._token = token

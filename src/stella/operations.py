@@ -19,6 +19,7 @@ from typing import Any, Generic, Literal, TypeVar, get_type_hints
 import msgspec
 
 from stella.formats.view import View
+from stella.kernel.errors import Exit
 from stella.runtime.ports import Clock, Entropy, Progress
 from stella.runtime.settings import Settings
 
@@ -72,7 +73,8 @@ def arg(
 class Operation(Generic[Request, Result]):
     """One row of the table. `run` is called with a context and a request.
 
-    `view` turns the result into what a person reads.
+    `view` turns the result into what a person reads. `verdict` gives the exit code of a result, for an operation that may
+    work and still say no.
     """
 
     name: str
@@ -89,6 +91,7 @@ class Operation(Generic[Request, Result]):
     idempotent: bool
     long: bool
     raises: tuple[str, ...] = field(default=())
+    verdict: Callable[[Result], Exit] = field(default=lambda _: Exit.OK)
 
     @property
     def noun(self) -> str:
@@ -117,6 +120,7 @@ def operation(
     example: str,
     idempotent: bool = False,
     long: bool = False,
+    verdict: Callable[[Result], Exit] = lambda _: Exit.OK,
 ) -> Callable[[Callable[[Context, Request], Result]], Callable[[Context, Request], Result]]:
     """Enter a function into the table. `long` marks work that reports progress and runs as a job behind a service.
 
@@ -159,6 +163,7 @@ def operation(
             example,
             idempotent,
             long,
+            verdict=verdict,
         )
         return function
 

@@ -50,7 +50,7 @@ def leaf(operation: Operation[Any, Any]) -> Leaf:
 
 
 def perform(operation: Operation[Any, Any], values: Mapping[str, Any], flags: Flags) -> None:
-    """Run an operation in this process and print what it gave."""
+    """Run an operation in this process and print what it gave; raises click's Exit for a result that says no."""
     from stella.cli import progress
 
     loaded = bootstrap.configure(operation.name, os.environ)
@@ -66,6 +66,8 @@ def perform(operation: Operation[Any, Any], values: Mapping[str, Any], flags: Fl
         context = bootstrap.make_context(loaded, shown, os.environ, ask if may_ask else None)
         result = operation.run(context, request)
     render.result(operation, result, as_json=flags.json)
+    if code := operation.verdict(result):
+        raise click.exceptions.Exit(code)
 
 
 def build(operation: Operation[Any, Any], values: Mapping[str, Any], settings: Settings) -> msgspec.Struct:

@@ -83,6 +83,17 @@ class BudgetSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     breach: Annotated[str, setting("Age at which a site counts as stale.", duration=True)] = "14d"
 
 
+class StackSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The embedded stack: the servers that `stella up` runs."""
+
+    data: Annotated[str, setting("Folder of the stack.")] = ".stella"
+    profile: Annotated[str, setting("What runs: `core`, or `full` with Valkey and SeaweedFS.")] = "core"
+    postgres_dsn: Annotated[str, setting("PostgreSQL to use instead of an embedded one, without a password.")] = ""
+    nats_url: Annotated[str, setting("NATS to use instead of an embedded one.")] = ""
+    nats_port: Annotated[int, setting("Port of the embedded NATS on loopback; 0 is any free one.")] = 0
+    s3_port: Annotated[int, setting("Port of the embedded S3 store on loopback; 0 is any free one.")] = 0
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole tree; each section is a table of `stella.toml`."""
 
@@ -91,3 +102,4 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     site: SiteSettings = SiteSettings()
     clock: ClockSettings = ClockSettings()
     budget: BudgetSettings = BudgetSettings()
+    stack: StackSettings = StackSettings()

@@ -73,8 +73,8 @@ def arg(
 class Operation(Generic[Request, Result]):
     """One row of the table. `run` is called with a context and a request.
 
-    `view` turns the result into what a person reads. `verdict` gives the exit code of a result, for an operation that may
-    work and still say no.
+    `view` turns the result into what a person reads. `verdict` gives the exit code of a result, for an operation that
+    may work and still say no.
     """
 
     name: str

@@ -31,8 +31,8 @@ def start_child(
 ) -> subprocess.Popen[bytes]:
     """Start a program (absolute path first); its output is appended to `log`, and `stop` comes when this thread ends.
 
-    It works in `folder`. `not_root` is the data of a program that refuses to be root: where this process is, the program
-    becomes `nobody` as `launch` says; exit code `launch.NO_NAMESPACE` says that the machine has no way to do so.
+    It works in `folder`. `not_root` is the data of a program that refuses to be root: where this process is root, the
+    program becomes `nobody` as `launch` says; exit code `launch.NO_NAMESPACE` says that the machine has no way to.
     """
     own = str(not_root) if not_root is not None and os.geteuid() == 0 else "-"
     line = [sys.executable, "-I", "-S", LAUNCHER, str(os.getpid()), str(int(stop)), own, *command]

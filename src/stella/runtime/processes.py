@@ -66,7 +66,7 @@ def running_in(folder: Path, programs: Iterable[Path]) -> list[Process]:
     """Processes of these programs that work in `folder` or below it."""
     known = {os.path.realpath(program) for program in programs}
     top = os.path.realpath(folder)
-    found = []
+    found: list[Process] = []
     for pid in _pids():
         try:
             program, place = (os.readlink(f"/proc/{pid}/{link}") for link in ("exe", "cwd"))  # noqa: PTH115  # 3x faster
@@ -135,7 +135,7 @@ def _pids() -> Iterator[int]:
 
 def _sockets(pid: int) -> set[str]:
     """Inodes of the sockets that a process holds."""
-    found = set()
+    found: set[str] = set()
     try:
         for name in os.listdir(f"/proc/{pid}/fd"):  # noqa: PTH208  # as above
             link = os.readlink(f"/proc/{pid}/fd/{name}")  # noqa: PTH115  # as above

@@ -45,7 +45,9 @@ class ChildRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
-    """The report. `endpoints` and `secrets` have the same keys: where to connect, and which secret opens it.
+    """The report. `plan` is what was asked for.
+
+    `endpoints` and `secrets` have the same keys: where to connect, and which secret opens it.
 
     Keys are `postgres` (role stella_app), `postgres-owner` (role stella_owner), `nats`, and where the profile has them
     `valkey`, `s3` and `service`.
@@ -56,7 +58,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     boot: str
     supervisor: Process | None
     digest: str
-    profile: str
+    plan: dict[str, str | int]
     started: str
     children: tuple[ChildRecord, ...]
     endpoints: dict[str, str]

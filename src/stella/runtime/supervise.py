@@ -3,7 +3,7 @@
 Rules:
 - One thread: the death signal of a child is tied to the thread that started it, so the loop starts all of them.
 - A child counts as ready when its own process answers, never because something answers where it should be.
-- A child that dies is started again after a pause that doubles; too many deaths within a minute and it counts as failed.
+- A child that dies is started again after a pause that doubles; too many deaths within a minute, and it has failed.
 - A failed child that others need ends the whole; one that nothing needs leaves the others at work, and SIGUSR1 tries it
   again.
 - SIGTERM, SIGINT and SIGHUP stop everything: whoever needs others first, and each is waited for.

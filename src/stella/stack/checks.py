@@ -19,7 +19,8 @@ GIB = 1 << 30
 NEEDED = GIB  # bytes free: less, and a checkpoint or an upload ends in the middle
 COMFORTABLE = 10 * GIB  # bytes free for production: a day of bundles and write-ahead log
 PRIVATE = 0o077  # mode bits that let others in
-WORKS = "operational"
+WORKS: Literal["operational"] = "operational"
+TRUSTED: Literal["production"] = "production"
 
 
 class Facts(NamedTuple):
@@ -207,20 +208,20 @@ CHECKS = (
     Check("check.programs", WORKS, _programs, "A profile needs the servers that belong to it."),
     Check("check.secrets.mode", WORKS, _secrets, "Whoever reads a secret is the service, or the superuser."),
     Check("check.lock.stale", WORKS, _lock, "A report without a supervisor misleads whoever connects by it."),
-    Check("check.disk.headroom", "production", _disk_comfort, "A busy day must not fill the disk."),
+    Check("check.disk.headroom", TRUSTED, _disk_comfort, "A busy day must not fill the disk."),
     Check(
         "check.postgres.single",
-        "production",
+        TRUSTED,
         _single("PostgreSQL", "postgres_dsn", "--postgres-dsn DSN"),
         "One disk is one failure: production has a standby and backups.",
     ),
     Check(
         "check.nats.single",
-        "production",
+        TRUSTED,
         _single("NATS", "nats_url", "--nats-url URL"),
         "One server is one failure: production has a cluster of three.",
     ),
-    Check("check.account", "production", _account, "A fault in a server that root started has root's files in reach."),
+    Check("check.account", TRUSTED, _account, "A fault in a server that root started has root's files in reach."),
 )
 BLOCKING = frozenset(
     {

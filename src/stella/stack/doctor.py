@@ -13,11 +13,13 @@ import stat
 from pathlib import Path
 from typing import Literal
 
+import msgspec
+
 from stella.operations import Context
 from stella.runtime import children, nats_server, postgres_server, processes, run_file, seaweed_server, valkey_server
 from stella.runtime.errors import Unreadable
 from stella.runtime.run_file import ChildRecord, Run
-from stella.stack import checks, servers
+from stella.stack import checks, rules, servers
 from stella.stack.checks import Facts
 from stella.stack.errors import NotFit
 from stella.stack.layout import PRIVATE_FOLDER, SECRETS, Layout, holder
@@ -30,12 +32,11 @@ def doctor(ctx: Context, want: OfStack) -> Examined:
     """Every check of a stack, running or not; raises Unreadable."""
     layout = Layout(want.data)
     layout.exists()
-    settings = ctx.settings.stack
-    profile = "full" if settings.profile == "full" else "core"
     run = run_file.read(layout.data)
     if run is not None and holder(layout) is not None:
-        profile = "full" if run.profile == "full" else "core"
-    plan = Plan(profile, settings.postgres_dsn, settings.nats_url, settings.nats_port, settings.s3_port)
+        plan = msgspec.convert(run.plan, Plan)
+    else:
+        plan = rules.plan_of_settings(ctx.settings.stack)
     found = checks.examine(gather(layout, plan, probe=True))
     return Examined(
         data=layout.shown,

@@ -30,7 +30,7 @@ class NotRunning(StellaError):
 
 
 class OtherConfiguration(StellaError):
-    """Stack in {path} runs already (process {pid}) with another configuration: {found}, asked for {wanted}.
+    """Stack in {path} runs already (process {pid}) with another configuration: {difference}.
 
     Two supervisors never share a folder, and a running stack is not changed under those who use it.
     """

@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from stella.runtime.errors import Busy, Unwritable
+from stella.runtime.errors import Busy, ObjectMissing, Unwritable
 from stella.runtime.files import PRIVATE_MODE, make_directory, reading, replacing, step, writing
 from stella.runtime.ports import Entropy
 
@@ -36,8 +36,7 @@ class Layout:
 
     def __init__(self, data: str | Path, env: Mapping[str, str] | None = None) -> None:
         self.shown = str(data)
-        with reading(Path(data)):
-            self.data = Path(data).resolve()
+        self.data = Path(os.path.realpath(data))  # `Path.resolve` raises for a loop of links
         self.sockets = socket_folder(self.data, os.environ if env is None else env)
 
     @property
@@ -138,17 +137,19 @@ def take(layout: Layout) -> Lock:
 
 
 def holder(layout: Layout) -> int | None:
-    """The process that holds the lock; None when nobody does, 0 when it has not said who it is."""
-    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-        handle = os.open(layout.data / LOCK, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            if _locked(handle, fcntl.LOCK_SH):
-                return None
-            text = os.pread(handle, 32, 0)
-            return int(text) if text.isdigit() else 0
-        finally:
-            os.close(handle)
-    return None
+    """The process that holds the lock; None when nobody does, 0 when it has not said who it is. Raises Unreadable."""
+    try:
+        with reading(layout.data / LOCK):
+            handle = os.open(layout.data / LOCK, os.O_RDONLY | os.O_CLOEXEC)
+    except ObjectMissing:
+        return None
+    try:
+        if _locked(handle, fcntl.LOCK_SH):
+            return None
+        text = os.pread(handle, 32, 0)
+        return int(text) if text.isdigit() else 0
+    finally:
+        os.close(handle)
 
 
 def _locked(handle: int, kind: int = fcntl.LOCK_EX) -> bool:

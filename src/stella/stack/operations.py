@@ -13,16 +13,16 @@ from stella.stack.model import Examined, OfStack, StackDown, StackShown, StackUp
     "POST /v1/stack",
     scope="stack:admin",
     view=views.up,
-    example="stella up\nstella up --data /srv/stella --profile full\nstella up --foreground   # under a service manager",
+    example="stella up\nstella up --data D --profile full\nstella up --foreground   # under a service manager",
     idempotent=True,
 )
 def up(ctx: Context, want: StartStack) -> StackUp:
     """Start the servers of a stack, or find them running.
 
     PostgreSQL and NATS come from installed packages and are kept running by one supervisor, which ends with `stella
-    down`. They use sockets or free ports of loopback, ask for secrets that only this account can read, and leave nothing
-    outside the folder but sockets whose path would be too long. A stack that runs already with the same configuration is
-    left as it is.
+    down`. They use sockets or free ports of loopback, ask for secrets that only this account can read, and leave
+    nothing outside the folder but sockets whose path would be too long. A stack that runs already with the same
+    configuration is left as it is.
     """
     from stella.stack import service
 
@@ -71,7 +71,7 @@ def status(ctx: Context, want: OfStack) -> StackShown:
     scope="stack:read",
     view=views.examined,
     verdict=lambda result: Exit.OK if result.operational else Exit.NEGATIVE,
-    example="stella doctor\nstella doctor --data /srv/stella --json",
+    example="stella doctor\nstella doctor --data D --json",
 )
 def doctor(ctx: Context, want: OfStack) -> Examined:
     """Check a stack and its machine, and say what to do.

@@ -69,5 +69,5 @@ def _roles(
                 connection.execute(known[f"create_{short}"].encode())
             verifier = connection.pgconn.encrypt_password(password.encode(), role.encode(), SCRAM).decode()
             # The text is our own file; a password cannot be a parameter of this statement.
-            statement = sql.SQL(known[f"set_{short}_password"])  # type: ignore[arg-type]
+            statement = sql.SQL(known[f"set_{short}_password"])
             connection.execute(statement.format(password=sql.Literal(verifier)))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+
+import msgspec
 
 from stella.kernel.canonical import dump
 from stella.kernel.digest import sha256
@@ -22,6 +24,12 @@ def plan_of(want: StartStack, settings: StackSettings) -> Plan:
     return Plan(want.profile, want.postgres_dsn, want.nats_url, settings.nats_port, settings.s3_port)
 
 
+def plan_of_settings(settings: StackSettings) -> Plan:
+    """What the settings ask for, without any flag."""
+    names = {name: getattr(settings, name) for name in Plan.__struct_fields__}
+    return msgspec.convert(names, Plan)
+
+
 def holds_password(address: str) -> bool:
     """Whether an address or a connection string has a password in it."""
     words = address.replace(" =", "=").replace("= ", "=").split()
@@ -33,8 +41,18 @@ def holds_password(address: str) -> bool:
 
 def digest(plan: Plan) -> str:
     """Digest of a configuration; two stacks with the same one do the same."""
-    fields = {name: getattr(plan, name) for name in Plan.__struct_fields__}
-    return sha256(dump(fields))[:SHORT]
+    return sha256(dump(msgspec.to_builtins(plan)))[:SHORT]
+
+
+def difference(found: Mapping[str, str | int], wanted: Plan) -> str:
+    """In what a running stack differs from what is asked for."""
+    asked = msgspec.to_builtins(wanted)
+    words = [
+        f"{name} is {found.get(name) or 'not set'}, asked for {value or 'none'}"
+        for name, value in asked.items()
+        if found.get(name) != value
+    ]
+    return "; ".join(words)
 
 
 def state_of(children: Sequence[ChildRecord], *, stopping: bool) -> tuple[StackState, str]:

@@ -99,7 +99,7 @@ def own_service(layout: Layout, needs: tuple[str, ...]) -> Service:
 
 def external(plan: Plan) -> dict[str, str]:
     """Endpoints of the servers that somebody else runs; raises WillNotStart when one does not answer."""
-    found = {}
+    found: dict[str, str] = {}
     if plan.postgres_dsn:
         import psycopg  # noqa: PLC0415  # only where it is asked for
 
@@ -143,7 +143,7 @@ def s3_answers(endpoint: str, pid: int) -> bool:
 
 def references(layout: Layout, plan: Plan) -> dict[str, str]:
     """Which secret opens which embedded endpoint."""
-    found = {}
+    found: dict[str, str] = {}
     if not plan.postgres_dsn:
         found |= {"postgres": "postgres-app", "postgres-owner": "postgres-owner"}
     if not plan.nats_url:

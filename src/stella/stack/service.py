@@ -126,7 +126,7 @@ def _joined(layout: Layout, plan: Plan, began: float) -> StackUp:
     if run is None:
         raise Busy(path=layout.shown, holder=f" (pid {pid})")
     if run.digest != rules.digest(plan):
-        raise OtherConfiguration(path=layout.shown, pid=pid, found=run.digest, wanted=rules.digest(plan))
+        raise OtherConfiguration(path=layout.shown, pid=pid, difference=rules.difference(run.plan, plan))
     if run.state is StackState.FAILED:
         os.kill(pid, RETRY)
         time.sleep(RETRY_PATIENCE)
@@ -150,7 +150,7 @@ def _settled(layout: Layout) -> Run | None:
 def _shown(layout: Layout, run: Run, began: float, *, already: bool) -> StackUp:
     return StackUp(
         data=layout.shown,
-        profile=run.profile,
+        profile=str(run.plan["profile"]),
         state=run.state,
         already=already,
         supervisor=run.supervisor.pid if run.supervisor else None,
@@ -220,7 +220,7 @@ def status(ctx: Context, want: OfStack) -> StackShown:
     return StackShown(
         data=layout.shown,
         state=run.state,
-        profile=run.profile,
+        profile=str(run.plan["profile"]),
         supervisor=pid,
         started=run.started,
         children=children + tuple(_outside(name, run.endpoints[name]) for name in outside),

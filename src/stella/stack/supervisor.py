@@ -42,7 +42,7 @@ class Stack:
             boot=clock.read().boot_id,
             supervisor=processes.identify(os.getpid()),
             digest=rules.digest(plan),
-            profile=plan.profile,
+            plan=msgspec.to_builtins(plan),
             started=format_time(clock.read().wall),
             children=(),
             endpoints={},
@@ -61,6 +61,9 @@ class Stack:
             asked = Supervisor(servers.services(self.layout, self.plan), self.changed).run()
         except WillNotStart as problem:
             return self._report(msgspec.structs.replace(self.run, state=StackState.FAILED, reason=str(problem)))
+        except KeyboardInterrupt:  # before or after the supervisor, which answers to signals itself
+            self._report(msgspec.structs.replace(self.run, state=StackState.STOPPED, endpoints={}))
+            raise
         last = StackState.STOPPED if asked else StackState.FAILED
         return self._report(msgspec.structs.replace(self.run, state=last, endpoints={}))
 

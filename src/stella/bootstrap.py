@@ -33,6 +33,10 @@ class Noun(NamedTuple):
 NOUNS: dict[str, Noun] = {
     "mirror": Noun("stella.mirror.operations", "Cut, sign and verify bundles on the connected side."),
     "site": Noun("stella.site.operations", "Import, run and roll back bundles on the sealed side."),
+    "up": Noun("stella.stack.operations", "Start PostgreSQL, NATS and the service on this machine."),
+    "down": Noun("stella.stack.operations", "Stop what `up` started; the data stays."),
+    "status": Noun("stella.stack.operations", "Show what runs."),
+    "doctor": Noun("stella.stack.operations", "Check the stack and its machine, with a fix for each finding."),
     "demo": Noun("stella.demo.operations", "Run the main job from end to end on this machine."),
     "migrate": Noun("stella.database.operations", "Look after the schemas of the database."),
     "config": Noun("stella.about.operations", "Show the settings and where each value comes from."),

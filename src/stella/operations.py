@@ -22,6 +22,7 @@ from typing import Any, Generic, Literal, TypeVar, get_type_hints
 import msgspec
 
 from stella.formats.view import View
+from stella.kernel.errors import Exit
 from stella.runtime.errors import NoDatabase
 from stella.runtime.ports import Clock, Entropy, Progress
 from stella.runtime.settings import Settings
@@ -100,7 +101,8 @@ def arg(
 class Operation(Generic[Request, Result]):
     """One row of the table. `run` is called with a context and a request.
 
-    `view` turns the result into what a person reads.
+    `view` turns the result into what a person reads. `verdict` gives the exit code of a result, for an operation that
+    may work and still say no.
     """
 
     name: str
@@ -119,6 +121,7 @@ class Operation(Generic[Request, Result]):
     creates: bool = False
     quick: bool = False
     raises: tuple[str, ...] = field(default=())
+    verdict: Callable[[Result], Exit] = field(default=lambda _: Exit.OK)
 
     @property
     def local(self) -> bool:
@@ -154,6 +157,7 @@ def operation(
     long: bool = False,
     creates: bool = False,
     quick: bool = False,
+    verdict: Callable[[Result], Exit] = lambda _: Exit.OK,
 ) -> Callable[[Callable[[Context, Request], Result]], Callable[[Context, Request], Result]]:
     """Enter a function into the table.
 
@@ -201,6 +205,7 @@ def operation(
             long,
             creates,
             quick,
+            verdict=verdict,
         )
         return function
 

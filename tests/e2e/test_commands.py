@@ -48,6 +48,7 @@ class Row:
 
 NO_FILE = "-: it reads no file that a person names"
 NO_DATABASE = "-: it needs a database; tests/contract/test_migrate.py runs it on one"
+UP_RUNS = "-: tests/e2e/test_stack.py runs it"
 ROWS = {
     "mirror.init": Row("--dir N", NO_FILE, "--dir loop/N", writes=True, new=("N/channel.json",)),
     "mirror.create": Row(
@@ -87,6 +88,10 @@ ROWS = {
         writes=True,
         new=("new.json",),
     ),
+    "up": Row(UP_RUNS, NO_FILE, "--data loop/N", writes=True, new=(".stella/run.json",)),
+    "down": Row("--data S", "--data none", "--data loop"),
+    "status": Row(UP_RUNS, "--data none", "--data loop"),
+    "doctor": Row("--data S", "-: it says of an absent folder what a start there would find", "--data loop"),
     "demo": Row(
         "-: tests/e2e/test_demo.py runs it", NO_FILE, "--dir loop/N", writes=True, new=("out/demo/summary.json",)
     ),
@@ -134,6 +139,8 @@ def material(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(top / "D", top / "D2")
     with as_process(top):
         assert run(["site", "import", "2.stella", "--dir", "D2"]) == 0
+    (top / "S").mkdir(mode=0o700)
+    (top / "S/lock").touch()
     (top / "loop").symlink_to("loop")
     (top / "broken").mkdir()
     for name in ("channel.json", "head.json", "state.json", "root.json"):

@@ -50,7 +50,10 @@ def leaf(operation: Operation[Any, Any]) -> Leaf:
 
 
 def perform(operation: Operation[Any, Any], values: Mapping[str, Any], flags: Flags) -> None:
-    """Run an operation, in this process or at a service, and print what it gave."""
+    """Run an operation, in this process or at a service, and print what it gave.
+
+    Raises click's Exit for a result that says no.
+    """
     from stella.cli import progress
 
     loaded = bootstrap.configure(operation.name, os.environ)
@@ -67,6 +70,8 @@ def perform(operation: Operation[Any, Any], values: Mapping[str, Any], flags: Fl
         server = flags.server if flags.server is not None or operation.local else loaded.settings.client.server
         result = _at(server, operation, request, context) if server else operation.run(context, request)
     render.result(operation, result, as_json=flags.json)
+    if code := operation.verdict(result):
+        raise click.exceptions.Exit(code)
 
 
 def _at(server: str, operation: Operation[Any, Any], request: msgspec.Struct, context: Context) -> msgspec.Struct:

@@ -26,16 +26,23 @@ def start_child(
     log: Path,
     stop: signal.Signals = signal.SIGTERM,
     env: Mapping[str, str] | None = None,
-    other_uid: bool = False,
+    not_root: Path | None = None,
+    folder: Path | None = None,
 ) -> subprocess.Popen[bytes]:
     """Start a program (absolute path first); its output is appended to `log`, and `stop` comes when this thread ends.
 
-    `other_uid` runs it as `nobody` of a user namespace; exit code `launch.NO_NAMESPACE` says that there is none.
+    It works in `folder`. `not_root` is the data of a program that refuses to be root: where this process is root, the
+    program becomes `nobody` as `launch` says; exit code `launch.NO_NAMESPACE` says that the machine has no way to.
     """
-    uid = str(launch.NOBODY) if other_uid else "-"
-    line = [sys.executable, "-I", "-S", LAUNCHER, str(os.getpid()), str(int(stop)), uid, *command]
+    own = str(not_root) if not_root is not None and os.geteuid() == 0 else "-"
+    line = [sys.executable, "-I", "-S", LAUNCHER, str(os.getpid()), str(int(stop)), own, *command]
     with log.open("ab") as output:
-        return subprocess.Popen(line, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=env)  # noqa: S603  # no shell
+        return subprocess.Popen(line, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=env, cwd=folder)  # noqa: S603  # no shell
+
+
+def try_namespace() -> subprocess.Popen[bytes]:
+    """A short process that ends with 0 when it gets a user namespace."""
+    return subprocess.Popen([sys.executable, "-I", "-S", LAUNCHER], stdin=subprocess.DEVNULL)  # noqa: S603  # no shell
 
 
 def stop_child(process: subprocess.Popen[bytes], number: signal.Signals, patience: float) -> int:

@@ -4,23 +4,34 @@ Rules:
 - The wheel's own `get_server()` is never used: as root it makes accounts and opens folders that are not its own.
 - It listens on a Unix socket in a folder of mode 0700 alone, and asks for a password (SCRAM) even there: in the user
   namespace of a server that root started, every other account looks like the one it runs as.
+- A data folder appears by one rename, so a kill of initdb leaves none.
 - Nothing outside its data and socket folders is changed.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
 import signal
+import socket
 import subprocess
 import time
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
 from stella.runtime.children import start_child, stop_child
+from stella.runtime.files import sync_directory
+from stella.runtime.processes import gone, peer, running_in
+from stella.runtime.supervise import Endpoints, Service, WillNotStart
 
 SUPERUSER = "stella_super"
+VERSION = "18"  # what PG_VERSION of a data folder must say
+PORT = 5432  # only a part of the socket's name
 PATIENCE = 60  # seconds that initdb or recovery may take
+ORPHAN_PATIENCE = 10.0  # seconds for the processes of a server that was killed to end by themselves
 FAST_SHUTDOWN = signal.SIGINT
 UNSAFE_AND_FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}  # databases of tests
 
@@ -32,9 +43,20 @@ class Postgres(NamedTuple):
     sockets: Path
     password: Path
 
-    def dsn(self, database: str = "postgres") -> str:
-        """Connection string of the superuser, without the password."""
-        return f"host={self.sockets} user={SUPERUSER} dbname={database}"
+    def dsn(self, database: str = "postgres", user: str = SUPERUSER) -> str:
+        """Connection string without the password."""
+        return f"host={quoted(str(self.sockets))} user={user} dbname={database}"
+
+    @property
+    def socket(self) -> Path:
+        return self.sockets / f".s.PGSQL.{PORT}"
+
+
+def quoted(value: str) -> str:
+    """A value of a connection string; plain words stay as they are."""
+    if value and all(char.isalnum() or char in "/._-" for char in value):
+        return value
+    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 def binaries() -> Path:
@@ -45,11 +67,11 @@ def binaries() -> Path:
     return Path(spec.origin).parent / "pginstall" / "bin"
 
 
-def make_cluster(server: Postgres, log: Path, *, durable: bool = True) -> None:
-    """Lay a data folder with initdb; raises CalledProcessError with initdb's exit code."""
+def cluster_command(server: Postgres, data: Path, *, durable: bool = True) -> list[str]:
+    """The initdb that lays a data folder."""
     command = [
         str(binaries() / "initdb"),
-        f"--pgdata={server.data}",
+        f"--pgdata={data}",
         f"--username={SUPERUSER}",
         f"--pwfile={server.password}",
         "--auth=scram-sha-256",
@@ -58,38 +80,98 @@ def make_cluster(server: Postgres, log: Path, *, durable: bool = True) -> None:
         "--locale-provider=builtin",
         "--locale=C.UTF-8",
         "--no-instructions",
-        *([] if durable else ["--no-sync"]),
     ]
-    code = start_child(command, log=log, env=_environment(), other_uid=os.geteuid() == 0).wait(PATIENCE)
+    return command if durable else [*command, "--no-sync"]
+
+
+def server_command(server: Postgres, *, durable: bool = True, **settings: str) -> list[str]:
+    """The server itself; `settings` are those of postgresql.conf."""
+    folder = '"' + str(server.sockets).replace('"', '""') + '"'  # the setting is a list
+    wanted = {"listen_addresses": "", "unix_socket_directories": folder, "unix_socket_permissions": "0700"}
+    wanted |= {"port": str(PORT)} | ({} if durable else UNSAFE_AND_FAST) | settings
+    options = [word for name, value in wanted.items() for word in ("-c", f"{name}={value}")]
+    return [str(binaries() / "postgres"), "-D", str(server.data), *options]
+
+
+def service(server: Postgres, log: Path, settle: Callable[[Postgres], Endpoints]) -> Service:
+    """The server as a child of a supervisor; `settle` makes what must be in it and gives its endpoints."""
+    fresh = server.data.with_name(f"{server.data.name}.new")
+
+    def prepare() -> list[str] | None:
+        clear(server)
+        if server.data.exists():
+            return None
+        shutil.rmtree(fresh, ignore_errors=True)  # what a killed initdb left
+        return cluster_command(server, fresh)
+
+    def prepared() -> None:
+        fresh.rename(server.data)
+        sync_directory(server.data.parent)
+
+    def ready(pid: int) -> Endpoints | None:
+        import psycopg  # noqa: PLC0415  # loads while the server starts, and only in a supervisor
+
+        if not says_ready(server, pid):
+            return None
+        if not listens(server, pid):
+            raise WillNotStart(f"{server.socket} belongs to another process")
+        try:
+            return settle(server)
+        except psycopg.Error as problem:
+            raise WillNotStart(" ".join(str(problem).split())) from None
+
+    return Service(
+        "postgres",
+        log,
+        server.data.parent,
+        lambda _: server_command(server),
+        ready,
+        prepare=prepare,
+        prepared=prepared,
+        stop=FAST_SHUTDOWN,
+        stop_patience=PATIENCE,
+        env=environment(),
+        not_root=server.data,
+    )
+
+
+def clear(server: Postgres) -> None:
+    """End what is left of a server that was killed, and forget its id, which may be another process's by now."""
+    for process in gone(running_in(server.data, [binaries() / "postgres"]), ORPHAN_PATIENCE):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process.pid, signal.SIGKILL)
+    (server.data / "postmaster.pid").unlink(missing_ok=True)
+
+
+def make_cluster(server: Postgres, log: Path, *, durable: bool = True) -> None:
+    """Lay a data folder with initdb; raises CalledProcessError with initdb's exit code."""
+    command = cluster_command(server, server.data, durable=durable)
+    process = start_child(command, log=log, env=environment(), not_root=server.data)
+    code = process.wait(PATIENCE)
     if code:
         raise subprocess.CalledProcessError(code, command)
 
 
 def start(server: Postgres, log: Path, *, durable: bool = True, **settings: str) -> subprocess.Popen[bytes]:
     """Start the server; it may still refuse connections when this returns (see `wait`)."""
-    wanted = {"listen_addresses": "", "unix_socket_directories": str(server.sockets), "unix_socket_permissions": "0700"}
-    wanted |= ({} if durable else UNSAFE_AND_FAST) | settings
-    options = [word for name, value in wanted.items() for word in ("-c", f"{name}={value}")]
-    command = [str(binaries() / "postgres"), "-D", str(server.data), *options]
-    return start_child(command, log=log, stop=FAST_SHUTDOWN, env=_environment(), other_uid=os.geteuid() == 0)
+    command = server_command(server, durable=durable, **settings)
+    return start_child(command, log=log, stop=FAST_SHUTDOWN, env=environment(), not_root=server.data)
 
 
 def wait(server: Postgres, process: subprocess.Popen[bytes], patience: float = PATIENCE) -> None:
-    """Wait until the server answers; raises ChildProcessError when it ends, TimeoutError when it takes too long.
-
-    The last line of `postmaster.pid` says `ready`, and its first line is the process that said so.
-    """
+    """Wait until the server answers; raises ChildProcessError when it ends, TimeoutError when it takes too long."""
     end = time.monotonic() + patience
     while time.monotonic() < end:
         if process.poll() is not None:
             raise ChildProcessError(process.returncode)
-        if _ready(server, process.pid):
+        if says_ready(server, process.pid):
             return
         time.sleep(0.01)
     raise TimeoutError(str(server.data))
 
 
-def _ready(server: Postgres, pid: int) -> bool:
+def says_ready(server: Postgres, pid: int) -> bool:
+    """Whether `postmaster.pid` says `ready` in its last line, and in its first that this process said so."""
     try:
         lines = (server.data / "postmaster.pid").read_text().splitlines()
     except OSError:
@@ -97,11 +179,21 @@ def _ready(server: Postgres, pid: int) -> bool:
     return len(lines) > 7 and lines[0] == str(pid) and lines[7].strip() == "ready"  # noqa: PLR2004  # PostgreSQL's format
 
 
+def listens(server: Postgres, pid: int) -> bool:
+    """Whether this very process made the socket that clients connect to."""
+    try:
+        with socket.socket(socket.AF_UNIX) as line:
+            line.connect(str(server.socket))
+            return peer(line) == pid
+    except OSError:
+        return False
+
+
 def stop(process: subprocess.Popen[bytes]) -> int:
     """Fast shutdown; the exit code."""
     return stop_child(process, FAST_SHUTDOWN, PATIENCE)
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """Nothing of the caller's: variables such as PGDATA or LC_ALL would change what is laid."""
     return {"PATH": "/usr/bin:/bin", "TZ": "UTC", "LC_ALL": "C"}

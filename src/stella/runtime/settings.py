@@ -110,6 +110,17 @@ class ClientSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     token: Annotated[str, setting("Token to show to the service.", secret=True)] = "env:STELLA_TOKEN"
 
 
+class StackSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The embedded stack: the servers that `stella up` runs."""
+
+    data: Annotated[str, setting("Folder of the stack.")] = ".stella"
+    profile: Annotated[str, setting("What runs: `core`, or `full` with Valkey and SeaweedFS.")] = "core"
+    postgres_dsn: Annotated[str, setting("PostgreSQL to use instead of an embedded one, without a password.")] = ""
+    nats_url: Annotated[str, setting("NATS to use instead of an embedded one.")] = ""
+    nats_port: Annotated[int, setting("Port of the embedded NATS on loopback; 0 is any free one.")] = 0
+    s3_port: Annotated[int, setting("Port of the embedded S3 store on loopback; 0 is any free one.")] = 0
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole tree; each section is a table of `stella.toml`."""
 
@@ -120,3 +131,4 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     budget: BudgetSettings = BudgetSettings()
     database: DatabaseSettings = DatabaseSettings()
     client: ClientSettings = ClientSettings()
+    stack: StackSettings = StackSettings()

@@ -1,0 +1,1 @@
+"""The embedded stack: servers of our own under one supervisor."""

@@ -1,0 +1,85 @@
+"""Decisions about a stack, pure: what is wanted, what the whole is, when it is fit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from stella.kernel.canonical import dump
+from stella.kernel.digest import sha256
+from stella.runtime.run_file import ChildRecord, Run, StackState
+from stella.runtime.settings import StackSettings
+from stella.stack.errors import PasswordInAddress
+from stella.stack.model import Plan, StartStack
+
+SHORT = 12  # hex characters of a digest that tell two configurations apart
+
+
+def plan_of(want: StartStack, settings: StackSettings) -> Plan:
+    """What is asked for; raises PasswordInAddress."""
+    for what, address in (("PostgreSQL", want.postgres_dsn), ("NATS", want.nats_url)):
+        if holds_password(address):
+            raise PasswordInAddress(what=what)
+    return Plan(want.profile, want.postgres_dsn, want.nats_url, settings.nats_port, settings.s3_port)
+
+
+def plan_of_settings(settings: StackSettings) -> Plan:
+    """What the settings ask for, without any flag."""
+    names = {name: getattr(settings, name) for name in Plan.__struct_fields__}
+    return msgspec.convert(names, Plan)
+
+
+def holds_password(address: str) -> bool:
+    """Whether an address or a connection string has a password in it."""
+    words = address.replace(" =", "=").replace("= ", "=").split()
+    account = address.partition("://")[2].partition("/")[0].rpartition("@")[0]
+    return (
+        ":" in account or any(word.startswith(("password=", "PASSWORD=")) for word in words) or "?password" in address
+    )
+
+
+def digest(plan: Plan) -> str:
+    """Digest of a configuration; two stacks with the same one do the same."""
+    return sha256(dump(msgspec.to_builtins(plan)))[:SHORT]
+
+
+def difference(found: Mapping[str, str | int], wanted: Plan) -> str:
+    """In what a running stack differs from what is asked for."""
+    asked = msgspec.to_builtins(wanted)
+    words = [
+        f"{name} is {found.get(name) or 'not set'}, asked for {value or 'none'}"
+        for name, value in asked.items()
+        if found.get(name) != value
+    ]
+    return "; ".join(words)
+
+
+def state_of(children: Sequence[ChildRecord], *, stopping: bool) -> tuple[StackState, str]:
+    """The state of the whole, and why it is not better."""
+    failed = [f"{child.name} {child.reason}" for child in children if child.state == "failed"]
+    if stopping:
+        return StackState.STOPPING, "; ".join(failed)
+    if failed:
+        return StackState.FAILED, "; ".join(failed)
+    if all(child.state == "ready" for child in children):
+        return StackState.READY, ""
+    return StackState.STARTING, "; ".join(f"{child.name} {child.reason}" for child in children if child.reason)
+
+
+def is_settled(run: Run) -> bool:
+    """Whether waiting longer would change nothing."""
+    if run.state is StackState.FAILED:
+        return all(child.state in {"ready", "failed", "stopped"} for child in run.children)
+    return run.state in {StackState.READY, StackState.STOPPED}
+
+
+def why_not_running(run: Run | None) -> str:
+    """What the last report says about a stack whose lock nobody holds."""
+    if run is None:
+        return "it was never started"
+    if run.state is StackState.STOPPED:
+        return "it was stopped"
+    if run.state is StackState.FAILED:
+        return f"it failed, {run.reason}"
+    return "its supervisor was killed"

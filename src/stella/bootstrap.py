@@ -30,6 +30,7 @@ class Noun(NamedTuple):
 NOUNS: dict[str, Noun] = {
     "mirror": Noun("stella.mirror.operations", "Cut, sign and verify bundles on the connected side."),
     "site": Noun("stella.site.operations", "Import, run and roll back bundles on the sealed side."),
+    "serve": Noun("stella.http.operations", "Serve every operation over HTTP."),
     "demo": Noun("stella.demo.operations", "Run the main job from end to end on this machine."),
     "config": Noun("stella.about.operations", "Show the settings and where each value comes from."),
     "explain": Noun("stella.about.operations", "Explain an error code."),

@@ -5,7 +5,9 @@ Rules:
 - A field says in its annotation what people and machines need: help, position, and whether it names something on this
   machine (`file_in`, `file_out`, `folder`), so that the command line takes a path where a service takes an upload or a
   resource.
-- An operation has a route, a scope and an example; without them it does not import.
+- An operation has a route, a scope and an example; without them it does not import. A name in braces in a route is a
+  request field that is required. A route that begins with `LOCAL` is none: the operation acts on the machine of whoever
+  types it, and a service does not offer it.
 - Registering is cheap: `operations.py` of a slice imports its model and views only and loads the service when it runs.
 """
 
@@ -27,13 +29,29 @@ Request = TypeVar("Request", bound=msgspec.Struct)
 Result = TypeVar("Result", bound=msgspec.Struct)
 
 _NAME = re.compile(r"[a-z][a-z-]*(\.[a-z][a-z-]*)?\Z")
-_ROUTE = re.compile(r"(GET|POST|PUT|PATCH|DELETE) /v1(/[a-z0-9{}_.-]+)+\Z")
+_ROUTE = re.compile(r"((GET|POST|PUT|PATCH|DELETE) /v1|LOCAL )(/[a-z0-9{}_.-]+)+\Z")
 _SCOPE = re.compile(r"[a-z]+:[a-z]+\Z")
 
 
 @dataclass(frozen=True)
+class Principal:
+    """Who asks, and what for: a name and the scopes it has; the scope `*` stands for all."""
+
+    name: str
+    scopes: frozenset[str]
+
+    def may(self, scope: str) -> bool:
+        """Whether an operation of that scope is open to it."""
+        return scope in self.scopes or EVERY_SCOPE in self.scopes
+
+
+EVERY_SCOPE = "*"
+LOCAL = Principal("local", frozenset({EVERY_SCOPE}))  # the operating system has decided what its account may do
+
+
+@dataclass(frozen=True)
 class Context:
-    """What an operation may use of the world. Principals and tenants will join here; today the actor is a name."""
+    """What an operation may use of the world, and for whom. `actor` is the name that a history keeps."""
 
     clock: Clock
     entropy: Entropy
@@ -43,6 +61,7 @@ class Context:
     actor: str
     sealed: bool = False
     origins: Mapping[str, str] = field(default_factory=dict)  # where each setting came from, by `section.name`
+    principal: Principal = LOCAL
 
 
 @dataclass(frozen=True)
@@ -88,7 +107,14 @@ class Operation(Generic[Request, Result]):
     example: str
     idempotent: bool
     long: bool
+    creates: bool = False
+    quick: bool = False
     raises: tuple[str, ...] = field(default=())
+
+    @property
+    def local(self) -> bool:
+        """Whether it is for the machine of whoever types it alone, and has no route."""
+        return self.method == "LOCAL"
 
     @property
     def noun(self) -> str:
@@ -108,7 +134,7 @@ class Operation(Generic[Request, Result]):
 _TABLE: dict[str, Operation[Any, Any]] = {}
 
 
-def operation(
+def operation(  # noqa: PLR0913  # each says one thing about a row
     name: str,
     route: str,
     *,
@@ -117,8 +143,13 @@ def operation(
     example: str,
     idempotent: bool = False,
     long: bool = False,
+    creates: bool = False,
+    quick: bool = False,
 ) -> Callable[[Callable[[Context, Request], Result]], Callable[[Context, Request], Result]]:
-    """Enter a function into the table. `long` marks work that reports progress and runs as a job behind a service.
+    """Enter a function into the table.
+
+    `long` marks work that reports progress and runs as a job behind a service, `creates` one whose answer there is 201,
+    `quick` one that computes for less than a millisecond and waits for nothing, so that it needs no thread there.
 
     Raises ValueError at import for a name, route or scope of the wrong form, a missing docstring, or a name taken
     twice.
@@ -159,6 +190,8 @@ def operation(
             example,
             idempotent,
             long,
+            creates,
+            quick,
         )
         return function
 

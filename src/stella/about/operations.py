@@ -9,10 +9,11 @@ from stella.operations import Context, operation
 
 @operation(
     "explain",
-    "GET /v1/errors/{code}",
+    "GET /v1/errors",
     scope="about:read",
     view=views.explained,
     example="stella explain CONF-001\nstella explain   # every code",
+    quick=True,
 )
 def explain(ctx: Context, want: Explain) -> Explained:
     """Explain an error code.
@@ -31,6 +32,7 @@ def explain(ctx: Context, want: Explain) -> Explained:
     scope="about:read",
     view=views.configured,
     example="stella config show --origin",
+    quick=True,
 )
 def config_show(ctx: Context, want: ShowConfig) -> ConfigShown:
     """Show every setting and its value.
@@ -49,6 +51,7 @@ def config_show(ctx: Context, want: ShowConfig) -> ConfigShown:
     scope="about:read",
     view=views.version,
     example="stella version --json",
+    quick=True,
 )
 def version(ctx: Context, want: AskVersion) -> VersionShown:
     """Show the version of Stella and of what it runs on."""

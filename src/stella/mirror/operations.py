@@ -30,6 +30,7 @@ from stella.operations import Context, operation
     scope="mirror:admin",
     view=views.laid,
     example="stella mirror init --dir M --channel stable\nstella mirror init --dir M --signers 3 --threshold 2",
+    creates=True,
 )
 def init(ctx: Context, want: InitChannel) -> ChannelLaid:
     """Lay a channel: keys, signer policy, and a trust folder for its sites.
@@ -88,7 +89,7 @@ def verify(ctx: Context, want: VerifyBundle) -> BundleVerified:
 
 @operation(
     "mirror.show",
-    "GET /v1/mirror/bundles/{bundle}",
+    "POST /v1/mirror/inspections",
     scope="mirror:read",
     view=views.shown,
     example=(
@@ -118,7 +119,7 @@ def diff(ctx: Context, want: DiffBundles) -> BundlesDiffed:
 
 @operation(
     "mirror.status",
-    "GET /v1/mirror/channels/{channel}",
+    "GET /v1/mirror/channels/{dir}",
     scope="mirror:read",
     view=views.status,
     example="stella mirror status --dir M",

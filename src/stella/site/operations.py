@@ -29,6 +29,7 @@ from stella.site.model import (
     scope="site:admin",
     view=views.laid,
     example="stella site init --dir D --trust M/trust --name plant-7",
+    creates=True,
 )
 def init(ctx: Context, want: InitSite) -> SiteLaid:
     """Lay a site that trusts one channel.
@@ -96,7 +97,7 @@ def list_(ctx: Context, want: OfSite) -> SiteListed:
 
 @operation(
     "site.show",
-    "GET /v1/site/generations/{generation}",
+    "POST /v1/site/inspections",
     scope="site:read",
     view=views.shown,
     example="stella site show --dir D --files\nstella site show --dir D --path policies --out /srv/policies",
@@ -124,7 +125,7 @@ def rollback(ctx: Context, want: RollBack) -> RolledBack:
 
 @operation(
     "site.quarantine",
-    "GET /v1/site/quarantine",
+    "POST /v1/site/quarantine",
     scope="site:read",
     view=views.quarantine,
     example=(
@@ -145,6 +146,7 @@ def quarantine(ctx: Context, want: SeeQuarantine) -> QuarantineShown:
     scope="site:receipt",
     view=views.receipt,
     example="stella site receipt --dir D --out receipt.json",
+    creates=True,
 )
 def receipt(ctx: Context, want: MakeReceipt) -> ReceiptMade:
     """Sign what the site holds, for the way back to the vendor.

@@ -37,6 +37,7 @@ NOUNS: dict[str, Noun] = {
     "down": Noun("stella.stack.operations", "Stop what `up` started; the data stays."),
     "status": Noun("stella.stack.operations", "Show what runs."),
     "doctor": Noun("stella.stack.operations", "Check the stack and its machine, with a fix for each finding."),
+    "serve": Noun("stella.http.operations", "Serve every operation over HTTP."),
     "demo": Noun("stella.demo.operations", "Run the main job from end to end on this machine."),
     "migrate": Noun("stella.database.operations", "Look after the schemas of the database."),
     "config": Noun("stella.about.operations", "Show the settings and where each value comes from."),

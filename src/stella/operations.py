@@ -146,7 +146,7 @@ class Operation(Generic[Request, Result]):
 _TABLE: dict[str, Operation[Any, Any]] = {}
 
 
-def operation(
+def operation(  # noqa: PLR0913  # each says one thing about a row
     name: str,
     route: str,
     *,

@@ -121,6 +121,26 @@ class StackSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     s3_port: Annotated[int, setting("Port of the embedded S3 store on loopback; 0 is any free one.")] = 0
 
 
+class ServiceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The HTTP service."""
+
+    host: Annotated[str, setting("Address to listen on. Beyond loopback put a proxy with TLS in front.")] = "127.0.0.1"
+    port: Annotated[int, setting("Port to listen on; 0 means any free one.")] = 0
+    token: Annotated[
+        str, setting("Token of the administrator; absent means `secrets/admin-token` in the data folder.", secret=True)
+    ] = ""
+    drain: Annotated[str, setting("How long a stop waits for requests and jobs to end.", duration=True)] = "20s"
+    send_timeout: Annotated[str, setting("How long a client may take to send a request.", duration=True)] = "30s"
+    max_body_mib: Annotated[int, setting("Largest request body, in MiB; uploads have a limit of their own.")] = 1
+    max_upload_mib: Annotated[int, setting("Largest upload, in MiB.")] = 8192
+    max_jobs: Annotated[int, setting("Jobs that run at the same time.", minimum=1)] = 2
+    max_queued: Annotated[int, setting("Jobs that may wait; more are refused with 503.", minimum=1)] = 1000
+    keep_jobs: Annotated[str, setting("How long a job that has ended is kept.", duration=True)] = "30d"
+    bucket: Annotated[
+        str, setting("Prefix `s3://BUCKET/...` below which requests may name channels and sites; empty means none.")
+    ] = ""
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole tree; each section is a table of `stella.toml`."""
 
@@ -132,3 +152,4 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     database: DatabaseSettings = DatabaseSettings()
     client: ClientSettings = ClientSettings()
     stack: StackSettings = StackSettings()
+    service: ServiceSettings = ServiceSettings()

@@ -1,0 +1,143 @@
+"""The ASGI application: finds the route, knows who asks, runs the handler, tells the log.
+
+Rules:
+- There is no stack of middleware: this one function is all that stands between the server and a handler.
+- Every answer is one that the OpenAPI document lists; whatever fails becomes a problem with a code.
+- A client that has left is no failure and gets no answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import re
+import time
+from typing import Any
+
+from stella.http.auth import Tokens, allow, challenge
+from stella.http.errors import (
+    BodyTooLarge,
+    Draining,
+    Failed,
+    MethodRefused,
+    NotAuthenticated,
+    ScopeMissing,
+    TooSlow,
+    WrongMediaType,
+)
+from stella.http.exchange import Answer, Gone, Headers, Message, Receive, Request, Send
+from stella.http.jobs import trace_of
+from stella.http.logs import Log
+from stella.http.metrics import Metrics
+from stella.http.problem import MEDIA_TYPE, RETRY_AFTER, body_of, status_of
+from stella.http.routes import Routes
+from stella.kernel.errors import Exit, StellaError
+
+_TRACE = re.compile(r"00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}\Z")
+CLOSING = (BodyTooLarge, TooSlow, WrongMediaType)  # the rest of the body is not worth reading
+CLIENT_GONE = 499  # in the log; nobody gets it
+
+
+class App:
+    """One service as ASGI. `prefix` begins the ids of its requests."""
+
+    def __init__(self, routes: Routes, tokens: Tokens, log: Log, metrics: Metrics, prefix: str) -> None:
+        self._routes = routes
+        self._tokens = tokens
+        self._log = log
+        self._metrics = metrics
+        self._prefix = prefix
+        self._numbers = itertools.count(1)
+        self.answered = 0
+        self.draining = False
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        begin = time.perf_counter()
+        request = Request(f"{self._prefix}-{next(self._numbers):x}", scope, receive, send)
+        try:
+            answer = await self._answer(request)
+            status = await self._send(request, answer)
+        except Gone:
+            status = CLIENT_GONE
+        except asyncio.CancelledError:  # the time of a drain is over
+            status = await self._send(request, self._failure(request, Draining()))
+        seconds = time.perf_counter() - begin
+        self.answered += 1
+        self._metrics.request(request.operation, status, seconds)
+        self._log.request(
+            request.id,
+            request.operation,
+            request.method,
+            status,
+            1000 * seconds,
+            principal=request.principal.name,
+            trace=request.trace,
+        )
+
+    async def _answer(self, request: Request) -> Answer:
+        try:
+            traceparent = request.header(b"traceparent")
+            if traceparent and (match := _TRACE.match(traceparent)):
+                request.trace = match[1]
+            return await self._handled(request)
+        except StellaError as error:
+            return self._failure(request, error)
+        except (Gone, asyncio.CancelledError):
+            raise
+        except Exception as error:  # noqa: BLE001  # the last guard: a client gets a code, the log gets the place
+            self._log.event(
+                "failed", {"request": request.id, "operation": request.operation, "traceback": trace_of(error)}
+            )
+            return self._failure(request, Failed(problem=type(error).__name__, request=request.id))
+
+    async def _handled(self, request: Request) -> Answer:
+        try:
+            route, request.values = self._routes.find(request.method, request.scope["path"])
+        except StellaError:
+            request.operation = "unknown"
+            request.principal = self._tokens.principal(request.header(b"authorization"))
+            raise
+        request.operation = route.name
+        if route.scope:
+            request.principal = self._tokens.principal(request.header(b"authorization"))
+            allow(request.principal, route.scope)
+        return await route.handle(request)
+
+    def _failure(self, request: Request, error: StellaError) -> Answer:
+        headers: Headers = [(b"content-type", MEDIA_TYPE)]
+        if isinstance(error, NotAuthenticated | ScopeMissing):
+            headers.append((b"www-authenticate", challenge(error)))
+        elif isinstance(error, MethodRefused):
+            headers.append((b"allow", str(error.facts["allowed"]).encode()))
+        elif isinstance(error, CLOSING):
+            headers.append((b"connection", b"close"))
+        elif error.exit is Exit.TRANSIENT:
+            headers.append((b"retry-after", RETRY_AFTER))
+        return Answer(status_of(error), body_of(error, request.id), headers)
+
+    async def _send(self, request: Request, answer: Answer) -> int:
+        """Send an answer; the status that was really sent."""
+        if answer.stream is not None:
+            return await self._stream(request, answer)
+        body = b"" if request.method == "HEAD" else answer.body
+        headers = answer.headers
+        headers.append((b"x-request-id", request.id.encode()))
+        if answer.status not in {204, 304}:
+            headers.append((b"content-length", b"%d" % len(answer.body)))
+        await request.send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        await request.send({"type": "http.response.body", "body": body})
+        return answer.status
+
+    async def _stream(self, request: Request, answer: Answer) -> int:
+        status = [answer.status]
+
+        async def send(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                status[0] = message["status"]
+                message["headers"] = [*message["headers"], (b"x-request-id", request.id.encode())]
+            await request.send(message)
+
+        stream: Any = answer.stream
+        await stream(send)
+        return status[0]

@@ -1,0 +1,111 @@
+"""Puts a service together: store, runner, resources, routes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+from collections.abc import AsyncIterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from stella.http.app import App
+from stella.http.auth import Tokens
+from stella.http.cursors import Cursors
+from stella.http.errors import DatabaseAway
+from stella.http.files import Files
+from stella.http.handlers import Handlers, Limits
+from stella.http.idempotency import KEEP
+from stella.http.jobs import Runner
+from stella.http.logs import Log
+from stella.http.metrics import Metrics
+from stella.http.places import Places
+from stella.http.resources import Jobs
+from stella.http.routes import Routes
+from stella.http.status import Status
+from stella.http.store import Store
+from stella.http.transfers import Transfers
+from stella.http.uploads import Uploads
+from stella.kernel.instant import parse_duration
+from stella.operations import Context, Operation
+
+MIB = 1024 * 1024
+SWEEP = 3600  # seconds between removals of what is old
+
+
+class Service(NamedTuple):
+    """A service without its socket."""
+
+    app: App
+    runner: Runner
+    uploads: Uploads
+    store: Store
+    handlers: Handlers
+    log: Log
+    context: Context
+
+    def stop(self) -> None:
+        """Begin to stop: no job starts, streams end, readiness is gone."""
+        self.runner.start_no_more()
+
+    @contextlib.asynccontextmanager
+    async def working(self) -> AsyncIterator[None]:
+        """Run jobs and remove what is old for the length of the block; then put back the jobs that run."""
+        settings = self.context.settings.service
+        await asyncio.to_thread(self.store.interrupt_answers)
+        tasks = [asyncio.create_task(self.runner.run()), asyncio.create_task(self._sweep())]
+        try:
+            yield
+        finally:
+            self.handlers.close()
+            await self.runner.stop(parse_duration(settings.drain))
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _sweep(self) -> None:
+        keep = parse_duration(self.context.settings.service.keep_jobs)
+        while True:
+            now = self.context.clock.read().wall
+            try:
+                await asyncio.to_thread(self.store.forget, now - keep, now - KEEP)
+                await asyncio.to_thread(self.uploads.sweep)
+            except DatabaseAway as error:
+                self.log.event("database_away", {"problem": error.message})
+            await asyncio.sleep(SWEEP)
+
+
+def assemble(
+    ctx: Context,
+    operations: Sequence[Operation[Any, Any]],
+    store: Store,
+    token: bytes,
+    work: Path,
+    parts: Path,
+    log: Log,
+) -> Service:
+    """A service over these operations; the local ones among them are left out."""
+    settings = ctx.settings.service
+    offered = [operation for operation in operations if not operation.local]
+    metrics, cursors = Metrics(), Cursors(token)
+    places = Places(work, settings.bucket)
+
+    def now() -> int:
+        return ctx.clock.read().wall
+
+    def report(kind: str, facts: Mapping[str, Any]) -> None:
+        log.event(kind, facts)
+        if kind == "job":
+            metrics.job(str(facts["event"]))
+
+    table = {operation.name: operation for operation in offered}
+    runner = Runner(store, table, dataclasses.replace(ctx), settings.max_jobs, report)
+    limits = Limits(settings.max_body_mib * MIB, parse_duration(settings.send_timeout), settings.max_queued)
+    jobs = Jobs(store, runner, cursors, now)
+    handlers = Handlers(ctx, places, store, runner, jobs, limits)
+    uploads = Uploads(store, parts, work, settings.max_upload_mib * MIB, now)
+    transfers = Transfers(store, uploads, Files(places, cursors), metrics, limits, now, ctx.entropy)
+    status = Status(store, metrics, offered, lambda: runner.stopping)
+    routes = [*status.routes(), *jobs.routes(), *transfers.routes(), *map(handlers.route, offered)]
+    app = App(Routes(routes), Tokens(token), log, metrics, ctx.entropy(4).hex())
+    return Service(app, runner, uploads, store, handlers, log, ctx)

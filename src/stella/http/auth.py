@@ -1,0 +1,79 @@
+"""Who may ask: bearer tokens (RFC 6750) and the scope of each operation.
+
+Rules:
+- Tokens are compared by digest and in constant time, and kept as digests; none is ever in a log or an answer.
+- A token file of which others may read is refused at the start.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+from stella.http.errors import NotAuthenticated, ScopeMissing, TokenExposed
+from stella.operations import EVERY_SCOPE, Principal
+from stella.runtime.config import read_secret
+from stella.runtime.files import DiskFolder, reading
+from stella.runtime.ports import Entropy
+
+ADMIN = Principal("admin", frozenset({EVERY_SCOPE}))
+TOKEN_BYTES = 32
+REALM = b'Bearer realm="stella"'
+
+
+class Tokens:
+    """The principals by their tokens: today the administrator alone."""
+
+    def __init__(self, admin: bytes) -> None:
+        self._admin = hashlib.sha256(admin).digest()
+
+    def principal(self, header: str) -> Principal:
+        """Whom an Authorization header stands for; raises NotAuthenticated."""
+        scheme, _, token = header.partition(" ")
+        if scheme.lower() != "bearer":
+            raise NotAuthenticated(problem="A bearer token is needed")
+        found = hashlib.sha256(token.strip().encode("latin-1", "replace")).digest()
+        if not hmac.compare_digest(found, self._admin):
+            raise NotAuthenticated(problem="The bearer token is not valid")
+        return ADMIN
+
+
+def allow(principal: Principal, scope: str) -> None:
+    """Raise ScopeMissing unless the principal has the scope."""
+    if not principal.may(scope):
+        raise ScopeMissing(principal=principal.name, scope=scope)
+
+
+def challenge(error: NotAuthenticated | ScopeMissing) -> bytes:
+    """The WWW-Authenticate header of a refusal (RFC 6750, section 3)."""
+    if isinstance(error, ScopeMissing):
+        return REALM + f', error="insufficient_scope", scope="{error.facts["scope"]}"'.encode()
+    return REALM if "needed" in str(error.facts["problem"]) else REALM + b', error="invalid_token"'
+
+
+def admin_token(reference: str, data: Path, entropy: Entropy) -> bytes:
+    """The administrator's token: behind the reference, or in the data folder, where it is made when there is none.
+
+    Raises TokenExposed, SecretMissing or SecretUnreadable.
+    """
+    if not reference:
+        path = data / "secrets" / "admin-token"
+        if not path.exists():
+            token = entropy(TOKEN_BYTES).hex().encode()
+            DiskFolder(data).write("secrets/admin-token", token + b"\n", private=True)
+        reference = f"file:{path}"
+    return _checked(reference)(reference, os.environ)
+
+
+def _checked(reference: str) -> Callable[[str, os._Environ[str]], bytes]:
+    if reference.startswith("file:"):
+        path = Path(reference.removeprefix("file:"))
+        with reading(path):
+            mode = stat.S_IMODE(path.stat().st_mode)
+        if mode & 0o077:
+            raise TokenExposed(path=path, mode=f"{mode:04o}")
+    return read_secret

@@ -1,0 +1,170 @@
+"""A request as handlers see it, and an answer as they give it.
+
+Rules:
+- A body is read only when a handler asks for it, and never beyond its limit; reading has a time limit as a whole.
+- An answer is whole in memory, or a stream that its handler writes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from typing import Any
+
+import msgspec
+
+from stella.http.errors import BodyTooLarge, TooSlow, WrongMediaType
+from stella.kernel.digest import sha256
+from stella.operations import Principal
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Headers = list[tuple[bytes, bytes]]
+
+JSON = b"application/json"
+PIECE_TIMEOUT = 30  # seconds between two pieces of an upload
+
+
+class Gone(Exception):
+    """The client has left."""
+
+
+class Request:
+    """One request. `values` are those of the path's parameters."""
+
+    __slots__ = ("id", "operation", "principal", "receive", "scope", "send", "trace", "values")
+
+    def __init__(self, request_id: str, scope: Message, receive: Receive, send: Send) -> None:
+        self.id = request_id
+        self.scope = scope
+        self.receive = receive
+        self.send = send
+        self.values: tuple[str, ...] = ()
+        self.principal: Principal = NOBODY
+        self.trace = ""
+        self.operation = ""
+
+    def header(self, name: bytes) -> str:
+        """A header by its lower-case name; empty when absent, the first when there are several."""
+        for key, value in self.scope["headers"]:
+            if key == name:
+                return bytes(value).decode("latin-1")
+        return ""
+
+    @property
+    def method(self) -> str:
+        return str(self.scope["method"])
+
+    @property
+    def query(self) -> str:
+        return bytes(self.scope["query_string"]).decode("latin-1")
+
+    async def body(self, limit: int, seconds: float) -> bytes:
+        """The whole body. Raises BodyTooLarge, TooSlow or Gone."""
+        self.announced(limit, "service.max_body_mib")
+        message = await self._next(seconds)
+        if not message.get("more_body"):
+            data: bytes = message["body"]
+            if len(data) > limit:
+                raise BodyTooLarge(limit=limit, setting="service.max_body_mib")
+            return data
+        pieces = bytearray(message["body"])
+        loop = asyncio.get_running_loop()
+        end = loop.time() + seconds
+        while message.get("more_body"):
+            if len(pieces) > limit:
+                raise BodyTooLarge(limit=limit, setting="service.max_body_mib")
+            message = await self._next(end - loop.time(), seconds)
+            pieces += message["body"]
+        if len(pieces) > limit:
+            raise BodyTooLarge(limit=limit, setting="service.max_body_mib")
+        return bytes(pieces)
+
+    async def json(self, limit: int, seconds: float) -> bytes:
+        """The body of a request that must be JSON; also raises WrongMediaType."""
+        body = await self.body(limit, seconds)
+        found = self.header(b"content-type").partition(";")[0].strip().lower()
+        if found != "application/json" and (body or found):
+            raise WrongMediaType(found=found or "of no type", expected="application/json")
+        return body or b"{}"
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """The body as it comes. Raises TooSlow when nothing comes for long, Gone when the client has left."""
+        more = True
+        while more:
+            message = await self._next(PIECE_TIMEOUT)
+            more = bool(message.get("more_body"))
+            if message["body"]:
+                yield message["body"]
+
+    def announced(self, limit: int, setting: str) -> int | None:
+        """The Content-Length, if any; raises BodyTooLarge."""
+        text = self.header(b"content-length")
+        if not text.isdecimal():
+            return None
+        if int(text) > limit:
+            raise BodyTooLarge(limit=limit, setting=setting)
+        return int(text)
+
+    async def gone(self) -> None:
+        """Return when the client has left."""
+        while (await self.receive())["type"] != "http.disconnect":
+            pass
+
+    async def _next(self, seconds: float, told: float | None = None) -> Message:
+        try:
+            async with asyncio.timeout(max(seconds, 0)):
+                message = await self.receive()
+        except TimeoutError:
+            raise TooSlow(limit=told or seconds) from None
+        if message["type"] == "http.disconnect":
+            raise Gone
+        return message
+
+
+class Answer:
+    """What is sent back. With `stream` the handler sends everything itself through that coroutine."""
+
+    __slots__ = ("body", "headers", "status", "stream")
+
+    def __init__(
+        self,
+        status: int,
+        body: bytes = b"",
+        headers: Headers | None = None,
+        *,
+        stream: Callable[[Send], Awaitable[None]] | None = None,
+    ) -> None:
+        self.status = status
+        self.body = body
+        self.headers = headers if headers is not None else []
+        self.stream = stream
+
+
+def answer(value: msgspec.Struct, status: int = 200, headers: Headers | None = None) -> Answer:
+    """A struct as JSON; a file name that is not UTF-8 is written with its escapes, as the command line does."""
+    return Answer(status, encode(value), [(b"content-type", JSON), *(headers or ())])
+
+
+def tagged(request: Request, found: Answer) -> Answer:
+    """The answer with an ETag of its body; 304 without one when the client has it."""
+    etag = f'"{sha256(found.body)}"'.encode()
+    known = {tag.strip().removeprefix("W/") for tag in request.header(b"if-none-match").split(",")}
+    if etag.decode() in known:
+        return Answer(304, b"", [(b"etag", etag)])
+    found.headers.append((b"etag", etag))
+    return found
+
+
+def encode(value: Any) -> bytes:
+    """JSON of a value."""
+    try:
+        return msgspec.json.encode(value)
+    except UnicodeEncodeError:
+        import json  # noqa: PLC0415  # rare
+
+        return json.dumps(msgspec.to_builtins(value), ensure_ascii=False).encode("utf-8", "backslashreplace")
+
+
+NOBODY = Principal("", frozenset())

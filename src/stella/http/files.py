@@ -1,0 +1,111 @@
+"""Files of the service's folder, to read.
+
+Rules:
+- What others may not read on this machine, such as keys, is not sent. Links are not followed.
+- The ETag of a file is the digest of its bytes; it is computed once and kept as long as the file looks the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections import OrderedDict
+from pathlib import Path
+
+from starlette.responses import FileResponse
+
+from stella.http.cursors import Cursors
+from stella.http.errors import PrivateFile, RangeRefused
+from stella.http.exchange import Answer, Request, answer
+from stella.http.model import FolderEntry, FolderShown, ListFolder
+from stella.http.places import Places
+from stella.runtime.errors import ObjectMissing
+from stella.runtime.files import reading
+
+KEPT_DIGESTS = 4096  # files whose digest is remembered, some 200 bytes each
+OTHERS_READ = 0o044
+MAX_RANGES = 1  # a client that wants several pieces asks several times
+
+
+class Files:
+    """Sends files and lists folders."""
+
+    def __init__(self, places: Places, cursors: Cursors) -> None:
+        self._places = places
+        self._cursors = cursors
+        self._digests: OrderedDict[tuple[int, int, int, int], str] = OrderedDict()
+
+    def look(self, text: str, want: ListFolder) -> Answer | tuple[Path, os.stat_result, str]:
+        """A folder's listing, or the path, state and digest of a file.
+
+        Raises UnsafePlace, ObjectMissing, PrivateFile or Unreadable.
+        """
+        path = self._places.inside(text)
+        with reading(Path(text)):
+            found = path.lstat()
+        if stat.S_ISDIR(found.st_mode):
+            return self._folder(text.rstrip("/"), path, want)
+        if not stat.S_ISREG(found.st_mode):
+            raise ObjectMissing(path=text)
+        if not found.st_mode & OTHERS_READ:
+            raise PrivateFile(path=text)
+        return path, found, self._digest(path, found)
+
+    def _folder(self, text: str, path: Path, want: ListFolder) -> Answer:
+        query = f"files {text}"
+        after = self._cursors.read(query, want.cursor) if want.cursor else ""
+        rows: list[FolderEntry] = []
+        with reading(Path(text)), os.scandir(path) as found:
+            for entry in sorted(found, key=lambda entry: entry.name):
+                state = entry.stat(follow_symlinks=False)
+                if entry.name <= after or not entry.name.isprintable():
+                    continue
+                if stat.S_ISDIR(state.st_mode):
+                    rows.append(FolderEntry(entry.name, "folder", None))
+                elif stat.S_ISREG(state.st_mode):
+                    rows.append(FolderEntry(entry.name, "file", state.st_size))
+                if len(rows) > want.limit:
+                    break
+        more = len(rows) > want.limit
+        following = self._cursors.make(query, rows[want.limit - 1].name) if more else None
+        return answer(FolderShown(path=text, entries=tuple(rows[: want.limit]), next=following))
+
+    def _digest(self, path: Path, found: os.stat_result) -> str:
+        key = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+        known = self._digests.get(key)
+        if known is None:
+            with path.open("rb", buffering=0) as file:
+                known = hashlib.file_digest(file, "sha256").hexdigest()
+            self._digests[key] = known
+            if len(self._digests) > KEPT_DIGESTS:
+                self._digests.popitem(last=False)
+        return known
+
+
+def send_file(request: Request, path: Path, found: os.stat_result, digest: str) -> Answer:
+    """The file or the range of it that was asked for; 304 when the client has it. Raises RangeRefused."""
+    etag = f'"{digest}"'
+    if etag in {tag.strip() for tag in request.header(b"if-none-match").split(",")}:
+        return Answer(304, b"", [(b"etag", etag.encode())])
+    headers = {"etag": etag, "x-content-type-options": "nosniff", "cache-control": "private, no-cache"}
+    wanted = request.header(b"range")
+    if wanted and not _satisfiable(wanted, found.st_size):
+        raise RangeRefused(range=ascii(wanted)[1:-1][:100], size=found.st_size)
+    response = FileResponse(path, headers=headers, media_type="application/octet-stream", stat_result=found)
+
+    async def stream(send: object) -> None:
+        await response(request.scope, request.receive, send)  # type: ignore[arg-type]  # ASGI's own form
+
+    return Answer(206 if wanted else 200, stream=stream)
+
+
+def _satisfiable(wanted: str, size: int) -> bool:
+    """Whether it is one range of bytes within the file (RFC 9110, section 14.1.2)."""
+    unit, _, spec = wanted.partition("=")
+    first, dash, last = spec.strip().partition("-")
+    if unit.strip() != "bytes" or not dash or "," in spec:
+        return False
+    if not first:
+        return last.isdecimal() and int(last) > 0 and size > 0
+    return first.isdecimal() and int(first) < size and (not last or (last.isdecimal() and int(last) >= int(first)))

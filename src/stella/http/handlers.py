@@ -1,0 +1,141 @@
+"""Operations as handlers: bind, run where it fits, answer.
+
+Rules:
+- A quick operation runs on the loop, any other in a thread, a long one as a job.
+- The number of operations that are worked on at once is bounded; one more is refused, not queued.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+import msgspec
+
+from stella.http import idempotency
+from stella.http.binding import Binder
+from stella.http.errors import Draining, Overloaded, TooManyJobs
+from stella.http.exchange import Answer, Request, answer
+from stella.http.jobs import Runner
+from stella.http.model import NewJob
+from stella.http.places import Places
+from stella.http.resources import Jobs
+from stella.http.routes import Handler, Route
+from stella.http.store import Store
+from stella.kernel.digest import sha256
+from stella.kernel.ids import RANDOM_BYTES, uuid7
+from stella.operations import Context, Operation
+
+THREADS = 16  # operations that run at once
+MAX_RUNNING = 64  # operations that run or wait for a thread; more would wait for seconds
+
+
+class Limits(NamedTuple):
+    """Bounds of a service, from its settings: bytes of a body, seconds to send it, jobs that wait."""
+
+    body: int
+    seconds: float
+    queued: int
+
+
+class Handlers:
+    """Makes the route of each operation."""
+
+    def __init__(
+        self, context: Context, places: Places, store: Store, runner: Runner, jobs: Jobs, limits: Limits
+    ) -> None:
+        self._context = context
+        self._places = places
+        self._store = store
+        self._runner = runner
+        self._jobs = jobs
+        self._limits = limits
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="operation")
+        self._running = 0
+
+    def route(self, operation: Operation[Any, Any]) -> Route:
+        """The route of an operation; a last parameter that names a place takes a path with slashes."""
+        binder = Binder(operation, self._context.settings)
+        make = self._long if operation.long else self._quick if operation.quick else self._threaded
+        return Route(operation.method, binder.path, operation.name, operation.scope, make(operation, binder))
+
+    def close(self) -> None:
+        """Take nothing more; what waits for a thread is dropped."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _body(self, request: Request, binder: Binder) -> bytes:
+        return b"" if binder.in_query else await request.json(self._limits.body, self._limits.seconds)
+
+    def _contextual(self, request: Request) -> Context:
+        return dataclasses.replace(self._context, actor=request.principal.name, principal=request.principal)
+
+    def _quick(self, operation: Operation[Any, Any], binder: Binder) -> Handler:
+        async def handle(request: Request) -> Answer:
+            body = await self._body(request, binder)
+            want = binder.bind(request.values, request.query, body, self._places)
+            return answer(operation.run(self._contextual(request), want), 201 if operation.creates else 200)
+
+        return handle
+
+    def _threaded(self, operation: Operation[Any, Any], binder: Binder) -> Handler:
+        status = 201 if operation.creates else 200
+
+        async def handle(request: Request) -> Answer:
+            body = await self._body(request, binder)
+            want = binder.bind(request.values, request.query, body, self._places)
+
+            async def work() -> Answer:
+                return answer(await self._in_thread(operation, self._contextual(request), want), status)
+
+            if operation.method != "POST":
+                return await work()
+            repeatable = operation.idempotent
+            return await idempotency.once(self._store, request, body, self._now, work, repeatable=repeatable)
+
+        return handle
+
+    async def _in_thread(self, operation: Operation[Any, Any], context: Context, want: Any) -> Any:
+        if self._running >= MAX_RUNNING:
+            raise Overloaded(running=self._running, limit=MAX_RUNNING)
+        self._running += 1
+        try:
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._threads, operation.run, context, want)
+        finally:
+            self._running -= 1
+
+    def _long(self, operation: Operation[Any, Any], binder: Binder) -> Handler:
+        async def handle(request: Request) -> Answer:
+            body = await self._body(request, binder)
+            want = binder.bind(request.values, request.query, body, self._places)
+            if self._runner.stopping:
+                raise Draining
+            now = self._now()
+            key = idempotency.key_of(request) or None
+            new = NewJob(
+                id=uuid7(now, self._context.entropy(RANDOM_BYTES)),
+                operation=operation.name,
+                request=msgspec.json.encode(want),
+                folder=str(getattr(want, "dir", "")),
+                principal=request.principal.name,
+                trace=request.trace,
+                created=now,
+                key=key,
+                digest=sha256(body),
+            )
+            job = await asyncio.to_thread(self._store.submit, new, self._limits.queued)
+            if job is None:
+                raise TooManyJobs(queued=self._limits.queued, limit=self._limits.queued)
+            headers = [(b"location", f"/v1/jobs/{job.id}".encode())]
+            if job.id != new.id:
+                idempotency.same(key or "", job.digest, new.digest)
+                headers.append(idempotency.REPLAYED)
+            self._runner.wake()
+            return answer(self._jobs.shown(job), 202, headers)
+
+        return handle
+
+    def _now(self) -> int:
+        return self._context.clock.read().wall

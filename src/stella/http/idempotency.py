@@ -1,0 +1,81 @@
+"""Requests that may be sent again: `Idempotency-Key` on everything that creates.
+
+Rules:
+- The first request with a key is worked on; the same one again gets the same answer, marked `idempotent-replayed`. The
+  same key with another body is refused, and so is one whose request is still being worked on.
+- An error is not kept: nothing was done, and the next request with the key is worked on anew.
+- After a crash nobody knows whether an interrupted request took effect. It is worked on again only where the operation
+  may run twice; otherwise a person has to look.
+- A job keeps its own key in the store, in the same transaction that queues it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from stella.http.errors import BadField, KeyInterrupted, KeyInUse, KeyReused
+from stella.http.exchange import JSON, Answer, Request
+from stella.http.store import Key, Store
+from stella.kernel.digest import sha256
+from stella.kernel.errors import StellaError
+
+HEADER = b"idempotency-key"
+REPLAYED = (b"idempotent-replayed", b"true")
+MAX_KEY = 200  # characters; a key is a random id
+KEEP = 24 * 3600  # seconds that an answer is kept
+
+
+def key_of(request: Request) -> str:
+    """The key that came with a request, empty when none did; raises BadField."""
+    key = request.header(HEADER)
+    if len(key) > MAX_KEY or not key.isascii():
+        raise BadField(what="`Idempotency-Key`", problem=f"expected at most {MAX_KEY} ASCII characters")
+    return key
+
+
+def same(key: str, earlier: str, found: str) -> None:
+    """Raise KeyReused unless both digests are the same."""
+    if earlier != found:
+        raise KeyReused(key=key, earlier=earlier, found=found)
+
+
+async def once(
+    store: Store,
+    request: Request,
+    body: bytes,
+    now: Callable[[], int],
+    work: Callable[[], Awaitable[Answer]],
+    *,
+    repeatable: bool,
+) -> Answer:
+    """The answer of `work`, or the kept one of an earlier request with the same key."""
+    text = key_of(request)
+    if not text:
+        return await work()
+    key = Key(request.principal.name, request.operation, text)
+    digest = sha256(body)
+    kept = await asyncio.to_thread(store.begin_answer, key, digest, now())
+    if kept is not None:
+        same(text, kept.digest, digest)
+        if kept.state == "answered":
+            headers = [(b"content-type", JSON), REPLAYED]
+            headers += [(b"location", kept.location.encode())] if kept.location else []
+            return Answer(kept.status or 200, kept.body, headers)
+        if kept.state == "interrupted" and not repeatable:
+            raise KeyInterrupted(key=text)
+        if kept.state == "running" or not await asyncio.to_thread(store.resume_answer, key, now()):
+            raise KeyInUse(key=text)
+    return await _worked(store, key, now, work)
+
+
+async def _worked(store: Store, key: Key, now: Callable[[], int], work: Callable[[], Awaitable[Answer]]) -> Answer:
+    """Work, and keep what came of it."""
+    try:
+        answer = await work()
+    except StellaError:
+        await asyncio.to_thread(store.forget_answer, key)
+        raise
+    location = next((value.decode() for name, value in answer.headers if name == b"location"), "")
+    await asyncio.to_thread(store.keep_answer, key, answer.status, location, answer.body, now())
+    return answer

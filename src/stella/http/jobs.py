@@ -1,0 +1,226 @@
+"""Runs jobs: the long operations, in threads, out of a queue that the store keeps.
+
+Rules:
+- What is acknowledged is in the store. A job that was running when the service ended, however it ended, runs again;
+  long operations are idempotent. One that was running at several crashes is given up.
+- Two jobs never work in the same folder at once: the later one waits for its turn.
+- A stop of the service interrupts running jobs and puts them back into the queue.
+- When the store is away the end of a job is reported until it is back; nothing is started meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from stella.http.errors import DatabaseAway, Failed, JobCancelled, JobGivenUp
+from stella.http.exchange import encode
+from stella.http.feed import Feed, Stop
+from stella.http.model import Job, JobEvent, Reached
+from stella.http.problem import body_of, status_of
+from stella.http.store import Outcome, Store
+from stella.kernel.errors import StellaError
+from stella.operations import Context, Operation, Principal
+
+MAX_ATTEMPTS = 3  # starts of one job; more would let one that kills the service keep it down
+POLL = 1.0  # seconds between looks into the queue when nothing wakes the runner
+RETRY = 0.5  # seconds between tries to reach a store that is away
+
+Report = Callable[[str, Mapping[str, Any]], None]
+
+
+class Runner:
+    """The jobs of this service. Its coroutines belong to one event loop; `perform` runs in threads of its own."""
+
+    def __init__(
+        self, store: Store, operations: Mapping[str, Operation[Any, Any]], context: Context, limit: int, report: Report
+    ) -> None:
+        self._store = store
+        self._operations = operations
+        self._context = context
+        self._limit = limit
+        self._report = report
+        self._feeds: dict[str, Feed] = {}
+        self._folders: dict[str, str] = {}
+        self._threads: dict[str, threading.Thread] = {}
+        self._wake = asyncio.Event()
+        self._cancelled: set[str] = set()
+        self._stop = threading.Event()
+        self.handed_over = 0
+
+    def feed(self, job_id: str) -> Feed | None:
+        """The progress of a job that runs here now."""
+        return self._feeds.get(job_id)
+
+    @property
+    def running(self) -> int:
+        """How many jobs run here now."""
+        return len(self._feeds)
+
+    @property
+    def stopping(self) -> bool:
+        """Whether no job starts any more."""
+        return self._stop.is_set()
+
+    def start_no_more(self) -> None:
+        """The service is about to stop: what waits stays in the queue."""
+        self._stop.set()
+        self.wake()
+
+    def wake(self) -> None:
+        """Something was queued."""
+        self._wake.set()
+
+    def recover(self) -> None:
+        """At a start: put back what was running, and give up what was running too often."""
+        for job in self._store.running():
+            if job.id in self._feeds:
+                continue
+            if job.cancelling:
+                self._end(job, JobEvent.CANCEL, JobCancelled())
+            elif job.attempt >= MAX_ATTEMPTS:
+                self._end(job, JobEvent.FAIL, JobGivenUp(attempts=job.attempt))
+            else:
+                self._store.move(job.id, JobEvent.RETURN, self._now())
+
+    async def run(self) -> None:
+        """Start jobs until the task is cancelled or `stop` is called."""
+        recovered = False
+        while not self._stop.is_set():
+            try:
+                if not recovered:
+                    await asyncio.to_thread(self.recover)
+                    recovered = True
+                while len(self._feeds) < self._limit and await self._start_next():
+                    pass
+            except DatabaseAway as error:
+                recovered = False  # a claim may have been made whose answer was lost
+                self._report("database_away", {"problem": error.message})
+            self._wake.clear()
+            try:
+                async with asyncio.timeout(POLL):
+                    await self._wake.wait()
+            except TimeoutError:
+                continue
+
+    async def _start_next(self) -> bool:
+        if self._stop.is_set():
+            return False
+        job = await asyncio.to_thread(self._store.claim, {*self._folders.values()} - {""}, self._now())
+        if job is None:
+            return False
+        feed = Feed(lambda reached: self._keep_task(job.id, reached))
+        self._feeds[job.id], self._folders[job.id] = feed, job.folder
+        if job.cancelling or job.id in self._cancelled:
+            feed.stop(cancel=True)
+        if self._stop.is_set():
+            feed.stop(cancel=False)
+        loop = asyncio.get_running_loop()
+        thread = threading.Thread(target=self._perform, args=(job, feed, loop), name=f"job-{job.id}", daemon=True)
+        self._threads[job.id] = thread
+        thread.start()
+        return True
+
+    def cancel(self, job_id: str) -> None:
+        """Let a job that runs here, or is about to, end."""
+        self._cancelled.add(job_id)
+        feed = self._feeds.get(job_id)
+        if feed is not None:
+            feed.stop(cancel=True)
+
+    async def stop(self, patience: float) -> None:
+        """Interrupt what runs, and wait until it is back in the queue, for so many seconds at most."""
+        self._stop.set()
+        self.wake()
+        for feed in self._feeds.values():
+            feed.stop(cancel=False)
+        await asyncio.to_thread(self._join, time.monotonic() + patience)
+        self.handed_over += len(self._feeds)  # they never reported; the next start takes them up all the same
+
+    def _join(self, end: float) -> None:
+        for thread in list(self._threads.values()):
+            thread.join(max(end - time.monotonic(), 0))
+
+    def _perform(self, job: Job, feed: Feed, loop: asyncio.AbstractEventLoop) -> None:
+        begin = time.monotonic()
+        event, outcome = self._outcome(job, feed)
+        self._until_kept(job, event, outcome)
+        if event is JobEvent.RETURN:
+            self.handed_over += 1
+        milliseconds = round(1000 * (time.monotonic() - begin), 1)
+        status = outcome.status if outcome else None
+        told = {"job": job.id, "operation": job.operation, "event": event.value, "status": status, "ms": milliseconds}
+        self._report("job", told | ({"trace": job.trace} if job.trace else {}))
+        for table in (self._feeds, self._folders, self._threads):
+            table.pop(job.id, None)
+        self._cancelled.discard(job.id)
+        try:
+            loop.call_soon_threadsafe(self.wake)
+        except RuntimeError:  # the service has ended meanwhile
+            return
+
+    def _outcome(self, job: Job, feed: Feed) -> tuple[JobEvent, Outcome | None]:
+        """Do the work; what became of it."""
+        try:
+            operation = self._operations[job.operation]
+            request = msgspec.json.decode(job.request, type=operation.request)
+            principal = Principal(job.principal, frozenset({operation.scope}))
+            context = dataclasses.replace(self._context, progress=feed, actor=job.principal, principal=principal)
+            result = operation.run(context, request)
+            return JobEvent.FINISH, Outcome(201 if operation.creates else 200, encode(result))
+        except Stop:
+            if feed.cancelled:
+                return JobEvent.CANCEL, _problem(job, JobCancelled())
+            return JobEvent.RETURN, None
+        except StellaError as error:
+            return JobEvent.FAIL, _problem(job, error)
+        except Exception as error:  # noqa: BLE001  # the last guard of a thread: whoever waits gets a code
+            failed = Failed(problem=f"{type(error).__name__}: {error}"[:200], request=job.id)
+            self._report("failed", {"job": job.id, "operation": job.operation, "traceback": trace_of(error)})
+            return JobEvent.FAIL, _problem(job, failed)
+
+    def _until_kept(self, job: Job, event: JobEvent, outcome: Outcome | None) -> None:
+        while True:
+            try:
+                self._store.move(job.id, event, self._now(), outcome, refund=event is JobEvent.RETURN)
+            except DatabaseAway:
+                if self._stop.is_set():
+                    return  # the next start runs it again
+                time.sleep(RETRY)
+            else:
+                return
+
+    def _keep_task(self, job_id: str, reached: Reached) -> None:
+        try:
+            number = self._store.add_event(job_id, "task", msgspec.json.encode(reached), self._now())
+        except DatabaseAway:
+            return  # progress is worth no failure of the work
+        feed = self._feeds.get(job_id)
+        if feed is not None:
+            feed.kept = max(feed.kept, number)
+
+    def _end(self, job: Job, event: JobEvent, error: StellaError) -> None:
+        self._store.move(job.id, event, self._now(), _problem(job, error))
+
+    def _now(self) -> int:
+        return self._context.clock.read().wall
+
+
+def _problem(job: Job, error: StellaError) -> Outcome:
+    return Outcome(status_of(error), body_of(error, job.id))
+
+
+def trace_of(error: BaseException) -> str:
+    """Where an error happened: files, lines and functions, without the values that were there."""
+    import traceback  # noqa: PLC0415  # only when something fails
+
+    frames = traceback.extract_tb(error.__traceback__)
+    return " < ".join(
+        f"{frame.filename.rpartition('/stella/')[2]}:{frame.lineno} {frame.name}" for frame in reversed(frames)
+    )

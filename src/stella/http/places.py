@@ -1,0 +1,79 @@
+"""Where requests may read and write: below the service's own folder, and below one bucket prefix.
+
+Rules:
+- A path is relative and made of plain names. Nothing on the way to it is a link, and nothing that is not there yet can
+  become one through a request: an upload makes files and folders alone.
+- The service runs in its folder, so what passes here is handed to an operation as it was written, and results and
+  errors name it the same way.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from stella.http.errors import UnsafePlace
+from stella.operations import Where
+
+MAX_PATH = 1024  # bytes; Linux resolves no more than 4096, and the service's own folder stands in front
+MAX_NAME = 255  # bytes; what file systems take
+FORBIDDEN = "it has control characters or is not UTF-8"
+PAIRS = frozenset({"source", "report"})  # written as `NAME=PATH`, where the name may be left out
+
+
+class Places:
+    """The tree below `root`, and the bucket prefix that folders may be named in as well."""
+
+    def __init__(self, root: Path, bucket: str = "") -> None:
+        self.root = root
+        self.bucket = bucket.rstrip("/")
+
+    def check(self, field: str, where: Where, text: str) -> None:
+        """Raise UnsafePlace for a value of a request field that leads elsewhere."""
+        if where == "folder" and self._in_bucket(text):
+            return
+        self.inside(text, field)
+        head, equals, tail = text.partition("=")
+        if where in PAIRS and equals and "/" not in head:
+            self.inside(tail, field)
+
+    def inside(self, text: str, field: str = "path") -> Path:
+        """The path on this machine; raises UnsafePlace."""
+        problem = problem_of(text) or self._link(text)
+        if problem:
+            raise UnsafePlace(field=field, text=ascii(text)[1:-1][:MAX_PATH], problem=problem)
+        return self.root / text
+
+    def _in_bucket(self, text: str) -> bool:
+        return bool(self.bucket) and text.startswith(f"{self.bucket}/") and not problem_of(text.partition("://")[2])
+
+    def _link(self, text: str) -> str:
+        path = self.root
+        for name in text.split("/"):
+            path /= name
+            try:
+                if stat.S_ISLNK(os.lstat(path).st_mode):
+                    return "a part of it is a link"
+            except FileNotFoundError:
+                return ""
+            except NotADirectoryError:
+                return "a part of it is a file"
+            except OSError as error:
+                return os.strerror(error.errno or 0)
+        return ""
+
+
+def problem_of(text: str) -> str:
+    """What is wrong with a relative path as text; empty when nothing is."""
+    names = text.removesuffix("/").split("/")
+    raw = text.encode(errors="surrogatepass")
+    problems = (
+        (not text, "it is empty"),
+        (text.startswith("/"), "it is absolute"),
+        (len(raw) > MAX_PATH, f"it is longer than {MAX_PATH} bytes"),
+        (any(name in {"", ".", ".."} for name in names), "a part of it is empty, `.` or `..`"),
+        (any(len(name.encode(errors="replace")) > MAX_NAME for name in names), f"a part exceeds {MAX_NAME} bytes"),
+        (any(letter < " " or letter == "\x7f" or "\ud800" <= letter <= "\udfff" for letter in text), FORBIDDEN),
+    )
+    return next((problem for found, problem in problems if found), "")

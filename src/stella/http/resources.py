@@ -1,0 +1,130 @@
+"""The resource of jobs.
+
+Rules:
+- The list goes by keyset and cursor; there are no counts and no offsets. It leaves results out: they may be large.
+- A job that has ended has an ETag, and the answer to whoever knows it is 304.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import msgspec
+
+from stella.http.binding import convert, read_query
+from stella.http.cursors import Cursors
+from stella.http.errors import BadField, JobCancelled, JobEnded, JobMissing
+from stella.http.events import follow
+from stella.http.exchange import Answer, Request, Send, answer, tagged
+from stella.http.jobs import Runner
+from stella.http.model import ENDED, Job, JobEvent, JobShown, JobsListed, ListJobs
+from stella.http.problem import body_of, status_of
+from stella.http.routes import Route, of_table
+from stella.http.store import Outcome, Store
+from stella.kernel.instant import format_time
+
+EVENT_STREAM = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-store")]
+
+
+class Jobs:
+    """The resource of jobs."""
+
+    def __init__(self, store: Store, runner: Runner, cursors: Cursors, now: Callable[[], int]) -> None:
+        self._store = store
+        self._runner = runner
+        self._cursors = cursors
+        self._now = now
+
+    def routes(self) -> list[Route]:
+        """Its routes."""
+        return of_table(
+            {
+                "jobs.list": self.list,
+                "jobs.show": self.show,
+                "jobs.cancel": self.cancel,
+                "jobs.events": self.events,
+            }
+        )
+
+    def shown(self, job: Job) -> JobShown:
+        """A job as clients see it."""
+        feed = self._runner.feed(job.id)
+        outcome = msgspec.Raw(job.outcome) if job.outcome is not None else None
+        good = job.status is not None and job.status < 300  # noqa: PLR2004  # the classes of HTTP
+        return JobShown(
+            id=job.id,
+            operation=job.operation,
+            state=job.state,
+            principal=job.principal,
+            attempt=job.attempt,
+            cancelling=job.cancelling,
+            created=format_time(job.created),
+            started=None if job.started is None else format_time(job.started),
+            finished=None if job.finished is None else format_time(job.finished),
+            progress=feed.reached() if feed is not None else None,
+            status=job.status,
+            result=outcome if good else None,
+            problem=None if good else outcome,
+            events=f"/v1/jobs/{job.id}/events",
+        )
+
+    async def list(self, request: Request) -> Answer:
+        """GET /v1/jobs."""
+        want = convert(read_query(request.query), ListJobs, strict=False)
+        query = f"jobs {want.state} {want.operation}"
+        before = int(self._cursors.read(query, want.cursor)) if want.cursor else None
+        found = await asyncio.to_thread(self._store.list_jobs, want.state, want.operation, before, want.limit + 1)
+        page = found[: want.limit]
+        following = self._cursors.make(query, str(page[-1].number)) if len(found) > want.limit else None
+        return answer(JobsListed(jobs=tuple(map(self.shown, page)), next=following))
+
+    async def show(self, request: Request) -> Answer:
+        """GET /v1/jobs/{id}."""
+        job = await self._find(request)
+        shown = answer(self.shown(job))
+        return tagged(request, shown) if job.state in ENDED else shown
+
+    async def cancel(self, request: Request) -> Answer:
+        """DELETE /v1/jobs/{id}."""
+        job = await self._find(request)
+        if job.state in ENDED:
+            raise JobEnded(state=job.state.value, id=job.id)
+        await asyncio.to_thread(self._cancel, job.id)
+        return answer(self.shown(await self._find(request)), 202)
+
+    def _cancel(self, job_id: str) -> None:
+        """End a waiting job at once, and let a running one end; a crash in between must not let it run on."""
+        error = JobCancelled()
+        outcome = Outcome(status_of(error), body_of(error, job_id))
+        if not self._store.move(job_id, JobEvent.WITHDRAW, self._now(), outcome):
+            self._store.mark_cancelling(job_id)
+            self._runner.cancel(job_id)
+
+    async def events(self, request: Request) -> Answer:
+        """GET /v1/jobs/{id}/events."""
+        text = request.header(b"last-event-id") or "0"
+        if not (text.isdecimal() and len(text) < 18):  # noqa: PLR2004  # fits a bigint
+            raise BadField(what="`Last-Event-ID`", problem="expected the number of an event")
+        job = await self._find(request)
+
+        async def stream(send: Send) -> None:
+            frames = follow(self._store, job.id, int(text), self._runner.feed, lambda: self._runner.stopping)
+            gone = asyncio.create_task(request.gone())
+            try:
+                await send({"type": "http.response.start", "status": 200, "headers": EVENT_STREAM})
+                async for frame in frames:
+                    await send({"type": "http.response.body", "body": frame, "more_body": True})
+                    if gone.done():
+                        return
+                await send({"type": "http.response.body", "body": b""})
+            finally:
+                gone.cancel()
+
+        return Answer(200, stream=stream)
+
+    async def _find(self, request: Request) -> Job:
+        job = await asyncio.to_thread(self._store.find_job, request.values[0])
+        if job is None:
+            raise JobMissing(id=request.values[0])
+        return job

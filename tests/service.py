@@ -1,0 +1,156 @@
+"""A running service for tests, and a client that says what it got.
+
+Rules:
+- The service is a process of its own, started as people start it; its database is a real one.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import psycopg
+
+from tests.e2e.material import environment
+
+PATIENCE = 30  # seconds for what takes a moment
+
+
+def migrate(dsn: str) -> None:
+    """Apply the migrations of the service."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute("CREATE SCHEMA IF NOT EXISTS service")
+        folder = files("stella.http").joinpath("migrations")
+        for name in sorted(path.name for path in folder.iterdir() if path.name.endswith(".sql")):
+            connection.execute(folder.joinpath(name).read_bytes())
+
+
+class Got(NamedTuple):
+    """An answer."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+class Running:
+    """A service on a free port of loopback."""
+
+    def __init__(self, data: Path, dsn: str, **settings: str) -> None:
+        self.data = data
+        self.dsn = dsn
+        self.settings = settings
+        self.log = data.parent / f"{data.name}.log"
+        self.start()
+
+    def start(self) -> None:
+        """Start the process; it answers when this returns."""
+        (self.data / "service.json").unlink(missing_ok=True)
+        env = environment(self.data.parent, STELLA_DATABASE_DSN=self.dsn, **self.settings)
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "stella", "serve", "--data", str(self.data), "--json"],
+                cwd=self.data.parent,
+                env=env,
+                stdout=subprocess.PIPE,
+                stderr=log,
+            )
+        end = time.monotonic() + PATIENCE
+        while not (self.data / "service.json").exists():
+            if self.process.poll() is not None:
+                out, _ = self.process.communicate()
+                raise AssertionError(out.decode() + self.log.read_text())
+            assert time.monotonic() < end
+            time.sleep(0.02)
+        self.url = json.loads((self.data / "service.json").read_text())["url"]
+        self.port = int(self.url.rpartition(":")[2])
+        self.token = (self.data / "secrets" / "admin-token").read_text().strip()
+
+    @property
+    def work(self) -> Path:
+        return self.data / "work"
+
+    def lines(self) -> list[dict[str, Any]]:
+        """What the service has logged."""
+        return [json.loads(line) for line in self.log.read_text().splitlines()]
+
+    def call(self, method: str, path: str, body: Any = None, **headers: str) -> Got:
+        """Send a request with the token; a body that is no bytes goes as JSON."""
+        sent = {"Authorization": f"Bearer {self.token}"}
+        if body is not None and not isinstance(body, bytes):
+            body = json.dumps(body).encode()
+            sent["Content-Type"] = "application/json"
+        sent |= {name.replace("_", "-"): value for name, value in headers.items()}
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
+        try:
+            connection.request(method, path, body, sent)
+            answer = connection.getresponse()
+            return Got(answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read())
+        finally:
+            connection.close()
+
+    def job(self, path: str, body: Any, **headers: str) -> dict[str, Any]:
+        """Ask for a long operation and wait for its end."""
+        got = self.call("POST", path, body, **headers)
+        assert got.status == 202, got
+        return self.ended(got.headers["location"])
+
+    def ended(self, location: str) -> dict[str, Any]:
+        """Wait until a job has ended."""
+        end = time.monotonic() + PATIENCE
+        while True:
+            job: dict[str, Any] = self.call("GET", location).json
+            if job["state"] not in {"queued", "running"}:
+                return job
+            assert time.monotonic() < end, job
+            time.sleep(0.05)
+
+    def events(self, location: str, after: int = 0) -> Iterator[tuple[int | None, str, Any]]:
+        """The events of a job: number, kind, data."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
+        headers = {"Authorization": f"Bearer {self.token}", "Last-Event-ID": str(after)}
+        connection.request("GET", f"{location}/events", headers=headers)
+        answer = connection.getresponse()
+        assert answer.status == 200, answer.read()
+        found: dict[str, str] = {}
+        for raw in answer:
+            line = raw.decode().rstrip("\n")
+            if line:
+                name, _, value = line.partition(": ")
+                found[name] = value
+            elif "data" in found:
+                yield (int(found["id"]) if "id" in found else None), found["event"], json.loads(found["data"])
+                found = {}
+        connection.close()
+
+    def stop(self, number: int = signal.SIGTERM) -> tuple[int, bytes]:
+        """Stop the process; exit code and what it printed."""
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        out, _ = self.process.communicate(timeout=PATIENCE)
+        return self.process.returncode, out
+
+    def kill(self) -> None:
+        """End it without a chance to tidy up."""
+        os.kill(self.process.pid, signal.SIGKILL)
+        self.process.communicate()
+
+    def end(self) -> None:
+        """After a test: no process stays."""
+        if self.process.poll() is None:
+            self.kill()
+        elif self.process.stdout is not None:
+            self.process.stdout.close()

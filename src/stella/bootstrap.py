@@ -44,10 +44,8 @@ NOUNS: dict[str, Noun] = {
     "explain": Noun("stella.about.operations", "Explain an error code."),
     "version": Noun("stella.about.operations", "Show the version of Stella and of what it runs on."),
 }
-SCHEMAS: dict[str, str] = {
-    "mirror": "stella.mirror",
-    "site": "stella.site",
-}  # each schema of the database and the package that ships its migrations
+# Each schema of the database, and the package that ships its migrations.
+SCHEMAS: dict[str, str] = {"service": "stella.http", "mirror": "stella.mirror", "site": "stella.site"}
 UNCONFIGURED = frozenset({"explain", "version"})  # they must answer when the configuration itself is what is wrong
 
 

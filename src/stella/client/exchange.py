@@ -83,7 +83,7 @@ class Exchange:
         return value
 
     def _at_service(self, about: Field, value: Any) -> Any:  # noqa: ANN401  # one JSON value for another
-        if isinstance(value, list):
+        if isinstance(value, (list, tuple)):
             return [self._at_service(about, row) for row in value]
         if about.where == "file_in":
             return self._upload(value)
@@ -138,7 +138,7 @@ class Exchange:
         return upload.path
 
     def _piece(self, upload: str, offset: int, data: bytes) -> int:
-        headers = {"Content-Type": "application/offset+octet-stream", "Upload-Offset": str(offset)}
+        headers = {"Content-Type": "application/octet-stream", "Upload-Offset": str(offset)}
         with self._transport.open("PATCH", f"/v1/uploads/{upload}", data, headers) as answer:
             self._progress.advance(len(data))
             return int(answer.headers["Upload-Offset"])

@@ -8,15 +8,17 @@ Rules:
 
 from __future__ import annotations
 
+import http.client
 import json
 import re
+import time
 from collections.abc import Iterator
 from typing import Any, Protocol, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
 import msgspec
 
-from stella.client.errors import OnlyHere, ServiceAway
+from stella.client.errors import JobCancelled, OnlyHere, ServiceAway
 from stella.client.exchange import Exchange
 from stella.client.transport import ATTEMPTS, Transport, error_of
 from stella.kernel.errors import StellaError
@@ -25,6 +27,8 @@ from stella.runtime.ports import Entropy, Progress
 
 Result = TypeVar("Result", bound=msgspec.Struct)
 ACCEPTED = 202
+ENDED = frozenset({"done", "failed", "cancelled"})
+PAUSE = 0.5  # seconds before a stream that ended is opened again
 _PLACE = re.compile(r"{([a-z_]+)}")
 
 
@@ -69,37 +73,49 @@ class Remote:
         return self._follow(urlsplit(answer["Location"]).path, progress)
 
     def _follow(self, job: str, progress: Progress) -> Any:  # noqa: ANN401  # JSON
+        task, done = "", 0
         try:
             for event in self._events(job):
-                if event.get("task"):
-                    progress.start(event["task"], event.get("total"), event.get("unit", ""))
-                if event.get("amount"):
-                    progress.advance(event["amount"])
+                if event["task"] != task:
+                    task, done = event["task"], 0
+                    progress.start(task, event["total"], event["unit"])
+                progress.advance(event["done"] - done)
+                done = event["done"]
         except KeyboardInterrupt:
             self._transport.json("DELETE", job)
             raise
-        _, _, data = self._transport.json("GET", job)
-        found = msgspec.json.decode(data)
-        if found.get("problem"):
+        found = self._shown(job)
+        if found["state"] == "cancelled":
+            raise JobCancelled(job=job)
+        if found["problem"] is not None:
             raise error_of(found["problem"])
         return found["result"]
 
+    def _shown(self, job: str) -> dict[str, Any]:
+        _, _, data = self._transport.json("GET", job)
+        found: dict[str, Any] = msgspec.json.decode(data)
+        return found
+
     def _events(self, job: str) -> Iterator[dict[str, Any]]:
-        """Events of a job until its last one, over as many connections as it takes."""
+        """How far a job is, until it has ended, over as many connections as it takes."""
         last, left = "", ATTEMPTS
         while True:
+            headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": last} if last else {})
             try:
-                headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": last} if last else {})
                 with self._transport.open("GET", f"{job}/events", None, headers) as answer:
                     for number, kind, data in parse_events(answer):
                         last, left = number or last, ATTEMPTS
-                        yield data
-                        if kind == "end":
+                        if kind == "state" and data["state"] in ENDED:
                             return
-            except (ServiceAway, OSError) as error:
+                        if "task" in data:
+                            yield data
+            except (ServiceAway, OSError, http.client.HTTPException) as error:
                 left -= 1
                 if not left:
                     raise ServiceAway(url=self._transport.url, problem=str(error)) from None
+            if self._shown(job)["state"] in ENDED:
+                return
+            time.sleep(PAUSE)
 
 
 def parse_events(lines: Iterator[bytes]) -> Iterator[tuple[str, str, dict[str, Any]]]:

@@ -13,6 +13,7 @@ import http.client
 import ssl
 import time
 from collections.abc import Iterator, Mapping
+from email.message import Message
 from typing import IO, Any
 from urllib.parse import urlsplit
 
@@ -76,14 +77,14 @@ class Transport:
 
     def json(
         self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None
-    ) -> tuple[int, Mapping[str, str], bytes]:
+    ) -> tuple[int, Message, bytes]:
         """Status, headers and body of a request with a JSON body; repeated while the service is away."""
         data = None if body is None else msgspec.json.encode(body)
         kind = {} if data is None else {"Content-Type": "application/json"}
         for attempt in range(ATTEMPTS):
             try:
                 with self.open(method, path, data, {**kind, **(headers or {})}) as answer:
-                    return answer.status, dict(answer.headers), self._read(answer)
+                    return answer.status, answer.headers, self._read(answer)
             except ServiceAway:
                 if attempt == ATTEMPTS - 1:
                     raise

@@ -39,6 +39,7 @@ class Service(NamedTuple):
     app: App
     runner: Runner
     uploads: Uploads
+    places: Places
     store: Store
     handlers: Handlers
     log: Log
@@ -70,6 +71,7 @@ class Service(NamedTuple):
             try:
                 await asyncio.to_thread(self.store.forget, now - keep, now - KEEP)
                 await asyncio.to_thread(self.uploads.sweep)
+                await asyncio.to_thread(self.places.sweep, now - keep)
             except DatabaseAway as error:
                 self.log.event("database_away", {"problem": error.message})
             await asyncio.sleep(SWEEP)
@@ -108,4 +110,4 @@ def assemble(
     status = Status(store, metrics, offered, lambda: runner.stopping)
     routes = [*status.routes(), *jobs.routes(), *transfers.routes(), *map(handlers.route, offered)]
     app = App(Routes(routes), Tokens(token), log, metrics, ctx.entropy(4).hex())
-    return Service(app, runner, uploads, store, handlers, log, ctx)
+    return Service(app, runner, uploads, places, store, handlers, log, ctx)

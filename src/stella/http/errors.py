@@ -327,18 +327,6 @@ class DatabaseAway(StellaError):
     hint = "send the request again later; `stella status` says how the database is"
 
 
-class NoDatabase(StellaError):
-    """The service needs a database: the setting database.dsn is empty.
-
-    Jobs and uploads survive a restart because they live in PostgreSQL. `stella up` brings one.
-    """
-
-    code = "HTTP-026"
-    exit = Exit.USAGE
-    reason = "usage"
-    hint = "run `stella up`, or set database.dsn"
-
-
 class NotMigrated(StellaError):
     """The database has no tables of the service: {problem}.
 

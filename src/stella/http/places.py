@@ -9,16 +9,21 @@ Rules:
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
 import stat
 from pathlib import Path
 
 from stella.http.errors import UnsafePlace
 from stella.operations import Where
+from stella.runtime.files import make_directory
 
 MAX_PATH = 1024  # bytes; Linux resolves no more than 4096, and the service's own folder stands in front
 MAX_NAME = 255  # bytes; what file systems take
 FORBIDDEN = "it has control characters or is not UTF-8"
+DOWNLOADS = "downloads"  # what clients ask to be written so that they can fetch it; folders in it are made for them
+WRITTEN = frozenset({"file_out", "report"})
 PAIRS = frozenset({"source", "report"})  # written as `NAME=PATH`, where the name may be left out
 
 
@@ -30,13 +35,22 @@ class Places:
         self.bucket = bucket.rstrip("/")
 
     def check(self, field: str, where: Where, text: str) -> None:
-        """Raise UnsafePlace for a value of a request field that leads elsewhere."""
+        """Raise UnsafePlace for a value of a request field that leads elsewhere; make room for what will be written."""
         if where == "folder" and self._in_bucket(text):
             return
-        self.inside(text, field)
+        path = self.inside(text, field)
         head, equals, tail = text.partition("=")
         if where in PAIRS and equals and "/" not in head:
-            self.inside(tail, field)
+            path = self.inside(tail, field)
+        if where in WRITTEN and DOWNLOADS in path.relative_to(self.root).parts[:1]:
+            make_directory(path.parent)
+
+    def sweep(self, before: float) -> None:
+        """Remove results that nobody fetched since that time, in seconds since 1970."""
+        for folder in (self.root / DOWNLOADS).glob("*"):
+            with contextlib.suppress(OSError):
+                if folder.lstat().st_mtime < before:
+                    shutil.rmtree(folder)
 
     def inside(self, text: str, field: str = "path") -> Path:
         """The path on this machine; raises UnsafePlace."""

@@ -22,10 +22,11 @@ import msgspec
 import uvicorn
 
 from stella import bootstrap
+from stella.database.apply import start
 from stella.http.app import App
 from stella.http.assemble import Service, assemble
 from stella.http.auth import admin_token
-from stella.http.errors import CannotListen, NoDatabase
+from stella.http.errors import CannotListen
 from stella.http.logs import Log
 from stella.http.model import Serve, Served
 from stella.http.postgres import PostgresStore
@@ -33,6 +34,7 @@ from stella.http.protocol import Protocol
 from stella.kernel.instant import parse_duration
 from stella.operations import Context
 from stella.runtime.files import DiskFolder, make_directory
+from stella.runtime.logins import owner_login, service_login
 
 BACKLOG = 512  # connections that wait to be accepted
 KEEP_ALIVE = 15  # seconds that an idle connection is kept
@@ -63,13 +65,16 @@ class _Place(NamedTuple):
 
 
 def serve(ctx: Context, want: Serve) -> Served:
-    """Serve until a signal comes. Raises NoDatabase, NotMigrated, ServiceRuns, CannotListen or TokenExposed."""
+    """Serve until a signal comes.
+
+    Raises NoDatabase, ServiceRuns, CannotListen, TokenExposed, or what keeps a database from being started.
+    """
     settings = ctx.settings.service
-    if not ctx.settings.database.dsn:
-        raise NoDatabase
+    login = service_login(ctx.settings.database, ctx.secret)
+    start(owner_login(ctx.settings.database, ctx.secret), ctx.schemas, ctx.actor, ctx.clock)
     place = _laid(want.data)
     token = admin_token(settings.token, place.data, ctx.entropy)
-    store = PostgresStore(ctx.settings.database.dsn)
+    store = PostgresStore(login.conninfo)
     try:
         store.own()
         listener = _listen(want.host, want.port)

@@ -67,6 +67,11 @@ class Login(NamedTuple):
         hosts = f"{parts.get('host') or ''},{parts.get('hostaddr') or ''}".split(",")
         return "service" not in parts and all(host.startswith("/") or host in LOOPBACK for host in hosts if host)
 
+    @property
+    def conninfo(self) -> str:
+        """Address and password in one, for the driver alone."""
+        return make_conninfo(self.dsn, **({"password": self.password} if self.password else {}))
+
     def checked(self) -> Login:
         """The same; raises BadDsn for an address that libpq does not understand or that holds a password."""
         if self._parts().get("password"):

@@ -31,3 +31,13 @@ REVOKE ALL ON DATABASE stella FROM PUBLIC;
 
 -- name: open_database
 GRANT CONNECT ON DATABASE stella TO stella_app;
+
+-- name: open_schemas
+-- What the owner makes from now on, the service may use; it still owns nothing and can change no schema.
+ALTER DEFAULT PRIVILEGES FOR ROLE stella_owner GRANT USAGE ON SCHEMAS TO stella_app;
+
+-- name: open_tables
+ALTER DEFAULT PRIVILEGES FOR ROLE stella_owner GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO stella_app;
+
+-- name: open_sequences
+ALTER DEFAULT PRIVILEGES FOR ROLE stella_owner GRANT USAGE, SELECT ON SEQUENCES TO stella_app;

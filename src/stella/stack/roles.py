@@ -40,6 +40,9 @@ def settle(layout: Layout, server: Postgres) -> dict[str, str]:
             connection.execute(known["create_database"].encode())
         connection.execute(known["close_database"].encode())
         connection.execute(known["open_database"].encode())
+    with psycopg.connect(server.dsn(DATABASE), password=password, autocommit=True) as connection:
+        for name in ("open_schemas", "open_tables", "open_sequences"):
+            connection.execute(known[name].encode())
     endpoints = {"postgres": server.dsn(DATABASE, APP), "postgres-owner": server.dsn(DATABASE, OWNER)}
     psycopg.connect(endpoints["postgres"], password=layout.secret(_secret(APP)).read_text()).close()
     return endpoints

@@ -11,7 +11,6 @@ import http.client
 import os
 import socket
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -64,8 +63,7 @@ def services(layout: Layout, plan: Plan) -> list[Service]:
     if plan.profile == "full":
         found.append(valkey_server.service(valkey_of(layout), layout.log("valkey")))
         found.append(seaweed_server.service(seaweed_of(layout, plan.s3_port), layout.log("s3")))
-    if find_spec("stella.http") is not None:
-        found.append(own_service(layout, tuple(service.name for service in found)))
+    found.append(own_service(layout, plan, tuple(service.name for service in found)))
     return found
 
 
@@ -75,7 +73,7 @@ def _settle(layout: Layout, server: Postgres) -> Endpoints:
     return roles.settle(layout, server)
 
 
-def own_service(layout: Layout, needs: tuple[str, ...]) -> Service:
+def own_service(layout: Layout, plan: Plan, needs: tuple[str, ...]) -> Service:
     """`stella serve` as a child; it is ready when a port of its own says so."""
 
     def ready(pid: int) -> Endpoints | None:
@@ -92,9 +90,24 @@ def own_service(layout: Layout, needs: tuple[str, ...]) -> Service:
         return None
 
     command = [sys.executable, "-m", "stella", "serve", "--data", str(layout.data)]
-    env = {name: value for name, value in os.environ.items() if name != "STELLA_STACK_DATA"}
+    env = {name: value for name, value in os.environ.items() if name != "STELLA_STACK_DATA"} | _database(layout, plan)
     place = Path.cwd()  # settings are found from the folder that `up` was called in
     return Service(SERVICE, layout.log(SERVICE), place, lambda _: command, ready, needs, env=env, stop_patience=60.0)
+
+
+def _database(layout: Layout, plan: Plan) -> dict[str, str]:
+    """The settings that lead the service to its database; the passwords stay in their files."""
+    if plan.postgres_dsn:
+        return {"STELLA_DATABASE_DSN": plan.postgres_dsn}
+    from stella.stack import roles  # noqa: PLC0415  # psycopg is heavy
+
+    server = postgres_of(layout)
+    return {
+        "STELLA_DATABASE_DSN": server.dsn(roles.DATABASE, roles.APP),
+        "STELLA_DATABASE_PASSWORD": layout.reference("postgres-app"),
+        "STELLA_DATABASE_OWNER_DSN": server.dsn(roles.DATABASE, roles.OWNER),
+        "STELLA_DATABASE_OWNER_PASSWORD": layout.reference("postgres-owner"),
+    }
 
 
 def external(plan: Plan) -> dict[str, str]:

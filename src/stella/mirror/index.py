@@ -89,8 +89,6 @@ class ChannelIndex:
             self._run("put_channel", **identity, location=store.shown, now=now)
             missing = [record for record in records if record.generation > done]
             progress.start("index", sum(record.files for record in missing), "files")
-            if missing:
-                self._run("make_stage")
             for record in missing:
                 self._enter(store, channel.channel_id, record)
                 progress.advance(record.files)
@@ -101,15 +99,15 @@ class ChannelIndex:
         which = {"channel_id": channel_id, "generation": record.generation}
         about = {"root": record.root, "created": record.created, "files": record.files}
         self._run("put_generation", **which, **about, content_bytes=record.content_bytes)
-        self._run("empty_stage")
         with self._connection.cursor() as cursor, cursor.copy(self._sql["copy_stage"].sql) as copy:
             for entry in entries:
-                copy.write_row((entry.path, entry.category, entry.digest, entry.size, entry.media_type))
+                copy.write_row((channel_id, entry.path, entry.category, entry.digest, entry.size, entry.media_type))
         self._run("end_entries", **which)
         self._run("begin_entries", **which)
-        unread = dict(self._run("unread_documents", categories=list(READERS)))
+        unread = dict(self._run("unread_documents", channel_id=channel_id, categories=list(READERS)))
         if unread:
             self._read(store.contents(record), entries, unread)
+        self._run("empty_stage", channel_id=channel_id)
 
     def _read(self, contents: Contents, entries: Sequence[Entry], unread: Mapping[str, str]) -> None:
         small = {entry.digest for entry in entries if entry.size <= MAX_DOCUMENT_READ}

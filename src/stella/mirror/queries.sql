@@ -25,43 +25,37 @@ ORDER BY generation DESC LIMIT 1;
 INSERT INTO mirror.generations (channel_id, generation, root, created, files, content_bytes)
 VALUES (%(channel_id)s, %(generation)s, %(root)s, %(created)s, %(files)s, %(content_bytes)s);
 
--- name: make_stage
--- The entries of the generation that is being entered, for the length of the transaction.
-CREATE TEMPORARY TABLE staged (
-    path text PRIMARY KEY, category text NOT NULL, digest text NOT NULL, size bigint NOT NULL, media_type text NOT NULL
-) ON COMMIT DROP;
-
 -- name: copy_stage
--- Fill it.
-COPY staged (path, category, digest, size, media_type) FROM STDIN;
+-- The entries of the generation that is being entered.
+COPY mirror.staged (channel_id, path, category, digest, size, media_type) FROM STDIN;
 
 -- name: empty_stage
--- Empty it for the next generation.
-TRUNCATE staged;
+-- Make room for the next generation.
+DELETE FROM mirror.staged WHERE channel_id = %(channel_id)s;
 
 -- name: end_entries
 -- Close the rows of paths that are gone or have another content now.
 UPDATE mirror.entries e SET until = %(generation)s - 1
 WHERE e.channel_id = %(channel_id)s AND e.until IS NULL
   AND NOT EXISTS (
-      SELECT FROM staged s
-      WHERE s.path = e.path AND s.digest = e.digest AND s.category = e.category AND s.media_type = e.media_type
+      SELECT FROM mirror.staged s
+      WHERE s.channel_id = e.channel_id AND s.path = e.path AND s.digest = e.digest AND s.category = e.category AND s.media_type = e.media_type
   );
 
 -- name: begin_entries
 -- Open a row for each path that has none.
 INSERT INTO mirror.entries (channel_id, path, since, category, digest, size, media_type)
 SELECT %(channel_id)s, s.path, %(generation)s, s.category, s.digest, s.size, s.media_type
-FROM staged s
-WHERE NOT EXISTS (
+FROM mirror.staged s
+WHERE s.channel_id = %(channel_id)s AND NOT EXISTS (
     SELECT FROM mirror.entries e
     WHERE e.channel_id = %(channel_id)s AND e.path = s.path AND e.until IS NULL
 );
 
 -- name: unread_documents
 -- Contents of the generation that may name something and were never read.
-SELECT DISTINCT s.digest, s.category FROM staged s
-WHERE s.category = ANY(%(categories)s) AND NOT EXISTS (SELECT FROM mirror.documents d WHERE d.digest = s.digest);
+SELECT DISTINCT s.digest, s.category FROM mirror.staged s
+WHERE s.channel_id = %(channel_id)s AND s.category = ANY(%(categories)s) AND NOT EXISTS (SELECT FROM mirror.documents d WHERE d.digest = s.digest);
 
 -- name: put_document
 -- A content was read.

@@ -49,3 +49,14 @@ CREATE TABLE names (
     PRIMARY KEY (digest, kind, term, label, purl)
 );
 CREATE INDEX names_term ON names (term, kind);
+
+-- The entries of a generation while it is entered; empty between transactions, so that nothing is lost with it.
+CREATE UNLOGGED TABLE staged (
+    channel_id text NOT NULL,
+    path text NOT NULL,
+    category text NOT NULL,
+    digest text NOT NULL,
+    size bigint NOT NULL,
+    media_type text NOT NULL,
+    PRIMARY KEY (channel_id, path)
+);

@@ -132,7 +132,7 @@ def login_of(ctx: Context) -> Login:
 def _password(ctx: Context, reference: str) -> str:
     """The password; none when libpq's own variable is named and nobody set it."""
     try:
-        return ctx.secret(reference).decode()
+        return ctx.secret(reference).decode(errors="replace")
     except SecretMissing:
         if reference != PLAIN:
             raise

@@ -63,10 +63,6 @@ CREATE TABLE IF NOT EXISTS {schema}.schema_checkpoints (
     paused boolean NOT NULL DEFAULT false
 );
 
--- name: has_checkpoints
--- Whether the table of checkpoints is there.
-SELECT to_regclass(%(table)s) IS NOT NULL;
-
 -- name: set_session
 -- Settings of the session for a file.
 SELECT set_config('search_path', %(path)s, %(local)s),

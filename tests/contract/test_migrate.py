@@ -57,8 +57,8 @@ def test_a_start_applies_startup_and_seed_and_enters_them(database: str, folder:
     assert rows(database, "SELECT indisvalid FROM pg_index WHERE indexrelid = 'box.item_word'::regclass") == [(True,)]
     entered = rows(
         database,
-        "SELECT migration_name, category, checksum, extract(epoch FROM applied_at)::bigint, applied_by, duration_ms >= 0"
-        " FROM box.schema_migrations ORDER BY 1",
+        "SELECT migration_name, category, checksum, extract(epoch FROM applied_at)::bigint, applied_by,"
+        " duration_ms >= 0 FROM box.schema_migrations ORDER BY 1",
     )
     (files,) = shipped(folder).values()
     wall = ManualClock().read().wall
@@ -240,7 +240,7 @@ def test_a_read_only_database_is_compared_and_not_changed(database: str, folder:
     started = begin(database, folder)
     assert (started.read_only, started.applied) == (True, ())
     lay(folder, {"004_more.sql": "CREATE TABLE more (a int)"})
-    with pytest.raises(ReadOnlyPending, match=r"lacks 1 migrations: box/004_more\.sql") as caught:
+    with pytest.raises(ReadOnlyPending, match=r"lacks migrations: box/004_more\.sql") as caught:
         begin(database, folder)
     assert caught.value.exit is Exit.TRANSIENT
     change(folder, "edited")
@@ -372,7 +372,7 @@ class Watching(SilentProgress):
         self.act, self.taken = act, list[int]()
         self.task = ""
 
-    def start(self, task: str, total: int | None, unit: str) -> None:
+    def start(self, task: str, total: int | None, unit: str) -> None:  # noqa: ARG002  # the port
         self.task, self.unit = task, unit
 
     def advance(self, amount: int) -> None:
@@ -462,10 +462,12 @@ def test_data_that_runs_keeps_nobody_from_starting(database: str, folder: Path) 
     def start_another(batch: int) -> None:
         if batch == 1:
             assert [row.name for row in begin(database, more, patience=0.1).applied] == ["004_more.sql"]
-            with pytest.raises(LockTimeout), session(database) as other:
+            with session(database) as other:
                 other.patience = 0.1
                 files = shipped(more)
-                apply.apply_pending(other, files, apply.judge_all(other, files), Choice.DATA)
+                judged = apply.judge_all(other, files)
+                with pytest.raises(LockTimeout):
+                    apply.apply_pending(other, files, judged, Choice.DATA)
 
     by_hand(database, folder, Choice.DATA, Watching(start_another))
     assert words(database) == {"seed!": 1, "w!": 10}

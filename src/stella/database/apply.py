@@ -79,7 +79,7 @@ def apply_pending(
     if not pending:
         return []
     if session.read_only():
-        raise ReadOnlyPending(count=len(pending), names=labels(pending))
+        raise ReadOnlyPending(names=labels(pending))
     run = _Run(session, shipped, progress)
     for file in pending:
         run.parsed(file)

@@ -33,13 +33,10 @@ from stella.database.syntax import parse
 from stella.kernel.instant import format_time
 from stella.kernel.nearest import did_you_mean
 from stella.operations import Context
-from stella.runtime import batches
+from stella.runtime import batches, postgres
 from stella.runtime.batches import Checkpoint
-from stella.runtime.errors import SecretMissing
 from stella.runtime.migrate import Applied, Session
 from stella.runtime.postgres import Login
-
-PLAIN = "env:PGPASSWORD"  # what the settings name when nobody says anything
 
 
 def status(ctx: Context, want: AskMigrations) -> StatusShown:
@@ -118,25 +115,11 @@ def pause(ctx: Context, want: PauseMigrations) -> Paused:
 
 def login_of(ctx: Context) -> Login:
     """The owner's way into the database, else the service's; raises NoDatabase, BadDsn, or the error of a secret."""
-    found = ctx.settings.database
-    for key, dsn, secret in (
-        ("owner_", found.owner_dsn, found.owner_password),
-        ("", found.dsn, found.password),
-    ):
-        if dsn:
-            address = ctx.secret(dsn).decode().strip() if dsn.startswith(("env:", "file:")) else dsn
-            return Login(address, _password(ctx, secret), f"`database.{key}dsn`", f"database.{key}password").checked()
-    raise NoDatabase
-
-
-def _password(ctx: Context, reference: str) -> str:
-    """The password; none when libpq's own variable is named and nobody set it."""
-    try:
-        return ctx.secret(reference).decode(errors="replace")
-    except SecretMissing:
-        if reference != PLAIN:
-            raise
-        return ""
+    ways = (postgres.login(ctx.settings.database, ctx.secret, owner=owner) for owner in (True, False))
+    found = next(filter(None, ways), None)
+    if found is None:
+        raise NoDatabase
+    return found
 
 
 def _session(ctx: Context) -> Session:

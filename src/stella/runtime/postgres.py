@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib.resources import files
 from typing import Any, LiteralString, NamedTuple
 
@@ -20,11 +20,21 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from stella.kernel.errors import StellaError
-from stella.runtime.errors import BadDsn, DatabaseAbsent, DatabaseDenied, DatabaseUnavailable, StatementRefused
+from stella.runtime.errors import (
+    BadDsn,
+    DatabaseAbsent,
+    DatabaseDenied,
+    DatabaseUnavailable,
+    SecretMissing,
+    StatementRefused,
+)
+from stella.runtime.settings import DatabaseSettings
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 CONNECT_SECONDS = 10  # longer looks like a hang to whoever waits
+REFERENCES = ("env:", "file:")
+PLAIN = "env:PGPASSWORD"  # what the settings name when nobody says anything
 DENIED = ("28", "42501")  # authorisation; missing rights
 UNAVAILABLE = ("08", "53", "57P", "58", "XX", "25006", "40", "55P03")  # from connections to locks: it may pass
 UNKNOWN_DATABASE = "3D000"
@@ -67,13 +77,38 @@ class Login(NamedTuple):
         return BadDsn(origin=self.origin, problem=problem, password=self.reference)
 
 
-def connect(login: Login, application: str = "stella") -> Connection:
+def login(settings: DatabaseSettings, secret: Callable[[str], bytes], *, owner: bool = False) -> Login | None:
+    """The way into the database that is configured: the service's, or the owner's; None when there is none.
+
+    `secret` reads a reference. Raises BadDsn, SecretMissing or SecretUnreadable.
+    """
+    key = "owner_" if owner else ""
+    address: str = getattr(settings, f"{key}dsn")
+    if not address:
+        return None
+    if address.startswith(REFERENCES):
+        address = secret(address).decode(errors="replace").strip()
+    password = _password(getattr(settings, f"{key}password"), secret)
+    return Login(address, password, f"`database.{key}dsn`", f"database.{key}password").checked()
+
+
+def _password(reference: str, secret: Callable[[str], bytes]) -> str:
+    """The password; none when libpq's own variable is named and nobody set it."""
+    try:
+        return secret(reference).decode(errors="replace")
+    except SecretMissing:
+        if reference != PLAIN:
+            raise
+        return ""
+
+
+def connect(into: Login, application: str = "stella") -> Connection:
     """A connection in autocommit; raises DatabaseUnavailable, DatabaseDenied, DatabaseAbsent or BadDsn."""
-    extra = {"password": login.password} if login.password else {}
-    given = login._parts()  # noqa: SLF001  # of this module
+    extra = {"password": into.password} if into.password else {}
+    given = into._parts()  # noqa: SLF001  # of this module
     extra |= {"connect_timeout": given.get("connect_timeout") or str(CONNECT_SECONDS)}
-    with speaking(login.where):
-        return psycopg.connect(make_conninfo(login.dsn, application_name=application, **extra), autocommit=True)
+    with speaking(into.where):
+        return psycopg.connect(make_conninfo(into.dsn, application_name=application, **extra), autocommit=True)
 
 
 @contextlib.contextmanager

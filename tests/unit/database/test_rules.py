@@ -59,7 +59,7 @@ BAD = [
     ("001_a.sql\n", "`.sql`", "001_a.sql"),
     ("001_a.sql.bak", "`.sql`", "001_a.sql"),
     ("001_a.txt", "`.sql`", "001_a.sql"),
-    ("٠٠١_a.sql", "0 digits", "001_a.sql"),
+    ("\u0660\u0660\u0661_a.sql", "0 digits", "001_a.sql"),
     ("DS001_a.sql", "0 digits", "001_ds001_a.sql"),
     ("001_" + "a" * 200 + ".sql", "the limit is 120", "001_" + "a" * 112 + ".sql"),
 ]

@@ -10,8 +10,10 @@ from typing import Any
 
 import psycopg
 
+from stella.database import apply
 from stella.database.apply import Started, start
 from stella.database.files import load
+from stella.database.model import Choice
 from stella.runtime.migrate import Session
 from stella.runtime.postgres import Login
 from stella.testing import ManualClock
@@ -50,6 +52,12 @@ def begin(dsn: str, folder: Path, module: str = "box", **options: Any) -> Starte
 
 def session(dsn: str) -> Session:
     return Session(Login(dsn), "tester", ManualClock())
+
+
+def by_hand(dsn: str, folder: Path, choice: Choice, progress: Any = None) -> list[Any]:
+    with session(dsn) as opened:
+        files = shipped(folder)
+        return apply.apply_pending(opened, files, apply.judge_all(opened, files), choice, progress)
 
 
 def rows(dsn: str, query: str) -> list[tuple[Any, ...]]:

@@ -1,18 +1,13 @@
-"""Migrations on a real PostgreSQL: the startup host, and the commands."""
+"""Migrations on a real PostgreSQL: the startup host."""
 
 from __future__ import annotations
 
-import json
-import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
-from stella import bootstrap
-from stella.cli.main import run
 from stella.database import apply, rules
 from stella.database.errors import (
     BadMigrationFile,
@@ -24,24 +19,30 @@ from stella.database.errors import (
 )
 from stella.database.model import Choice
 from stella.kernel.errors import Exit
-from stella.runtime import batches, migrate
+from stella.runtime import migrate
 from stella.runtime.errors import DatabaseAbsent, DatabaseDenied, DatabaseUnavailable, LockTimeout, StatementRefused
 from stella.runtime.migrate import Limits
 from stella.runtime.postgres import Login
-from stella.testing import ManualClock, SilentProgress
-from tests.e2e.material import as_process
-from tests.migrations import AUTOMATIC, COLUMN, DATA, EVERY, STARTUP, begin, history, lay, rows, session, shipped
+from stella.testing import ManualClock
+from tests.migrations import (
+    AUTOMATIC,
+    COLUMN,
+    DATA,
+    EVERY,
+    STARTUP,
+    begin,
+    by_hand,
+    history,
+    lay,
+    rows,
+    session,
+    shipped,
+)
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     return lay(tmp_path / "files", AUTOMATIC)
-
-
-def by_hand(dsn: str, folder: Path, choice: Choice, progress: Any = None) -> list[Any]:
-    with session(dsn) as opened:
-        files = shipped(folder)
-        return apply.apply_pending(opened, files, apply.judge_all(opened, files), choice, progress)
 
 
 # --- the startup host ---------------------------------------------------------------------------------------------
@@ -360,255 +361,6 @@ def test_a_whole_index_is_not_made_again(database: str, folder: Path) -> None:
     before = rows(database, "SELECT 'box.item_unique'::regclass::oid")
     begin(database, lay(folder, {"004_unique.sql": UNIQUE}))
     assert rows(database, "SELECT 'box.item_unique'::regclass::oid") == before
-
-
-# --- data in batches ------------------------------------------------------------------------------------------------
-
-
-class Watching(SilentProgress):
-    """Does something after each batch."""
-
-    def __init__(self, act: Callable[[int], None]) -> None:
-        self.act, self.taken = act, list[int]()
-        self.task = ""
-
-    def start(self, task: str, total: int | None, unit: str) -> None:  # noqa: ARG002  # the port
-        self.task, self.unit = task, unit
-
-    def advance(self, amount: int) -> None:
-        if self.unit == "rows":
-            self.taken.append(amount)
-            self.act(len(self.taken))
-
-
-def words(dsn: str) -> dict[str, int]:
-    return dict(rows(dsn, "SELECT word, count(*) FROM box.item GROUP BY word"))
-
-
-def test_data_is_done_in_batches_each_row_once(database: str, folder: Path) -> None:
-    begin(database, lay(folder, {"DM001_mark.sql": DATA}))
-    progress = Watching(lambda _: None)
-    (row,) = by_hand(database, folder, Choice.DATA, progress)
-    assert (row.name, row.state, row.touched) == ("DM001_mark.sql", "applied", 11)
-    assert sum(progress.taken) == 11
-    assert progress.taken[0] == 4
-    assert len(progress.taken) > 1
-    assert words(database) == {"w!": 10, "seed!": 1}
-    assert history(database) == sorted([*AUTOMATIC, "DM001_mark.sql"])
-    assert rows(database, "SELECT * FROM box.schema_checkpoints") == []
-    assert by_hand(database, folder, Choice.DATA) == []
-
-
-def test_a_pause_is_obeyed_between_batches_and_a_run_goes_on(database: str, folder: Path) -> None:
-    lay(folder, {"DM001_mark.sql": DATA, "DM002_more.sql": DATA.replace("'!'", "'?'")})
-    begin(database, folder)
-    (files,) = shipped(folder).values()
-    entry = apply.entry_of(next(file for file in files if file.name == "DM001_mark.sql"))
-
-    def stop(batch: int) -> None:
-        if batch == 1:
-            with session(database) as other:
-                batches.mark(other, entry, 4, paused=True)
-
-    found = by_hand(database, folder, Choice.ALL, Watching(stop))
-    assert [(row.name, row.state, row.touched) for row in found] == [("DM001_mark.sql", "paused", 4)]
-    assert words(database) == {"seed!": 1, "w!": 3, "w": 7}
-    found = by_hand(database, folder, Choice.ALL)
-    assert [(row.name, row.state, row.touched) for row in found] == [
-        ("DM001_mark.sql", "applied", 11),
-        ("DM002_more.sql", "applied", 11),
-    ]
-    assert words(database) == {"seed!?": 1, "w!?": 10}
-
-
-def test_a_data_migration_that_changed_half_way_does_not_go_on(database: str, folder: Path) -> None:
-    lay(folder, {"DM001_mark.sql": DATA})
-    begin(database, folder)
-
-    def fail(_: int) -> None:
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        by_hand(database, folder, Choice.DATA, Watching(fail))
-    lay(folder, {"DM001_mark.sql": DATA.replace("'!'", "'?'")})
-    with pytest.raises(ChecksumDrift, match="DM001_mark"):
-        by_hand(database, folder, Choice.DATA)
-    lay(folder, {"DM001_mark.sql": DATA})
-    by_hand(database, folder, Choice.DATA)
-    assert words(database) == {"seed!": 1, "w!": 10}
-
-
-@pytest.mark.parametrize(
-    ("answer", "problem"),
-    [
-        ("count(*)", "must answer"),
-        ("max(id)::text, count(*)", "must answer"),
-        ("count(*), max(id)", "must answer"),
-        ("count(*), '7'::text", "would never end"),
-    ],
-)
-def test_a_batch_that_answers_something_else_is_refused(answer: str, problem: str, database: str, folder: Path) -> None:
-    begin(database, lay(folder, {"DM001_mark.sql": DATA.replace("count(*), max(id)::text", answer)}))
-    with pytest.raises(StatementRefused, match=problem) as caught:
-        by_hand(database, folder, Choice.DATA)
-    assert caught.value.facts["where"] == "box/DM001_mark.sql, line 2"
-
-
-def test_data_that_runs_keeps_nobody_from_starting(database: str, folder: Path) -> None:
-    begin(database, lay(folder, {"DM001_mark.sql": DATA}))
-    more = lay(folder.parent / "more", {path.name: path.read_bytes() for path in folder.iterdir()})
-    lay(more, {"004_more.sql": "CREATE TABLE more (a int)"})
-
-    def start_another(batch: int) -> None:
-        if batch == 1:
-            assert [row.name for row in begin(database, more, patience=0.1).applied] == ["004_more.sql"]
-            with session(database) as other:
-                other.patience = 0.1
-                files = shipped(more)
-                judged = apply.judge_all(other, files)
-                with pytest.raises(LockTimeout):
-                    apply.apply_pending(other, files, judged, Choice.DATA)
-
-    by_hand(database, folder, Choice.DATA, Watching(start_another))
-    assert words(database) == {"seed!": 1, "w!": 10}
-
-
-# --- the commands -----------------------------------------------------------------------------------------------------
-
-
-class Commands:
-    """`stella migrate` over a package that ships files, as a person runs it."""
-
-    def __init__(self, package: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        self.files, self._capsys = package / "migrations", capsys
-
-    def __call__(self, *words: str) -> tuple[int, dict[str, Any]]:
-        self._capsys.readouterr()
-        code = run(["migrate", *words, "--json"])
-        out, err = self._capsys.readouterr()
-        assert not err
-        return code, json.loads(out)
-
-    def shown(self, *words: str) -> tuple[int, str]:
-        self._capsys.readouterr()
-        code = run(["migrate", *words])
-        out, err = self._capsys.readouterr()
-        return code, out + err
-
-
-@pytest.fixture
-def commands(
-    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Iterator[Commands]:
-    package = tmp_path / "box_of_the_commands"
-    lay(package / "migrations", EVERY)
-    (package / "__init__.py").touch()
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(bootstrap, "SCHEMAS", {"box": package.name})
-    plain, _, password = database.partition(" password=")
-    extra = {"STELLA_DATABASE_OWNER_DSN": plain, "PGPASSWORD": password.strip("'")}
-    with as_process(tmp_path, **extra):
-        yield Commands(package, capsys)
-    sys.modules.pop(package.name, None)
-
-
-def names(found: dict[str, Any], key: str = "name") -> list[str]:
-    return [row[key] for row in found["files"]]
-
-
-def test_from_status_to_verify(commands: Commands) -> None:
-    code, found = commands("status")
-    assert (code, found["schema"], found["ready"], found["read_only"]) == (0, "stella.migrate.status@1", False, False)
-    assert set(names(found, "state")) == {"pending"}
-    code, planned = commands("plan", "--category", "all")
-    assert (code, names(planned)) == (0, [*sorted(AUTOMATIC), "DM001_mark.sql", "100_rename.sql"])
-    code, dry = commands("run", "--category", "all", "--dry-run")
-    assert (code, dry["digest"], dry["dry_run"]) == (0, planned["digest"], True)
-    assert names(commands("status")[1], "state") == ["pending"] * len(EVERY)
-    code, ran = commands("run")
-    assert (code, names(ran)) == (0, sorted(AUTOMATIC))
-    code, changed = commands("run", "--category", "all", "--plan", planned["digest"])
-    assert (code, changed["reason"]) == (6, "plan_changed")
-    assert "stella migrate plan --category all" in changed["hint"]
-    code, planned = commands("plan", "--category", "data")
-    code, ran = commands("run", "--category", "data", "--plan", planned["digest"])
-    assert (code, names(ran), ran["files"][0]["touched"]) == (0, ["DM001_mark.sql"], 11)
-    code, ran = commands("run", "--category", "release")
-    assert (code, names(ran)) == (0, ["100_rename.sql"])
-    code, verified = commands("verify")
-    assert (code, verified["applied"], verified["pending"]) == (0, len(EVERY), 0)
-    code, found = commands("status", "--module", "box")
-    assert found["ready"] is True
-    assert set(names(found, "state")) == {"applied"}
-    assert {row["applied_by"] for row in found["files"]} == {bootstrap.actor()}
-
-
-def test_pause_and_go_on(commands: Commands) -> None:
-    code, paused = commands("pause")
-    assert (code, names(paused)) == (0, ["DM001_mark.sql"])
-    _, found = commands("status")
-    assert {row["name"]: row["state"] for row in found["files"]}["DM001_mark.sql"] == "paused"
-    assert commands("run", "--category", "data")[1]["files"][-1]["state"] == "applied"
-    assert commands("pause")[1]["files"] == []
-
-
-def test_what_people_see(commands: Commands) -> None:
-    code, text = commands.shown("status")
-    assert code == 0
-    assert "001_item.sql" in text
-    assert "no: `stella migrate verify` says why" in text
-    code, text = commands.shown("run", "--dry-run")
-    assert "dry run; nothing was changed" in text
-    for words in (["plan"], ["run"], ["verify"], ["pause"], ["status"], ["plan"]):
-        code, text = commands.shown(*words)
-        assert (code, bool(text)) == (0, True)
-    assert "nothing is pending" in text
-
-
-def test_what_is_refused_has_its_exit_code_and_reason(commands: Commands) -> None:
-    assert commands("run")[0] == 0
-    table = [
-        ("003_size.sql", COLUMN + "\n", "verify", 6, "checksum_drift"),
-        ("003_size.sql", COLUMN + "\n", "run", 6, "checksum_drift"),
-        ("003_size.sql", None, "verify", 6, "newer_database"),
-        ("003_size.sql", None, "plan", 6, "newer_database"),
-        ("004_x.sql", "DROP TABLE item", "verify", 6, "lint_failed"),
-        ("004_x.sql", "DROP TABLE item", "run", 6, "lint_failed"),
-        ("004_x.sql", "DROP TABEL item", "verify", 2, "usage"),
-        ("V4__x.sql", "SELECT 1", "status", 2, "usage"),
-        ("004_x.sql", "SELECT 1/0", "run", 6, "statement_refused"),
-    ]
-    for name, text, verb, code, reason in table:
-        path = commands.files / name
-        before = path.read_bytes() if path.exists() else None
-        path.unlink(missing_ok=True) if text is None else path.write_text(text)
-        ended, problem = commands(verb)
-        assert (ended, problem["reason"], problem["schema"]) == (code, reason, "stella.problem@1"), (name, verb)
-        path.unlink(missing_ok=True) if before is None else path.write_bytes(before)
-    assert commands("verify")[0] == 0
-    (commands.files / "003_size.sql").unlink()
-    code, found = commands("status")
-    assert (code, found["ready"]) == (0, False)
-    assert {row["name"]: row["state"] for row in found["files"]}["003_size.sql"] == "unknown"
-
-
-def test_bad_usage(commands: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
-    code, problem = commands("status", "--module", "bux")
-    assert (code, problem["hint"]) == (2, "did you mean `box`?")
-    assert commands("run", "--category", "relese")[0] == 2
-    monkeypatch.setenv("STELLA_DATABASE_OWNER_DSN", "host=x password=hush")
-    code, problem = commands("status")
-    assert (code, problem["code"], "hush" in json.dumps(problem)) == (2, "DB-001", False)
-    monkeypatch.setenv("STELLA_DATABASE_OWNER_DSN", "env:MY_ADDRESS")
-    assert commands("status")[1]["code"] == "CONF-004"
-    monkeypatch.setenv("MY_ADDRESS", "host=/nowhere")
-    assert commands("status")[0] == 10
-    monkeypatch.delenv("STELLA_DATABASE_OWNER_DSN")
-    code, problem = commands("status")
-    assert (code, problem["code"]) == (2, "MIGRATE-009")
-    monkeypatch.setenv("STELLA_DATABASE_DSN", "host=/nowhere")
-    monkeypatch.setenv("STELLA_DATABASE_PASSWORD", "env:UNSET")
-    assert commands("status")[1]["code"] == "CONF-004"
 
 
 def test_a_file_that_does_not_parse_is_found_before_anything_runs(database: str, folder: Path) -> None:

@@ -18,6 +18,7 @@ from stella.database.errors import (
     ReleasePending,
 )
 from stella.database.model import Choice
+from stella.database.syntax import parse
 from stella.kernel.errors import Exit
 from stella.runtime import migrate
 from stella.runtime.errors import DatabaseAbsent, DatabaseDenied, DatabaseUnavailable, LockTimeout, StatementRefused
@@ -208,25 +209,19 @@ def test_an_edited_seed_is_noted_and_not_run_again(database: str, folder: Path) 
     assert rows(database, "SELECT count(*) FROM box.item WHERE id = 99") == [(0,)]
 
 
-def test_what_another_starter_applies_meanwhile_is_seen_under_the_lock(
-    database: str, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    prepare = migrate.Session.prepare
-    turns = iter([True])
+def test_what_another_starter_applies_meanwhile_is_seen_under_the_lock(database: str, folder: Path) -> None:
+    with session(database) as other:
+        turn = other.locked("box")
+        turn.__enter__()
+        (files,) = shipped(folder).values()
+        first = next(file for file in files if file.name == "001_item.sql")
 
-    def late(self: migrate.Session, schema: str) -> None:
-        prepare(self, schema)
-        if next(turns, False):
-            with psycopg.connect(database, autocommit=True) as other:
-                (files,) = shipped(folder).values()
-                values = [(file.name, file.category, file.checksum) for file in files if file.name < "002"]
-                other.cursor().executemany(
-                    "INSERT INTO box.schema_migrations VALUES (%s, %s, %s, now(), 'other', 1)", values
-                )
-                other.execute(f"SET search_path = box; {STARTUP}")
+        def pause(_: float) -> None:
+            other.prepare("box")
+            other.apply(apply.entry_of(first), parse(first).pieces, Limits(0, 0))
+            turn.__exit__(None, None, None)
 
-    monkeypatch.setattr(migrate.Session, "prepare", late)
-    assert [row.name for row in begin(database, folder).applied] == sorted(AUTOMATIC)[1:]
+        assert [row.name for row in begin(database, folder, pause=pause).applied] == sorted(AUTOMATIC)[1:]
 
 
 # --- databases that cannot be written, or reached -------------------------------------------------------------------

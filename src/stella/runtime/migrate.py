@@ -293,8 +293,7 @@ class Session:
         """Undo what a file set for the session."""
         if not self.connection.closed:
             with self.speaking():
-                self.ask("reset_role")
-                self.ask("reset_settings")
+                self.ask("clean")
 
     def _settings(self, schema: str, limits: Limits, *, local: bool) -> None:
         lock, statement = str(limits.lock_ms), str(limits.statement_ms)

@@ -115,9 +115,9 @@ def _database(found: DatabaseSettings, secret: Callable[[str], bytes]) -> Callab
     def connected() -> AbstractContextManager[Any]:
         from contextlib import closing
 
-        from stella.runtime import logins, postgres
+        from stella.runtime import postgres
 
-        return closing(postgres.connect(logins.service_login(found, secret)))
+        return closing(postgres.connect(postgres.service_login(found, secret)))
 
     return connected
 

@@ -1,7 +1,7 @@
 """Applies what is pending: the startup host, and runs by hand.
 
 Rules:
-- Every module is read and judged, and every pending file parsed, before anything is applied.
+- Every module is read and judged, and every pending file parsed, before anything is applied; by the one that applies.
 - A look costs no lock: when something is pending the lock of its schema is taken, and then the history is read again.
 - A start applies what only adds; what breaks old code waits for a person, and data for a run of its own.
 - A read-only database is compared, never changed.
@@ -9,6 +9,7 @@ Rules:
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
@@ -79,10 +80,8 @@ def apply_pending(
     if not pending:
         return []
     if session.read_only():
-        raise ReadOnlyPending(count=len(pending), names=labels(pending))
-    run = _Run(session, shipped, progress)
-    for file in pending:
-        run.parsed(file)
+        raise ReadOnlyPending(names=labels(pending))
+    run = _Run(session, shipped, pending, progress)
     if progress:
         progress.start("migrations", len(pending), "files")
     rows: list[FileRow] = []
@@ -106,27 +105,22 @@ def _judge(session: Session, module: str, files: Sequence[File]) -> Judged:
 
 
 class _Run:
-    """One run over a session; files are parsed once."""
+    """One run over a session; all of its files are parsed before the first is applied."""
 
-    def __init__(self, session: Session, shipped: Shipped, progress: Progress | None) -> None:
-        from stella.database import syntax  # noqa: PLC0415  # the parser loads when something is pending
-
-        self.session, self.shipped, self.progress = session, shipped, progress
-        self._parse, self._known = syntax.parse, dict[str, syntax.Parsed]()
-
-    def parsed(self, file: File) -> syntax.Parsed:
-        """The statements of a file."""
-        if file.label not in self._known:
-            self._known[file.label] = self._parse(file)
-        return self._known[file.label]
+    def __init__(
+        self, session: Session, shipped: Shipped, files: Sequence[File], progress: Progress | None = None
+    ) -> None:
+        self.session, self.shipped, self.files, self.progress = session, shipped, files, progress
 
     def category(self, module: str, category: Category) -> list[FileRow]:
         """Apply what another starter has not applied meanwhile."""
         rows: list[FileRow] = []
         with self.session.locked(module):
-            self.session.prepare(module)
+            files = self._pending(module, category)
+            if files:
+                self.session.prepare(module)
             if category is not Category.DATA:
-                for file in self._pending(module, category):
+                for file in files:
                     rows.append(self._apply(file))
                     self._tell(1)
                 return rows
@@ -138,10 +132,19 @@ class _Run:
         return rows
 
     def _pending(self, module: str, category: Category) -> tuple[File, ...]:
-        return _judge(self.session, module, self.shipped[module]).pending[category]
+        """What is pending now that the lock is held; a file that does not parse is found here."""
+        files = _judge(self.session, module, self.shipped[module]).pending[category]
+        return files if files and self.parsed else ()
+
+    @functools.cached_property
+    def parsed(self) -> Mapping[str, syntax.Parsed]:
+        """The statements of each file, by its label."""
+        from stella.database import syntax  # noqa: PLC0415  # the parser loads when there is something to apply
+
+        return {file.label: syntax.parse(file) for file in self.files}
 
     def _apply(self, file: File) -> FileRow:
-        parsed = self.parsed(file)
+        parsed = self.parsed[file.label]
 
         def check(touched: int) -> None:
             if file.category is Category.STARTUP and touched > MAX_START_ROWS:
@@ -155,7 +158,7 @@ class _Run:
         return row_of(file, "applied", duration_ms=took)
 
     def _batches(self, file: File) -> FileRow:
-        parsed, entry = self.parsed(file), entry_of(file)
+        parsed, entry = self.parsed[file.label], entry_of(file)
         batches.mark(self.session, entry, parsed.batch, paused=False)
         if self.progress:
             self.progress.start(file.label, None, "rows")

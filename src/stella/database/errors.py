@@ -46,7 +46,7 @@ class LintFailed(StellaError):
 
 
 class ReleasePending(StellaError):
-    """{count} release migrations are pending: {names}.
+    """Release migrations are pending: {names}.
 
     Release migrations break what older code relies on, so nobody runs them by accident: they are applied by hand,
     once the old release is stopped. Until then this release does not start.
@@ -85,7 +85,7 @@ class NewerDatabase(StellaError):
 
 
 class ReadOnlyPending(StellaError):
-    """The database is read-only and lacks {count} migrations: {names}.
+    """The database is read-only and lacks migrations: {names}.
 
     A standby gets them from its primary. Here they were only compared.
     """

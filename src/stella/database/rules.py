@@ -22,6 +22,7 @@ from stella.runtime.migrate import Applied, Limits
 MAX_NAME = 120  # characters; a name is shown whole in messages and tables
 FIRST_RELEASE = 100
 MAX_START_ROWS = 10_000  # changed by one file at start; more keeps the old release waiting
+FEW = 5  # files that a message names
 SHORT = 12  # characters of a digest that tell two apart by eye
 
 ORDER: Mapping[Choice, tuple[Category, ...]] = {
@@ -162,12 +163,14 @@ def check_release(judged: Iterable[Judged]) -> None:
         modules = dict.fromkeys(file.module for file in waiting)
         words = " ".join(f"--module {module}" for module in modules)
         command = f"stella migrate run --category release {words}"
-        raise ReleasePending(count=len(waiting), names=labels(waiting), command=command)
+        raise ReleasePending(names=labels(waiting), command=command)
 
 
 def labels(files: Iterable[File]) -> str:
-    """Files as people see them."""
-    return ", ".join(file.label for file in files)
+    """Files as people see them; the first few of many."""
+    shown = [file.label for file in files]
+    more = f" and {len(shown) - FEW} more" if len(shown) > FEW else ""
+    return ", ".join(shown[:FEW]) + more
 
 
 def plan_digest(files: Iterable[File]) -> str:

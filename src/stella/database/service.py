@@ -35,8 +35,8 @@ from stella.kernel.nearest import did_you_mean
 from stella.operations import Context
 from stella.runtime import batches
 from stella.runtime.batches import Checkpoint
-from stella.runtime.logins import owner_login
 from stella.runtime.migrate import Applied, Session
+from stella.runtime.postgres import owner_login
 
 
 def status(ctx: Context, want: AskMigrations) -> StatusShown:

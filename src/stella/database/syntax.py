@@ -19,11 +19,11 @@ from psycopg import sql
 from stella.database.errors import BadMigrationFile, LintFailed
 from stella.database.model import Category, File
 from stella.kernel.nearest import did_you_mean
+from stella.runtime.batches import MAX_SIZE
 from stella.runtime.migrate import Index, Piece
 
 NO_TRANSACTION, BATCH = "no-transaction", "batch"
 FIRST_BATCH = 1000  # rows; the size follows what a batch costs
-MAX_BATCH = 100_000  # rows; more locks too many at a time, however fast they are
 
 _DIRECTIVE = re.compile(r"--\s*stella:\s*(?P<word>\S*)[ \t]*(?P<value>\S*)[ \t]*")
 
@@ -196,8 +196,8 @@ def _batch(file: File, nodes: list[Node], directives: Mapping[str, str]) -> int:
     if numbers != {1, 2}:
         raise _bad(file, nodes[0].piece.line, "a batch uses $1, the last key as text, and $2, its size", _SHAPE)
     text = directives.get(BATCH, str(FIRST_BATCH))
-    if not text.isascii() or not text.isdigit() or not 0 < int(text) <= MAX_BATCH:
-        raise _bad(file, 1, f"a batch has 1 to {MAX_BATCH} rows, not `{text}`", "write `-- stella:batch 1000`")
+    if not text.isascii() or not text.isdigit() or not 0 < int(text) <= MAX_SIZE:
+        raise _bad(file, 1, f"a batch has 1 to {MAX_SIZE} rows, not `{text}`", "write `-- stella:batch 1000`")
     return int(text)
 
 

@@ -34,7 +34,7 @@ from stella.http.protocol import Protocol
 from stella.kernel.instant import parse_duration
 from stella.operations import Context
 from stella.runtime.files import DiskFolder, make_directory
-from stella.runtime.logins import owner_login, service_login
+from stella.runtime.postgres import owner_login, service_login
 
 BACKLOG = 512  # connections that wait to be accepted
 KEEP_ALIVE = 15  # seconds that an idle connection is kept

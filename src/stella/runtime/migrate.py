@@ -23,7 +23,7 @@ import psycopg
 from psycopg import sql
 
 from stella.runtime import postgres
-from stella.runtime.errors import LockTimeout
+from stella.runtime.errors import LockTimeout, StatementRefused
 from stella.runtime.ports import Clock
 from stella.runtime.postgres import Login
 
@@ -235,16 +235,26 @@ class Session:
         with self.speaking(where, again=True), self.connection.transaction():
             self._settings(schema, limits, local=True)
             yield
+            self.watch("COMMIT")
 
     def _outside(self, entry: Entry, pieces: Sequence[Piece], limits: Limits, check: Callable[[int], None]) -> int:
         begin = time.monotonic()
         with self.speaking(entry.label, again=True):
             self._settings(entry.schema, limits, local=False)
             for piece in pieces:
-                if piece.makes is None or not self._whole(piece.makes):
-                    self._piece(entry, piece)
+                self._repeatable(entry, piece)
             check(0)
             return self.record(entry, _since(begin))
+
+    def _repeatable(self, entry: Entry, piece: Piece) -> None:
+        if piece.makes is None:
+            self._piece(entry, piece)
+        elif not self._whole(piece.makes):
+            try:
+                self._piece(entry, piece)
+            except StatementRefused:
+                self._whole(piece.makes)  # what is left of a unique one would go on refusing rows
+                raise
 
     def _whole(self, index: Index) -> bool:
         """Whether the index is there already; one that an interrupted run left half made is removed."""
@@ -283,8 +293,7 @@ class Session:
         """Undo what a file set for the session."""
         if not self.connection.closed:
             with self.speaking():
-                self.ask("reset_role")
-                self.ask("reset_settings")
+                self.ask("clean")
 
     def _settings(self, schema: str, limits: Limits, *, local: bool) -> None:
         lock, statement = str(limits.lock_ms), str(limits.statement_ms)

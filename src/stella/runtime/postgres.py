@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib.resources import files
 from typing import Any, LiteralString, NamedTuple
 
@@ -27,13 +27,18 @@ from stella.runtime.errors import (
     DatabaseDenied,
     DatabaseUnavailable,
     EgressBlocked,
+    NoDatabase,
+    SecretMissing,
     StatementRefused,
 )
+from stella.runtime.settings import DatabaseSettings
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 CONNECT_SECONDS = 10  # longer looks like a hang to whoever waits
 LOOPBACK = ("127.0.0.1", "::1")
+REFERENCES = ("env:", "file:")
+PLAIN = "env:PGPASSWORD"  # what the settings name when nobody says anything
 DENIED = ("28", "42501")  # authorisation; missing rights
 UNAVAILABLE = ("08", "53", "57P", "58", "XX", "25006", "40", "55P03")  # from connections to locks: it may pass
 UNKNOWN_DATABASE = "3D000"
@@ -88,19 +93,57 @@ class Login(NamedTuple):
         return BadDsn(origin=self.origin, problem=problem, password=self.reference)
 
 
-def connect(login: Login, application: str = "stella") -> Connection:
+def login(settings: DatabaseSettings, secret: Callable[[str], bytes], *, owner: bool = False) -> Login | None:
+    """The way into the database that is configured: the service's, or the owner's; None when there is none.
+
+    `secret` reads a reference. Raises BadDsn, SecretMissing or SecretUnreadable.
+    """
+    key = "owner_" if owner else ""
+    address: str = getattr(settings, f"{key}dsn")
+    if not address:
+        return None
+    if address.startswith(REFERENCES):
+        address = secret(address).decode(errors="replace").strip()
+    password = _password(getattr(settings, f"{key}password"), secret)
+    return Login(address, password, f"`database.{key}dsn`", f"database.{key}password").checked()
+
+
+def service_login(settings: DatabaseSettings, secret: Callable[[str], bytes]) -> Login:
+    """The service's way in; raises NoDatabase, or as `login`."""
+    found = login(settings, secret)
+    if found is None:
+        raise NoDatabase
+    return found
+
+
+def owner_login(settings: DatabaseSettings, secret: Callable[[str], bytes]) -> Login:
+    """The way in of the role that owns the schemas, else the service's; raises NoDatabase, or as `login`."""
+    return login(settings, secret, owner=True) or service_login(settings, secret)
+
+
+def _password(reference: str, secret: Callable[[str], bytes]) -> str:
+    """The password; none when libpq's own variable is named and nobody set it."""
+    try:
+        return secret(reference).decode(errors="replace")
+    except SecretMissing:
+        if reference != PLAIN:
+            raise
+        return ""
+
+
+def connect(into: Login, application: str = "stella") -> Connection:
     """A connection in autocommit; raises DatabaseUnavailable, DatabaseDenied, DatabaseAbsent or BadDsn.
 
     A sealed process reaches the sockets of its own machine alone: anything else raises EgressBlocked. The driver's own
     calls do not pass the guard of `egress`, so it is asked here.
     """
-    if egress.sealed() and not login.on_this_machine:
-        raise EgressBlocked(target=login.where)
-    extra = {"password": login.password} if login.password else {}
-    given = login._parts()  # noqa: SLF001  # of this module
+    if egress.sealed() and not into.on_this_machine:
+        raise EgressBlocked(target=into.where)
+    extra = {"password": into.password} if into.password else {}
+    given = into._parts()  # noqa: SLF001  # of this module
     extra |= {"connect_timeout": given.get("connect_timeout") or str(CONNECT_SECONDS)}
-    with speaking(login.where):
-        return psycopg.connect(make_conninfo(login.dsn, application_name=application, **extra), autocommit=True)
+    with speaking(into.where):
+        return psycopg.connect(make_conninfo(into.dsn, application_name=application, **extra), autocommit=True)
 
 
 @contextlib.contextmanager

@@ -63,10 +63,6 @@ CREATE TABLE IF NOT EXISTS {schema}.schema_checkpoints (
     paused boolean NOT NULL DEFAULT false
 );
 
--- name: has_checkpoints
--- Whether the table of checkpoints is there.
-SELECT to_regclass(%(table)s) IS NOT NULL;
-
 -- name: set_session
 -- Settings of the session for a file.
 SELECT set_config('search_path', %(path)s, %(local)s),
@@ -74,13 +70,9 @@ SELECT set_config('search_path', %(path)s, %(local)s),
        set_config('statement_timeout', %(statement_timeout)s, %(local)s),
        set_config('client_connection_check_interval', '1s', false);
 
--- name: reset_settings
--- Undo what a file set for the session.
-RESET ALL;
-
--- name: reset_role
--- Undo a role that a file took.
-RESET SESSION AUTHORIZATION;
+-- name: clean
+-- Undo what a file set for the session, and a role that it took; two statements in one message.
+RESET SESSION AUTHORIZATION; RESET ALL;
 
 -- name: index_state
 -- Whether an index of that name is on that table, and whether it is whole.

@@ -6,7 +6,9 @@ Rules:
 
 from __future__ import annotations
 
+import contextlib
 import http.client
+import itertools
 import json
 import os
 import signal
@@ -20,8 +22,11 @@ from typing import Any, NamedTuple
 
 import psycopg
 
+from stella.runtime.postgres_server import Postgres
 from tests.e2e.material import environment
 
+_numbers = itertools.count()
+PASSWORD = "password='only for tests'"  # of the server in tests/database.py
 PATIENCE = 30  # seconds for what takes a moment
 
 
@@ -32,6 +37,22 @@ def migrate(dsn: str) -> None:
         folder = files("stella.http").joinpath("migrations")
         for name in sorted(path.name for path in folder.iterdir() if path.name.endswith(".sql")):
             connection.execute(folder.joinpath(name).read_bytes())
+
+
+@contextlib.contextmanager
+def running(top: Path, postgres: Postgres, **settings: str) -> Iterator[Running]:
+    """A service with a database of its own."""
+    name = f"service_{next(_numbers)}"
+    with psycopg.connect(f"{postgres.dsn()} {PASSWORD}", autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    dsn = f"{postgres.dsn(name)} {PASSWORD}"
+    migrate(dsn)
+    (top / "data").mkdir()
+    service = Running(top / "data", dsn, **settings)
+    try:
+        yield service
+    finally:
+        service.end()
 
 
 class Got(NamedTuple):

@@ -16,14 +16,12 @@ from typing import Any
 
 from stella.http.auth import Tokens, allow, challenge
 from stella.http.errors import (
-    BodyTooLarge,
     Draining,
     Failed,
     MethodRefused,
     NotAuthenticated,
     ScopeMissing,
     TooSlow,
-    WrongMediaType,
 )
 from stella.http.exchange import Answer, Gone, Headers, Message, Receive, Request, Send
 from stella.http.jobs import trace_of
@@ -34,7 +32,6 @@ from stella.http.routes import Routes
 from stella.kernel.errors import Exit, StellaError
 
 _TRACE = re.compile(r"00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}\Z")
-CLOSING = (BodyTooLarge, TooSlow, WrongMediaType)  # the rest of the body is not worth reading
 CLIENT_GONE = 499  # in the log; nobody gets it
 
 
@@ -110,10 +107,10 @@ class App:
             headers.append((b"www-authenticate", challenge(error)))
         elif isinstance(error, MethodRefused):
             headers.append((b"allow", str(error.facts["allowed"]).encode()))
-        elif isinstance(error, CLOSING):
-            headers.append((b"connection", b"close"))
         elif error.exit is Exit.TRANSIENT:
             headers.append((b"retry-after", RETRY_AFTER))
+        if isinstance(error, TooSlow) or request.leaves_much():
+            headers.append((b"connection", b"close"))
         return Answer(status_of(error), body_of(error, request.id), headers)
 
     async def _send(self, request: Request, answer: Answer) -> int:

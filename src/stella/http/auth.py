@@ -22,6 +22,7 @@ from stella.runtime.ports import Entropy
 
 ADMIN = Principal("admin", frozenset({EVERY_SCOPE}))
 TOKEN_BYTES = 32
+NEEDED = "a bearer token is needed"
 REALM = b'Bearer realm="stella"'
 
 
@@ -35,10 +36,10 @@ class Tokens:
         """Whom an Authorization header stands for; raises NotAuthenticated."""
         scheme, _, token = header.partition(" ")
         if scheme.lower() != "bearer":
-            raise NotAuthenticated(problem="A bearer token is needed")
+            raise NotAuthenticated(problem=NEEDED)
         found = hashlib.sha256(token.strip().encode("latin-1", "replace")).digest()
         if not hmac.compare_digest(found, self._admin):
-            raise NotAuthenticated(problem="The bearer token is not valid")
+            raise NotAuthenticated(problem="the bearer token is not valid")
         return ADMIN
 
 
@@ -52,7 +53,7 @@ def challenge(error: NotAuthenticated | ScopeMissing) -> bytes:
     """The WWW-Authenticate header of a refusal (RFC 6750, section 3)."""
     if isinstance(error, ScopeMissing):
         return REALM + f', error="insufficient_scope", scope="{error.facts["scope"]}"'.encode()
-    return REALM if "needed" in str(error.facts["problem"]) else REALM + b', error="invalid_token"'
+    return REALM if error.facts["problem"] == NEEDED else REALM + b', error="invalid_token"'
 
 
 def admin_token(reference: str, data: Path, entropy: Entropy) -> bytes:

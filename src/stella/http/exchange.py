@@ -23,6 +23,7 @@ Send = Callable[[Message], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
 
 JSON = b"application/json"
+WORTH_READING = 64 * 1024  # bytes of a body that nobody wants; a new connection costs as much
 PIECE_TIMEOUT = 30  # seconds between two pieces of an upload
 
 
@@ -33,7 +34,7 @@ class Gone(Exception):
 class Request:
     """One request. `values` are those of the path's parameters."""
 
-    __slots__ = ("id", "operation", "principal", "receive", "scope", "send", "trace", "values")
+    __slots__ = ("id", "operation", "principal", "receive", "scope", "send", "trace", "values", "whole")
 
     def __init__(self, request_id: str, scope: Message, receive: Receive, send: Send) -> None:
         self.id = request_id
@@ -43,6 +44,7 @@ class Request:
         self.values: tuple[str, ...] = ()
         self.principal: Principal = NOBODY
         self.trace = ""
+        self.whole = False  # whether all of the body was read
         self.operation = ""
 
     def header(self, name: bytes) -> str:
@@ -120,7 +122,14 @@ class Request:
             raise TooSlow(limit=told or seconds) from None
         if message["type"] == "http.disconnect":
             raise Gone
+        self.whole = not message.get("more_body")
         return message
+
+    def leaves_much(self) -> bool:
+        """Whether so much of the body is unread that closing the connection is better than reading it."""
+        length = self.header(b"content-length") or "0"
+        announced = int(length) if length.isdecimal() else 0
+        return not self.whole and (announced > WORTH_READING or bool(self.header(b"transfer-encoding")))
 
 
 class Answer:

@@ -7,7 +7,14 @@ Rules:
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+)
 
 from stella.runtime.telemetry import METRICS
 
@@ -19,6 +26,7 @@ class Metrics:
     """The metrics of one service."""
 
     def __init__(self) -> None:
+        disable_created_metrics()
         self._registry = CollectorRegistry()
         self._requests = Counter(*self._about("stella_requests_total"), registry=self._registry)
         self._seconds = Histogram(*self._about("stella_request_seconds"), registry=self._registry, buckets=SECONDS)

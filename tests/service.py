@@ -15,7 +15,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -129,6 +129,14 @@ class Running:
         assert got.status == 202, got
         return self.ended(got.headers["location"])
 
+    def until(self, location: str, kind: str, after: int = 0) -> None:
+        """Wait for an event of a job."""
+        events = self.events(location, after)
+        try:
+            assert any(found == kind for _, found, _ in events)
+        finally:
+            events.close()
+
     def ended(self, location: str) -> dict[str, Any]:
         """Wait until a job has ended."""
         end = time.monotonic() + PATIENCE
@@ -139,23 +147,22 @@ class Running:
             assert time.monotonic() < end, job
             time.sleep(0.05)
 
-    def events(self, location: str, after: int = 0) -> Iterator[tuple[int | None, str, Any]]:
+    def events(self, location: str, after: int = 0) -> Generator[tuple[int | None, str, Any], None, None]:
         """The events of a job: number, kind, data."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
         headers = {"Authorization": f"Bearer {self.token}", "Last-Event-ID": str(after)}
         connection.request("GET", f"{location}/events", headers=headers)
-        answer = connection.getresponse()
-        assert answer.status == 200, answer.read()
-        found: dict[str, str] = {}
-        for raw in answer:
-            line = raw.decode().rstrip("\n")
-            if line:
-                name, _, value = line.partition(": ")
-                found[name] = value
-            elif "data" in found:
-                yield (int(found["id"]) if "id" in found else None), found["event"], json.loads(found["data"])
-                found = {}
-        connection.close()
+        with contextlib.closing(connection), connection.getresponse() as answer:
+            assert answer.status == 200, answer.read()
+            found: dict[str, str] = {}
+            for raw in answer:
+                line = raw.decode().rstrip("\n")
+                if line:
+                    name, _, value = line.partition(": ")
+                    found[name] = value
+                elif "data" in found:
+                    yield (int(found["id"]) if "id" in found else None), found["event"], json.loads(found["data"])
+                    found = {}
 
     def stop(self, number: int = signal.SIGTERM) -> tuple[int, bytes]:
         """Stop the process; exit code and what it printed."""

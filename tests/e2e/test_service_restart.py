@@ -42,7 +42,7 @@ def start_big(service: Running, **other: Any) -> str:
     """A job that has begun its work; its location."""
     body = {"dir": "M", "out": "big.stella", "source": ["artifacts=big"]} | other
     location: str = service.call("POST", CREATE, body).headers["location"]
-    assert any(kind == "task" for _, kind, _ in service.events(location))
+    service.until(location, "task")
     return location
 
 
@@ -68,7 +68,7 @@ def test_a_job_that_ends_the_service_each_time_is_given_up(service: Running) -> 
     for _ in range(2):
         service.kill()
         service.start()
-        assert any(kind == "task" for _, kind, _ in service.events(location, after=4))
+        service.until(location, "task", after=4)
     service.kill()
     service.start()
     job = service.ended(location)
@@ -100,11 +100,12 @@ def test_what_waits_is_still_there_after_a_stop(service: Running) -> None:
 def test_events_resume_where_they_were_left(service: Running) -> None:
     location = start_big(service)
     seen = []
-    for number, _, _ in service.events(location):
+    events = service.events(location)
+    while len(seen) < 2:
+        number, _, _ = next(events)
         if number is not None:
             seen.append(number)
-        if len(seen) == 2:
-            break
+    events.close()
     service.kill()
     service.start()
     rest = [(number, kind, data) for number, kind, data in service.events(location, after=seen[-1]) if number]

@@ -1,7 +1,7 @@
 """Who may ask: bearer tokens (RFC 6750) and the scope of each operation.
 
 Rules:
-- Tokens are compared by digest and in constant time, and kept as digests; none is ever in a log or an answer.
+- Tokens are compared in constant time; none is ever in a log or an answer.
 - A token file of which others may read is refused at the start.
 """
 
@@ -31,13 +31,16 @@ class Tokens:
 
     def __init__(self, admin: bytes) -> None:
         self._admin = hashlib.sha256(admin).digest()
+        self._header = b"Bearer " + admin
 
-    def principal(self, header: str) -> Principal:
+    def principal(self, header: bytes) -> Principal:
         """Whom an Authorization header stands for; raises NotAuthenticated."""
-        scheme, _, token = header.partition(" ")
-        if scheme.lower() != "bearer":
+        if hmac.compare_digest(header, self._header):
+            return ADMIN
+        scheme, _, token = header.partition(b" ")
+        if scheme.lower() != b"bearer":
             raise NotAuthenticated(problem=NEEDED)
-        found = hashlib.sha256(token.strip().encode("latin-1", "replace")).digest()
+        found = hashlib.sha256(token.strip()).digest()
         if not hmac.compare_digest(found, self._admin):
             raise NotAuthenticated(problem="the bearer token is not valid")
         return ADMIN

@@ -34,11 +34,12 @@ class Gone(Exception):
 class Request:
     """One request. `values` are those of the path's parameters."""
 
-    __slots__ = ("id", "operation", "principal", "receive", "scope", "send", "trace", "values", "whole")
+    __slots__ = ("headers", "id", "operation", "principal", "receive", "scope", "send", "trace", "values", "whole")
 
     def __init__(self, request_id: str, scope: Message, receive: Receive, send: Send) -> None:
         self.id = request_id
         self.scope = scope
+        self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self.receive = receive
         self.send = send
         self.values: tuple[str, ...] = ()
@@ -48,11 +49,8 @@ class Request:
         self.operation = ""
 
     def header(self, name: bytes) -> str:
-        """A header by its lower-case name; empty when absent, the first when there are several."""
-        for key, value in self.scope["headers"]:
-            if key == name:
-                return bytes(value).decode("latin-1")
-        return ""
+        """A header by its lower-case name; empty when absent, the last when there are several."""
+        return self.headers.get(name, b"").decode("latin-1")
 
     @property
     def method(self) -> str:
@@ -115,11 +113,14 @@ class Request:
             pass
 
     async def _next(self, seconds: float, told: float | None = None) -> Message:
-        try:
-            async with asyncio.timeout(max(seconds, 0)):
-                message = await self.receive()
-        except TimeoutError:
-            raise TooSlow(limit=told or seconds) from None
+        if getattr(getattr(self.receive, "__self__", None), "more_body", True):
+            try:
+                async with asyncio.timeout(max(seconds, 0)):
+                    message = await self.receive()
+            except TimeoutError:
+                raise TooSlow(limit=told or seconds) from None
+        else:  # uvicorn has all of it already, so nobody is waited for
+            message = await self.receive()
         if message["type"] == "http.disconnect":
             raise Gone
         self.whole = not message.get("more_body")

@@ -6,22 +6,27 @@ Rules:
 
 from __future__ import annotations
 
+import contextlib
 import http.client
+import itertools
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import psycopg
 
+from stella.runtime.postgres_server import Postgres
 from tests.e2e.material import environment
 
+_numbers = itertools.count()
+PASSWORD = "password='only for tests'"  # of the server in tests/database.py
 PATIENCE = 30  # seconds for what takes a moment
 
 
@@ -32,6 +37,22 @@ def migrate(dsn: str) -> None:
         folder = files("stella.http").joinpath("migrations")
         for name in sorted(path.name for path in folder.iterdir() if path.name.endswith(".sql")):
             connection.execute(folder.joinpath(name).read_bytes())
+
+
+@contextlib.contextmanager
+def running(top: Path, postgres: Postgres, **settings: str) -> Iterator[Running]:
+    """A service with a database of its own."""
+    name = f"service_{next(_numbers)}"
+    with psycopg.connect(f"{postgres.dsn()} {PASSWORD}", autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    dsn = f"{postgres.dsn(name)} {PASSWORD}"
+    migrate(dsn)
+    (top / "data").mkdir()
+    service = Running(top / "data", dsn, **settings)
+    try:
+        yield service
+    finally:
+        service.end()
 
 
 class Got(NamedTuple):
@@ -108,6 +129,14 @@ class Running:
         assert got.status == 202, got
         return self.ended(got.headers["location"])
 
+    def until(self, location: str, kind: str, after: int = 0) -> None:
+        """Wait for an event of a job."""
+        events = self.events(location, after)
+        try:
+            assert any(found == kind for _, found, _ in events)
+        finally:
+            events.close()
+
     def ended(self, location: str) -> dict[str, Any]:
         """Wait until a job has ended."""
         end = time.monotonic() + PATIENCE
@@ -118,23 +147,22 @@ class Running:
             assert time.monotonic() < end, job
             time.sleep(0.05)
 
-    def events(self, location: str, after: int = 0) -> Iterator[tuple[int | None, str, Any]]:
+    def events(self, location: str, after: int = 0) -> Generator[tuple[int | None, str, Any], None, None]:
         """The events of a job: number, kind, data."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
         headers = {"Authorization": f"Bearer {self.token}", "Last-Event-ID": str(after)}
         connection.request("GET", f"{location}/events", headers=headers)
-        answer = connection.getresponse()
-        assert answer.status == 200, answer.read()
-        found: dict[str, str] = {}
-        for raw in answer:
-            line = raw.decode().rstrip("\n")
-            if line:
-                name, _, value = line.partition(": ")
-                found[name] = value
-            elif "data" in found:
-                yield (int(found["id"]) if "id" in found else None), found["event"], json.loads(found["data"])
-                found = {}
-        connection.close()
+        with contextlib.closing(connection), connection.getresponse() as answer:
+            assert answer.status == 200, answer.read()
+            found: dict[str, str] = {}
+            for raw in answer:
+                line = raw.decode().rstrip("\n")
+                if line:
+                    name, _, value = line.partition(": ")
+                    found[name] = value
+                elif "data" in found:
+                    yield (int(found["id"]) if "id" in found else None), found["event"], json.loads(found["data"])
+                    found = {}
 
     def stop(self, number: int = signal.SIGTERM) -> tuple[int, bytes]:
         """Stop the process; exit code and what it printed."""

@@ -8,19 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.service import Running, migrate
+from stella.runtime.postgres_server import Postgres
+from tests.service import Running, running
 
 pytestmark = pytest.mark.network
 
 
 @pytest.fixture
-def service(tmp_path: Path, database: str) -> Iterator[Running]:
-    migrate(database)
-    data = tmp_path / "data"
-    data.mkdir()
-    running = Running(data, database)
-    yield running
-    running.end()
+def service(tmp_path: Path, postgres: Postgres) -> Iterator[Running]:
+    with running(tmp_path, postgres) as made:
+        yield made
 
 
 def test_the_main_job_over_http(service: Running) -> None:

@@ -16,25 +16,22 @@ from typing import Any
 
 from stella.http.auth import Tokens, allow, challenge
 from stella.http.errors import (
-    BodyTooLarge,
     Draining,
     Failed,
     MethodRefused,
     NotAuthenticated,
     ScopeMissing,
     TooSlow,
-    WrongMediaType,
 )
 from stella.http.exchange import Answer, Gone, Headers, Message, Receive, Request, Send
 from stella.http.jobs import trace_of
-from stella.http.logs import Log
+from stella.http.logs import Log, RequestLine
 from stella.http.metrics import Metrics
 from stella.http.problem import MEDIA_TYPE, RETRY_AFTER, body_of, status_of
 from stella.http.routes import Routes
 from stella.kernel.errors import Exit, StellaError
 
-_TRACE = re.compile(r"00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}\Z")
-CLOSING = (BodyTooLarge, TooSlow, WrongMediaType)  # the rest of the body is not worth reading
+_TRACE = re.compile(rb"00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}\Z")
 CLIENT_GONE = 499  # in the log; nobody gets it
 
 
@@ -66,20 +63,23 @@ class App:
         self.answered += 1
         self._metrics.request(request.operation, status, seconds)
         self._log.request(
-            request.id,
-            request.operation,
-            request.method,
-            status,
-            1000 * seconds,
-            principal=request.principal.name,
-            trace=request.trace,
+            RequestLine(
+                self._log.time(),
+                request.id,
+                request.operation,
+                request.method,
+                status,
+                round(1000 * seconds, 2),
+                request.principal.name,
+                request.trace,
+            )
         )
 
     async def _answer(self, request: Request) -> Answer:
         try:
-            traceparent = request.header(b"traceparent")
-            if traceparent and (match := _TRACE.match(traceparent)):
-                request.trace = match[1]
+            traceparent = request.headers.get(b"traceparent")
+            if traceparent is not None and (match := _TRACE.match(traceparent)):
+                request.trace = match[1].decode()
             return await self._handled(request)
         except StellaError as error:
             return self._failure(request, error)
@@ -96,11 +96,11 @@ class App:
             route, request.values = self._routes.find(request.method, request.scope["path"])
         except StellaError:
             request.operation = "unknown"
-            request.principal = self._tokens.principal(request.header(b"authorization"))
+            request.principal = self._tokens.principal(request.headers.get(b"authorization", b""))
             raise
         request.operation = route.name
         if route.scope:
-            request.principal = self._tokens.principal(request.header(b"authorization"))
+            request.principal = self._tokens.principal(request.headers.get(b"authorization", b""))
             allow(request.principal, route.scope)
         return await route.handle(request)
 
@@ -110,10 +110,10 @@ class App:
             headers.append((b"www-authenticate", challenge(error)))
         elif isinstance(error, MethodRefused):
             headers.append((b"allow", str(error.facts["allowed"]).encode()))
-        elif isinstance(error, CLOSING):
-            headers.append((b"connection", b"close"))
         elif error.exit is Exit.TRANSIENT:
             headers.append((b"retry-after", RETRY_AFTER))
+        if isinstance(error, TooSlow) or request.leaves_much():
+            headers.append((b"connection", b"close"))
         return Answer(status_of(error), body_of(error, request.id), headers)
 
     async def _send(self, request: Request, answer: Answer) -> int:

@@ -10,7 +10,7 @@ from stella.kernel.errors import Exit, StellaError
 
 
 class NotAuthenticated(StellaError):
-    """{problem}.
+    """Not authenticated: {problem}.
 
     Every resource but /healthz and /readyz asks for a bearer token (RFC 6750). The token of the administrator is in
     `secrets/admin-token` of the data folder.

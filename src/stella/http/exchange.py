@@ -23,6 +23,7 @@ Send = Callable[[Message], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
 
 JSON = b"application/json"
+WORTH_READING = 64 * 1024  # bytes of a body that nobody wants; a new connection costs as much
 PIECE_TIMEOUT = 30  # seconds between two pieces of an upload
 
 
@@ -33,24 +34,23 @@ class Gone(Exception):
 class Request:
     """One request. `values` are those of the path's parameters."""
 
-    __slots__ = ("id", "operation", "principal", "receive", "scope", "send", "trace", "values")
+    __slots__ = ("headers", "id", "operation", "principal", "receive", "scope", "send", "trace", "values", "whole")
 
     def __init__(self, request_id: str, scope: Message, receive: Receive, send: Send) -> None:
         self.id = request_id
         self.scope = scope
+        self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self.receive = receive
         self.send = send
         self.values: tuple[str, ...] = ()
         self.principal: Principal = NOBODY
         self.trace = ""
+        self.whole = False  # whether all of the body was read
         self.operation = ""
 
     def header(self, name: bytes) -> str:
-        """A header by its lower-case name; empty when absent, the first when there are several."""
-        for key, value in self.scope["headers"]:
-            if key == name:
-                return bytes(value).decode("latin-1")
-        return ""
+        """A header by its lower-case name; empty when absent, the last when there are several."""
+        return self.headers.get(name, b"").decode("latin-1")
 
     @property
     def method(self) -> str:
@@ -113,14 +113,24 @@ class Request:
             pass
 
     async def _next(self, seconds: float, told: float | None = None) -> Message:
-        try:
-            async with asyncio.timeout(max(seconds, 0)):
-                message = await self.receive()
-        except TimeoutError:
-            raise TooSlow(limit=told or seconds) from None
+        if getattr(getattr(self.receive, "__self__", None), "more_body", True):
+            try:
+                async with asyncio.timeout(max(seconds, 0)):
+                    message = await self.receive()
+            except TimeoutError:
+                raise TooSlow(limit=told or seconds) from None
+        else:  # uvicorn has all of it already, so nobody is waited for
+            message = await self.receive()
         if message["type"] == "http.disconnect":
             raise Gone
+        self.whole = not message.get("more_body")
         return message
+
+    def leaves_much(self) -> bool:
+        """Whether so much of the body is unread that closing the connection is better than reading it."""
+        length = self.header(b"content-length") or "0"
+        announced = int(length) if length.isdecimal() else 0
+        return not self.whole and (announced > WORTH_READING or bool(self.header(b"transfer-encoding")))
 
 
 class Answer:

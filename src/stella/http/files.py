@@ -54,7 +54,7 @@ class Files:
 
     def _folder(self, text: str, path: Path, want: ListFolder) -> Answer:
         query = f"files {text}"
-        after = self._cursors.read(query, want.cursor) if want.cursor else ""
+        after = self._cursors.read(query, want.cursor) if want.cursor is not None else ""
         rows: list[FolderEntry] = []
         with reading(Path(text)), os.scandir(path) as found:
             for entry in sorted(found, key=lambda entry: entry.name):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import msgspec
@@ -26,9 +27,10 @@ from stella.http.routes import Handler, Route
 from stella.http.store import Store
 from stella.kernel.digest import sha256
 from stella.kernel.ids import RANDOM_BYTES, uuid7
-from stella.operations import Context, Operation
+from stella.operations import Context, Operation, Principal
 
 THREADS = 16  # operations that run at once
+MAX_PRINCIPALS = 256  # whose contexts are kept ready
 MAX_RUNNING = 64  # operations that run or wait for a thread; more would wait for seconds
 
 
@@ -54,6 +56,7 @@ class Handlers:
         self._limits = limits
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="operation")
         self._running = 0
+        self._contexts = lru_cache(MAX_PRINCIPALS)(self._context_of)
 
     def route(self, operation: Operation[Any, Any]) -> Route:
         """The route of an operation; a last parameter that names a place takes a path with slashes."""
@@ -65,11 +68,14 @@ class Handlers:
         """Take nothing more; what waits for a thread is dropped."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
+    def _context_of(self, principal: Principal) -> Context:
+        return dataclasses.replace(self._context, actor=principal.name, principal=principal)
+
     async def _body(self, request: Request, binder: Binder) -> bytes:
         return b"" if binder.in_query else await request.json(self._limits.body, self._limits.seconds)
 
     def _contextual(self, request: Request) -> Context:
-        return dataclasses.replace(self._context, actor=request.principal.name, principal=request.principal)
+        return self._contexts(request.principal)
 
     def _quick(self, operation: Operation[Any, Any], binder: Binder) -> Handler:
         async def handle(request: Request) -> Answer:

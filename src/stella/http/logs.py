@@ -8,9 +8,11 @@ Rules:
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -18,7 +20,21 @@ import msgspec
 from stella.kernel.instant import format_time
 from stella.runtime.ports import Clock
 
-Write = Callable[[bytes], object]
+GRAIN = 0.2  # seconds
+_encode = msgspec.json.Encoder().encode
+
+
+class RequestLine(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="event", tag="request"):
+    """What is said of a request; `ms` until its answer was handed over, `trace` from its traceparent."""
+
+    time: str
+    request: str
+    operation: str
+    method: str
+    status: int
+    ms: float
+    principal: str = ""
+    trace: str = ""
 
 
 class Log:
@@ -28,30 +44,38 @@ class Log:
         self._clock = clock
         self._descriptor = descriptor
         self._json = json
-        self._second = (0, "")
+        self._now = (0.0, "")
+        self._waiting: list[bytes] = []
 
     def event(self, kind: str, facts: Mapping[str, Any]) -> None:
-        """Something happened: `kind` says what."""
-        self._line({"event": kind, **facts})
+        """Something happened: `kind` says what. From any thread."""
+        self._write(self._formed({"time": self.time(), "event": kind, **facts}))
 
-    def request(self, request: str, operation: str, method: str, status: int, ms: float, **rest: str) -> None:
-        """A request was answered."""
-        told = {"event": "request", "request": request, "operation": operation, "method": method, "status": status}
-        self._line({**told, "ms": round(ms, 2), **{key: value for key, value in rest.items() if value}})
+    def request(self, line: RequestLine) -> None:
+        """A request was answered. In a loop: the lines of one turn are written together."""
+        if not self._waiting:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._waiting.append(_encode(line) + b"\n" if self._json else self._formed(msgspec.structs.asdict(line)))
 
-    def _line(self, facts: dict[str, Any]) -> None:
-        data = msgspec.json.encode({"time": self._time(), **facts}) + b"\n" if self._json else self._short(facts)
+    def time(self) -> str:
+        """The time of day, made anew at most some times a second: requests come by the thousand."""
+        now = time.monotonic()
+        if now - self._now[0] > GRAIN:
+            self._now = (now, format_time(self._clock.read().wall))
+        return self._now[1]
+
+    def _flush(self) -> None:
+        data = b"".join(self._waiting)
+        self._waiting.clear()
+        self._write(data)
+
+    def _formed(self, facts: Mapping[str, Any]) -> bytes:
+        if self._json:
+            return _encode(facts) + b"\n"
+        moment, *rest = facts.values()
+        words = " ".join(str(word) for word in rest if word not in {"", None})
+        return f"{moment[11:19]} {ascii(words)[1:-1]}\n".encode()
+
+    def _write(self, data: bytes) -> None:
         with contextlib.suppress(OSError):
             os.write(self._descriptor, data)
-
-    def _short(self, facts: Mapping[str, Any]) -> bytes:
-        kind, *rest = facts.values()
-        words = " ".join(str(word) for word in rest if word not in {"", None})
-        return f"{self._time()[11:19]} {kind} {ascii(words)[1:-1]}\n".encode()
-
-    def _time(self) -> str:
-        """The time of day; made once a second, since requests come by the thousand."""
-        now = self._clock.read().wall
-        if now != self._second[0]:
-            self._second = (now, format_time(now))
-        return self._second[1]

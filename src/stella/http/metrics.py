@@ -7,50 +7,76 @@ Rules:
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from bisect import bisect_left
+from collections.abc import Iterable
 
-from stella.runtime.telemetry import METRICS
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+
+from stella.runtime.telemetry import METRICS, MetricName
 
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 SECONDS = (0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10.0)  # bounds of a request's time: a look-up, a file, a large file
 
 
 class Metrics:
-    """The metrics of one service."""
+    """The metrics of one service. Counting is a few additions; the forms of Prometheus are made when it asks."""
 
     def __init__(self) -> None:
-        self._registry = CollectorRegistry()
-        self._requests = Counter(*self._about("stella_requests_total"), registry=self._registry)
-        self._seconds = Histogram(*self._about("stella_request_seconds"), registry=self._registry, buckets=SECONDS)
-        self._jobs = Gauge(*self._about("stella_jobs"), registry=self._registry)
-        self._ended = Counter(*self._about("stella_jobs_ended_total"), registry=self._registry)
-        self._bytes = Counter(*self._about("stella_upload_bytes_total"), registry=self._registry)
-        self._known: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
-
-    @staticmethod
-    def _about(name: str) -> tuple[str, str, tuple[str, ...]]:
-        metric = METRICS[name]  # type: ignore[index]  # a name outside the table is a KeyError at the start
-        return name, metric.help, metric.labels
+        self._requests: dict[tuple[str, int], int] = {}
+        self._seconds: dict[str, list[float]] = {}
+        self._ended: dict[str, int] = {}
+        self._jobs: dict[str, int] = {}
+        self._received = 0
+        self._registry = CollectorRegistry(auto_describe=False)
+        self._registry.register(self)
 
     def request(self, operation: str, status: int, seconds: float) -> None:
         """A request was answered."""
-        known = self._known.get((operation, status))
-        if known is None:
-            known = self._requests.labels(operation, str(status)), self._seconds.labels(operation)
-            self._known[operation, status] = known
-        known[0].inc()
-        known[1].observe(seconds)
+        key = (operation, status)
+        self._requests[key] = self._requests.get(key, 0) + 1
+        row = self._seconds.get(operation)
+        if row is None:
+            row = self._seconds[operation] = [0.0] * (len(SECONDS) + 2)  # the last is the sum
+        row[bisect_left(SECONDS, seconds)] += 1
+        row[-1] += seconds
 
     def job(self, event: str) -> None:
         """A job ended, or went back into the queue."""
-        self._ended.labels(event).inc()
+        self._ended[event] = self._ended.get(event, 0) + 1
 
     def received(self, amount: int) -> None:
         """Bytes of an upload arrived."""
-        self._bytes.inc(amount)
+        self._received += amount
 
     def text(self, jobs: dict[str, int]) -> bytes:
         """Everything in the text format; `jobs` are the waiting and running ones."""
-        for state in ("queued", "running"):
-            self._jobs.labels(state).set(jobs.get(state, 0))
+        self._jobs = jobs
         return generate_latest(self._registry)
+
+    def collect(self) -> Iterable[Metric]:
+        """Called by prometheus-client."""
+        requests = CounterMetricFamily(*_about("stella_requests_total"))
+        for (operation, status), count in self._requests.items():
+            requests.add_metric((operation, str(status)), count)
+        name, words, _, labels = _about("stella_request_seconds")
+        seconds = HistogramMetricFamily(name, words, labels=labels)
+        for operation, row in self._seconds.items():
+            total, buckets = 0.0, []
+            for bound, share in zip((*map(str, SECONDS), "+Inf"), row[:-1], strict=True):
+                total += share
+                buckets.append((bound, total))
+            seconds.add_metric((operation,), buckets, row[-1])
+        waiting = GaugeMetricFamily(*_about("stella_jobs"))
+        for state in ("queued", "running"):
+            waiting.add_metric((state,), self._jobs.get(state, 0))
+        ended = CounterMetricFamily(*_about("stella_jobs_ended_total"))
+        for event, count in self._ended.items():
+            ended.add_metric((event,), count)
+        received = CounterMetricFamily(*_about("stella_upload_bytes_total"))
+        received.add_metric((), self._received)
+        return requests, seconds, waiting, ended, received
+
+
+def _about(name: MetricName) -> tuple[str, str, None, tuple[str, ...]]:
+    return name, METRICS[name].help, None, METRICS[name].labels

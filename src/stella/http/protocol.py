@@ -29,61 +29,64 @@ class Protocol(HttpToolsProtocol):
 
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
-        self._head_bytes = 0
-        self._head_count = 0
+        self._in_head = True
+        self._head_bytes = 0  # of a head that came in several reads, without the last
+        self._read = 0  # bytes of the present read
         self._refused = False
-        self._head_timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)  # type: ignore[arg-type]  # uvicorn narrows it
-        self._head_timer = self.loop.call_later(HEADER_SECONDS, self._too_slow)
+        self._timer = self.loop.call_later(HEADER_SECONDS, self._too_slow)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._no_timer()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if not self._refused:
-            super().data_received(data)
+        if self._refused:
+            return
+        self._read = len(data)
+        super().data_received(data)
+        if self._in_head and not self._refused:
+            self._head_bytes += len(data)
+            if self._head_bytes > MAX_HEADER_BYTES:
+                self._refuse(_too_large())
+            elif self._timer is None:
+                self._timer = self.loop.call_later(HEADER_SECONDS, self._too_slow)
 
     def on_message_begin(self) -> None:
-        self._head_bytes = self._head_count = 0
-        if self._head_timer is None:
-            self._head_timer = self.loop.call_later(HEADER_SECONDS, self._too_slow)
+        self._in_head = True
+        self._head_bytes = 0
         super().on_message_begin()
 
-    def on_url(self, url: bytes) -> None:
-        self._count(len(url))
-        super().on_url(url)
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self._head_count += 1
-        self._count(len(name) + len(value))
-        super().on_header(name, value)
-
     def on_headers_complete(self) -> None:
+        self._in_head = False
         self._no_timer()
-        if not self._refused:
-            super().on_headers_complete()
-
-    def _count(self, size: int) -> None:
-        self._head_bytes += size
-        if self._head_bytes > MAX_HEADER_BYTES or self._head_count > MAX_HEADERS:
+        if len(self.headers) > MAX_HEADERS or (
+            self._head_bytes + self._read > MAX_HEADER_BYTES and self._size() > MAX_HEADER_BYTES
+        ):
             raise _TooLarge
+        super().on_headers_complete()
+
+    def _size(self) -> int:
+        """Bytes of the head without its separators, as far as it came."""
+        fields: list[tuple[bytes, bytes]] = self.headers or []  # none before the first request
+        return len(getattr(self, "url", b"")) + sum(len(name) + len(value) for name, value in fields)
 
     def _no_timer(self) -> None:
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _too_slow(self) -> None:
-        self._head_timer = None
+        self._timer = None
         self._refuse(TooSlow(limit=HEADER_SECONDS))
 
     def send_400_response(self, msg: str) -> None:
         """Called by uvicorn when the parser gives up."""
-        if self._head_bytes > MAX_HEADER_BYTES or self._head_count > MAX_HEADERS:
-            self._refuse(HeadersTooLarge(limit=MAX_HEADER_BYTES, count=MAX_HEADERS))
+        if self._size() > MAX_HEADER_BYTES or len(self.headers or ()) > MAX_HEADERS:
+            self._refuse(_too_large())
         else:
             self._refuse(BadHttp(problem=msg.removesuffix(".").lower()))
 
@@ -100,6 +103,10 @@ class Protocol(HttpToolsProtocol):
         ]
         self.transport.write(b"".join([*head, body]))
         self.transport.close()
+
+
+def _too_large() -> HeadersTooLarge:
+    return HeadersTooLarge(limit=MAX_HEADER_BYTES, count=MAX_HEADERS)
 
 
 class _TooLarge(httptools.HttpParserError):

@@ -73,7 +73,7 @@ class Jobs:
         """GET /v1/jobs."""
         want = convert(read_query(request.query), ListJobs, strict=False)
         query = f"jobs {want.state} {want.operation}"
-        before = int(self._cursors.read(query, want.cursor)) if want.cursor else None
+        before = int(self._cursors.read(query, want.cursor)) if want.cursor is not None else None
         found = await asyncio.to_thread(self._store.list_jobs, want.state, want.operation, before, want.limit + 1)
         page = found[: want.limit]
         following = self._cursors.make(query, str(page[-1].number)) if len(found) > want.limit else None

@@ -6,9 +6,7 @@ import re
 from functools import cache
 from importlib.resources import files
 
-_BLOCK = re.compile(
-    r"^-- name: (?P<name>[a-z_]+)\n(?P<about>(?:^-- [^\n]*\n)+)(?P<text>.*?;)\n", re.MULTILINE | re.DOTALL
-)
+_BLOCK = re.compile(r"^-- name: (?P<name>[a-z_]+)\n(?:-- [^\n]*\n)+(?P<text>.*?;)\n", re.MULTILINE | re.DOTALL)
 
 
 @cache

@@ -19,7 +19,7 @@ from typing import Any, Generic, Literal, TypeVar, get_type_hints
 import msgspec
 
 from stella.formats.view import View
-from stella.runtime.ports import Clock, Entropy, Progress
+from stella.runtime.ports import Clock, Entropy, Folder, Progress
 from stella.runtime.settings import Settings
 
 Where = Literal["value", "file_in", "file_out", "folder", "source", "report"]
@@ -43,6 +43,12 @@ class Context:
     actor: str
     sealed: bool = False
     origins: Mapping[str, str] = field(default_factory=dict)  # where each setting came from, by `section.name`
+
+    def folder(self, location: str, *, make: bool = False) -> Folder:
+        """The channel or site folder at a path or at `s3://BUCKET/PREFIX`; see `places.open_folder`."""
+        from stella.runtime.places import open_folder
+
+        return open_folder(location, self.settings.store, self.secret, sealed=self.sealed, make=make)
 
 
 @dataclass(frozen=True)

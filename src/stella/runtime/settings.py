@@ -83,6 +83,17 @@ class BudgetSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     breach: Annotated[str, setting("Age at which a site counts as stale.", duration=True)] = "14d"
 
 
+class StoreSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The S3 store of channels and sites that are named `s3://BUCKET/PREFIX`."""
+
+    endpoint: Annotated[
+        str, setting("Address of the store; http is for a loopback address alone. Empty means AWS in `store.region`.")
+    ] = ""
+    region: Annotated[str, setting("Region that requests are signed for.")] = "us-east-1"
+    access_key: Annotated[str, setting("Id of the access key.", secret=True)] = "env:AWS_ACCESS_KEY_ID"
+    secret_key: Annotated[str, setting("Secret of the access key.", secret=True)] = "env:AWS_SECRET_ACCESS_KEY"
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole tree; each section is a table of `stella.toml`."""
 
@@ -91,3 +102,4 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     site: SiteSettings = SiteSettings()
     clock: ClockSettings = ClockSettings()
     budget: BudgetSettings = BudgetSettings()
+    store: StoreSettings = StoreSettings()

@@ -208,7 +208,7 @@ class World:
     def trust(self) -> Trust:
         from stella.mirror.inspect import trust_folder
 
-        return trust_folder(str(self.m / "trust"))
+        return trust_folder(DiskFolder(self.m / "trust"))
 
     # the site
 

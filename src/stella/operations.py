@@ -24,7 +24,7 @@ import msgspec
 from stella.formats.view import View
 from stella.kernel.errors import Exit
 from stella.runtime.errors import NoDatabase
-from stella.runtime.ports import Clock, Entropy, Progress
+from stella.runtime.ports import Clock, Entropy, Folder, Progress
 from stella.runtime.settings import Settings
 
 Where = Literal["value", "file_in", "file_out", "folder", "source", "report"]
@@ -72,6 +72,12 @@ class Context:
     origins: Mapping[str, str] = field(default_factory=dict)  # where each setting came from, by `section.name`
     database: Callable[[], AbstractContextManager[Any]] = no_database  # a connection for the length of a block
     principal: Principal = LOCAL
+
+    def folder(self, location: str, *, make: bool = False) -> Folder:
+        """The channel or site folder at a path or at `s3://BUCKET/PREFIX`; see `places.open_folder`."""
+        from stella.runtime.places import open_folder
+
+        return open_folder(location, self.settings.store, self.secret, sealed=self.sealed, make=make)
 
 
 @dataclass(frozen=True)

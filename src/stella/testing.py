@@ -122,6 +122,9 @@ class MemoryFolder:
     def keys(self, prefix: str) -> Iterator[str]:
         return (key for key in sorted(self.objects) if key.startswith(prefix))
 
+    def usage(self, prefix: str) -> int:
+        return sum(len(data) for key, data in self.objects.items() if key.startswith(prefix))
+
     def remove(self, key: str) -> None:
         self.objects.pop(key, None)
 

@@ -1,4 +1,4 @@
-"""What a Folder promises, kept by the directory and by its twin in memory."""
+"""What a Folder promises, kept by the directory, by the bucket and by their twin in memory."""
 
 from __future__ import annotations
 
@@ -17,17 +17,25 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from obstore.store import MemoryStore
 
 from stella.kernel.digest import sha256
 from stella.runtime import files
+from stella.runtime.bucket import BucketFolder
 from stella.runtime.errors import Busy, DiskFull, NotAFolder, ObjectMissing, TooLarge, Unwritable
 from stella.runtime.files import TEMPORARY, DiskFolder, observe_steps, replacing
+from stella.runtime.places import open_folder
 from stella.runtime.ports import Folder
+from stella.runtime.s3 import Objects
 from stella.testing import MemoryFolder
+from tests.bucket_server import Store
 
 
-@pytest.fixture(params=["disk", "memory"])
+@pytest.fixture(params=["disk", "memory", pytest.param("bucket", marks=pytest.mark.network)])
 def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Folder:
+    if request.param == "bucket":
+        store: Store = request.getfixturevalue("bucket_server")
+        return open_folder(request.getfixturevalue("bucket"), store.settings, store.reveal, sealed=False)
     return DiskFolder(tmp_path / "top") if request.param == "disk" else MemoryFolder()
 
 
@@ -169,8 +177,15 @@ def test_a_batch_is_read_at_once_and_stays(folder: Folder) -> None:
     assert sorted(folder.keys("")) == sorted(["first", name, "store/sha256/y", "pointer"])
 
 
-class BothFolders(RuleBasedStateMachine):
-    """Any sequence of commands has the same outcome on disk and in memory."""
+def test_usage_is_the_sum_of_sizes(folder: Folder) -> None:
+    for key, size in (("b/1", 3), ("b/10", 40), ("c", 500)):
+        folder.write(key, bytes(size))
+    with folder.lock():
+        assert [folder.usage(prefix) for prefix in ("b/", "b/10", "none/", "")] == [43, 40, 0, 543]
+
+
+class AllFolders(RuleBasedStateMachine):
+    """Any sequence of commands has the same outcome on disk, in memory and in the adapter of buckets."""
 
     keys = st.sampled_from(["a", "b/1", "b/2", "b/c/3", "store/x"])
 
@@ -179,7 +194,8 @@ class BothFolders(RuleBasedStateMachine):
         import tempfile
 
         self.place = tempfile.TemporaryDirectory()
-        self.both: tuple[Folder, Folder] = (DiskFolder(Path(self.place.name, "top")), MemoryFolder())
+        bucket = BucketFolder(Objects(MemoryStore(), "s3://memory/top", "memory"))
+        self.all: tuple[Folder, ...] = (DiskFolder(Path(self.place.name, "top")), MemoryFolder(), bucket)
 
     def teardown(self) -> None:
         if hasattr(self, "place"):
@@ -187,12 +203,12 @@ class BothFolders(RuleBasedStateMachine):
 
     def same(self, use: Callable[[Folder], object]) -> None:
         found: list[object] = []
-        for folder in self.both:
+        for folder in self.all:
             try:
                 found.append(use(folder))
             except (ObjectMissing, TooLarge) as error:
                 found.append(type(error))
-        assert found[0] == found[1]
+        assert found[0] == found[1] == found[2]
 
     @rule(key=keys, data=st.binary(max_size=20), private=st.booleans())
     def write(self, key: str, data: bytes, private: bool) -> None:
@@ -222,6 +238,7 @@ class BothFolders(RuleBasedStateMachine):
     @rule(prefix=st.sampled_from(["", "a", "b", "b/", "b/c/", "st", "none/"]))
     def keys_of(self, prefix: str) -> None:
         self.same(lambda folder: list(folder.keys(prefix)))
+        self.same(lambda folder: folder.usage(prefix))
 
     @invariant()
     def nothing_is_left_over(self) -> None:
@@ -229,8 +246,8 @@ class BothFolders(RuleBasedStateMachine):
             assert leftovers(Path(self.place.name)) == []
 
 
-TestBothFolders = BothFolders.TestCase
-TestBothFolders.settings = settings(max_examples=30, stateful_step_count=20, deadline=None)
+TestAllFolders = AllFolders.TestCase
+TestAllFolders.settings = settings(max_examples=30, stateful_step_count=20, deadline=None)
 
 
 # ---- on disk alone

@@ -17,6 +17,7 @@ from stella.cli import plain
 from stella.demo.model import DemoDone
 from stella.demo.views import done as as_shown
 from stella.mirror.inspect import trust_folder
+from stella.runtime.files import DiskFolder
 from tests.e2e.material import stella
 
 GENERATION = {"number", "files", "content_bytes", "bundle_bytes", "thin", "root", "create_seconds", "import_seconds"}
@@ -59,7 +60,7 @@ def judge_files(top: Path, summary: dict[str, Any]) -> None:
     for generation in summary["generations"]:
         assert generation["bundle_bytes"] == (top / f"medium/{generation['number']}.stella").stat().st_size
         assert len(generation["root"]) == 64
-    assert trust_folder(str(top / "medium/trust")) == trust_folder(str(top / "vendor/M/trust"))
+    assert trust_folder(DiskFolder(top / "medium/trust")) == trust_folder(DiskFolder(top / "vendor/M/trust"))
 
 
 def judge_site(folder: Path) -> None:

@@ -35,7 +35,7 @@ Row = TypeVar("Row")
 
 def index(ctx: Context, want: IndexChannel) -> ChannelIndexed:
     """Enter what the index lacks of a channel."""
-    store = open_channel(want.dir)
+    store = open_channel(ctx, want.dir)
     with ctx.database() as connection:
         done = ChannelIndex(connection).enter(store, ctx.clock.read().wall, ctx.progress, anew=want.anew)
     channel = store.channel()

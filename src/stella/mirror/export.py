@@ -171,7 +171,7 @@ def _small_files(
 
 def export(ctx: Context, want: ExportBundle) -> Exported:
     """Write the v1 file set of a generation."""
-    store = open_channel(want.dir)
+    store = open_channel(ctx, want.dir)
     head = store.head().generation
     if head is None:
         raise NothingToMirror(problem="the channel has no generation yet")

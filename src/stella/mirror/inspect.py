@@ -23,17 +23,18 @@ from stella.mirror.errors import BadReport
 from stella.mirror.model import BundleShown, BundleVerified, Check, FileRow, ShowBundle, VerifyBundle
 from stella.mirror.report import bundle_page
 from stella.operations import Context
-from stella.runtime.files import DiskFolder, make_directory, read_file, replacing
+from stella.runtime.files import DiskFolder, make_directory, replacing
+from stella.runtime.ports import Folder
 from stella.runtime.scratch import scratch
 from stella.signing import tuf_client
 
 REPORTS = ("html",)
 
 
-def trust_folder(path: str) -> Trust:
+def trust_folder(folder: Folder) -> Trust:
     """The trust in a folder that was handed over out of band."""
-    named = parse(read_file(Path(path, "channel.json"), MAX_DOCUMENT), TrustFolder, "channel.json")
-    root = read_file(Path(path, "root.json"), MAX_DOCUMENT)
+    named = parse(folder.read("channel.json", MAX_DOCUMENT), TrustFolder, "channel.json")
+    root = folder.read("root.json", MAX_DOCUMENT)
     tuf_client.check_root(root)
     return Trust(named.channel, named.channel_id, tuf_client.Trusted(root=root))
 
@@ -68,7 +69,7 @@ def _base(ctx: Context, path: str | None, trust: Trust, wanted: Mark | None) -> 
 def verify(ctx: Context, want: VerifyBundle) -> BundleVerified:
     """Check everything that can be checked without the base of a thin bundle, and with `base` the deltas too."""
     with BundleFile.open(Path(want.bundle)) as bundle:
-        trust = trust_folder(want.trust)
+        trust = trust_folder(ctx.folder(want.trust))
         genuine = verify_documents(bundle, trust)
         time = _judged(ctx, genuine)
         generation, packer = genuine.generation, genuine.packer

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from pathlib import Path
 
 from stella.bundle.model import Mark
 from stella.bundle.verify import SIGNERS_TARGET
@@ -26,7 +25,7 @@ from stella.mirror.model import (
 from stella.mirror.publish import expiries, given_production_key, is_trust
 from stella.mirror.service import open_channel
 from stella.operations import Context
-from stella.runtime.files import DiskFolder, make_directory
+from stella.runtime.places import below
 from stella.signing import signers, tuf_repository
 from stella.signing.authority import YEARS, Authority, make_authority
 from stella.signing.keys import PrivateKey
@@ -72,8 +71,7 @@ def init(ctx: Context, want: InitChannel) -> ChannelLaid:
     """Lay a channel folder; raises ChannelExists, ProductionKeyMissing, PassphraseShort."""
     passphrase = passphrase_of(ctx)
     release, release_keys = release_role(ctx, want.signers, want.threshold)
-    make_directory(Path(want.dir))
-    store = ChannelFolder(DiskFolder(Path(want.dir)), want.dir)
+    store = ChannelFolder(ctx.folder(want.dir, make=True), want.dir)
     now = ctx.clock.read().wall
     with store.folder.lock():
         if store.folder.exists("channel.json"):
@@ -108,7 +106,7 @@ def init(ctx: Context, want: InitChannel) -> ChannelLaid:
         channel=want.channel,
         channel_id=channel_id,
         dir=want.dir,
-        trust=str(Path(want.dir, "trust")),
+        trust=below(want.dir, "trust"),
         root_sha256=sha256(root),
         root_keyids=tuple(key.keyid for key in roots),
         release_keyids=tuple(key.keyid for key in release.keys),
@@ -126,9 +124,9 @@ def metadata_of(store: ChannelFolder, head: Head) -> dict[str, bytes]:
     }
 
 
-def status(want: ChannelStatus) -> ChannelShown:
+def status(ctx: Context, want: ChannelStatus) -> ChannelShown:
     """Generations, keys, expiries and sites of a channel."""
-    store = open_channel(want.dir)
+    store = open_channel(ctx, want.dir)
     channel, head = store.channel(), store.head()
     policy = signers.parse(store.document(head.documents["signers.json"]))
     rows = [
@@ -153,6 +151,6 @@ def status(want: ChannelStatus) -> ChannelShown:
         ),
         roles=tuple(rows),
         sites=tuple(site.site for site in receipts.sites(store)),
-        store_bytes=sum(store.folder.size(key) for key in store.folder.keys("store/")),
+        store_bytes=store.folder.usage("store/"),
         signing="development" if any(key.development for key in policy.release.keys) else "production",
     )

@@ -132,10 +132,9 @@ def diff(ctx: Context, want: DiffBundles) -> BundlesDiffed:
 )
 def status(ctx: Context, want: ChannelStatus) -> ChannelShown:
     """Show generations, keys, expiries and known sites of a channel."""
-    del ctx
     from stella.mirror import lay
 
-    return lay.status(want)
+    return lay.status(ctx, want)
 
 
 @operation(

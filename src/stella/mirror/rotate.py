@@ -10,8 +10,6 @@ Rules:
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import msgspec
 
 from stella.bundle.verify import SIGNERS_TARGET
@@ -24,7 +22,6 @@ from stella.mirror.model import Head, KeyRotated, RotateKey
 from stella.mirror.publish import expiries
 from stella.mirror.service import open_channel
 from stella.operations import Context
-from stella.runtime.files import DiskFolder
 from stella.runtime.ports import Folder
 from stella.signing import signers, tuf_repository
 from stella.signing.authority import make_authority
@@ -37,9 +34,9 @@ TUF_ROLES = ("targets", "snapshot", "timestamp")
 
 def rotate(ctx: Context, want: RotateKey) -> KeyRotated:
     """Replace the keys of one role."""
-    store = open_channel(want.dir)
+    store = open_channel(ctx, want.dir)
     passphrase = passphrase_of(ctx)
-    vault: Folder = DiskFolder(Path(want.root_keys)) if want.root_keys else store.folder
+    vault: Folder = ctx.folder(want.root_keys) if want.root_keys else store.folder
     with store.folder.lock():
         store.publish()
         head = store.head()

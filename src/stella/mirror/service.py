@@ -50,15 +50,15 @@ from stella.mirror.publish import (
 from stella.mirror.sources import walk
 from stella.mirror.thin import ThinPlanner
 from stella.operations import Context, no_database
-from stella.runtime.files import DiskFolder, Replacement, open_file, replacing
+from stella.runtime.files import Replacement, open_file, replacing
 from stella.signing import signers, tuf_client, tuf_repository
 from stella.signing.keys import PrivateKey
 from stella.signing.signers import SignerPolicy
 
 
-def open_channel(path: str) -> ChannelFolder:
-    """The channel in a folder of this machine; raises NoChannel."""
-    store = ChannelFolder(DiskFolder(Path(path)), path)
+def open_channel(ctx: Context, path: str) -> ChannelFolder:
+    """The channel in a folder or a bucket; raises NoChannel."""
+    store = ChannelFolder(ctx.folder(path), path)
     store.channel()
     return store
 
@@ -91,7 +91,7 @@ def release_keys(ctx: Context, store: ChannelFolder, policy: SignerPolicy, passp
 
 def create(ctx: Context, want: CreateBundle) -> BundleCreated:
     """Cut a generation when something is new, and write its bundle, full or for a receipt."""
-    store = open_channel(want.dir)
+    store = open_channel(ctx, want.dir)
     passphrase = ctx.secret(ctx.settings.keys.passphrase)
     with store.folder.lock():
         store.publish()

@@ -90,6 +90,95 @@ class NotAFolder(StellaError):
     hint = "check the path; `ls -ld {path}`"
 
 
+class BadLocation(StellaError):
+    """{location} names no folder in a bucket: {problem}.
+
+    A channel or a site in a bucket is named `s3://BUCKET/PREFIX`, with letters, digits, `.`, `_` and `-` in each part.
+    """
+
+    code = "IO-008"
+    exit = Exit.USAGE
+    reason = "usage"
+    hint = "write it as `s3://my-bucket/channels/stable`"
+
+
+class BucketMissing(StellaError):
+    """Bucket {bucket} does not exist at {endpoint}.
+
+    Buckets are made by whoever runs the store, with the rules for access and for abandoned uploads that belong to them;
+    Stella makes none.
+    """
+
+    code = "IO-009"
+    exit = Exit.NOT_FOUND
+    reason = "not_found"
+    hint = "check the name and `store.endpoint`; `stella config show --origin`"
+
+
+class StoreDenied(StellaError):
+    """{endpoint} refuses access to {path}.
+
+    The keys are unknown there, their secret is another one, or they lack a right. Reading needs GetObject and
+    ListBucket; writing needs PutObject and DeleteObject as well.
+    """
+
+    code = "IO-010"
+    exit = Exit.DENIED
+    reason = "denied"
+    hint = "check `store.access_key`, `store.secret_key` and the policy of the bucket; `stella config show --origin`"
+
+
+class StoreUnreachable(StellaError):
+    """{endpoint} did not carry out a request for {path}: {problem}.
+
+    The request was repeated for a while first. What was there before is still there, or the change is done; the same
+    command again finds out and finishes.
+    """
+
+    code = "IO-011"
+    exit = Exit.TRANSIENT
+    reason = "unavailable"
+    hint = "check `store.endpoint` and the network, then run the same command again"
+
+
+class Overtaken(StellaError):
+    """{path} was changed by another writer in the meantime.
+
+    This process lost its lease, for instance because the machine slept, and another one went to work. Nothing of this
+    run was published.
+    """
+
+    code = "IO-012"
+    exit = Exit.TRANSIENT
+    reason = "unavailable"
+    hint = "run the same command again; it starts from what is published now"
+
+
+class Unconditional(StellaError):
+    """{endpoint} ignores the conditions of a write.
+
+    Channels and sites need a store that honours `If-None-Match: *` and `If-Match`; without them two writers could
+    publish over each other.
+    """
+
+    code = "IO-013"
+    exit = Exit.USAGE
+    reason = "usage"
+    hint = "use a newer version of the store, or keep the channel or site in a folder"
+
+
+class ObjectDamaged(StellaError):
+    """{path} does not have the digest that names it.
+
+    Its bytes changed in the store or on the way. They are never used.
+    """
+
+    code = "IO-014"
+    exit = Exit.TRANSIENT
+    reason = "io"
+    hint = "run the same command again; if it stays, restore the object from a copy of the folder"
+
+
 class UnknownSetting(StellaError):
     """Unknown setting `{key}` in {origin}.
 

@@ -47,8 +47,8 @@ def observe_steps(observer: Callable[[str, str], None] | None) -> None:
     _observer = observer
 
 
-def step(kind: str, path: Path) -> None:
-    """Announce the next change of the disk to the observer."""
+def step(kind: str, path: Path | str) -> None:
+    """Announce the next change of the disk, or request to a store, to the observer."""
     if _observer is not None:
         _observer(kind, str(path))
 
@@ -290,6 +290,9 @@ class DiskFolder:
             if not name.endswith(TEMPORARY) and name not in OWN
         ]
         return (key for key in sorted(found) if key.startswith(prefix))
+
+    def usage(self, prefix: str) -> int:
+        return sum(self.size(key) for key in self.keys(prefix))
 
     def remove(self, key: str) -> None:
         with writing(self.path(key)):

@@ -48,7 +48,7 @@ class Spool(Writer, Protocol):
 
 
 class Folder(Protocol):
-    """A tree of objects under `/`-separated keys: a directory today, a bucket as well later.
+    """A tree of objects under `/`-separated keys: a directory, or objects in a bucket.
 
     Every method raises the classes of `runtime.errors`; a missing key is ObjectMissing.
     """
@@ -84,12 +84,16 @@ class Folder(Protocol):
         """Keys that start with `prefix`, sorted."""
         ...
 
+    def usage(self, prefix: str) -> int:
+        """Bytes of all objects whose keys start with `prefix`."""
+        ...
+
     def remove(self, key: str) -> None:
         """Remove an object; no error when it is already gone."""
         ...
 
     def lock(self) -> AbstractContextManager[None]:
-        """Exclusive right to change the folder; raises Busy at once when another process holds it."""
+        """Exclusive right to change the folder; raises Busy as soon as another process is seen to hold it."""
         ...
 
     def local(self, key: str) -> Path | None:

@@ -141,6 +141,17 @@ class ServiceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = ""
 
 
+class StoreSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The S3 store of channels and sites that are named `s3://BUCKET/PREFIX`."""
+
+    endpoint: Annotated[
+        str, setting("Address of the store; http is for a loopback address alone. Empty means AWS in `store.region`.")
+    ] = ""
+    region: Annotated[str, setting("Region that requests are signed for.")] = "us-east-1"
+    access_key: Annotated[str, setting("Id of the access key.", secret=True)] = "env:AWS_ACCESS_KEY_ID"
+    secret_key: Annotated[str, setting("Secret of the access key.", secret=True)] = "env:AWS_SECRET_ACCESS_KEY"
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole tree; each section is a table of `stella.toml`."""
 
@@ -153,3 +164,4 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     client: ClientSettings = ClientSettings()
     stack: StackSettings = StackSettings()
     service: ServiceSettings = ServiceSettings()
+    store: StoreSettings = StoreSettings()

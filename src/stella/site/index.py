@@ -103,7 +103,7 @@ def keep_current(ctx: Context, store: SiteFolder) -> tuple[str, ...]:
 
 def index(ctx: Context, want: IndexSite) -> SiteIndexed:
     """Enter a site into the index."""
-    store = open_site(want.dir)
+    store = open_site(ctx, want.dir)
     state = store.state()
     with ctx.database() as connection:
         entered = SiteIndex(connection).enter(state, store.shown, ctx.clock.read().wall)

@@ -93,10 +93,9 @@ def status(ctx: Context, want: OfSite) -> SiteShown:
 )
 def list_(ctx: Context, want: OfSite) -> SiteListed:
     """List the generations that the site holds, and its history."""
-    del ctx
     from stella.site import upkeep
 
-    return upkeep.listing(want)
+    return upkeep.listing(ctx, want)
 
 
 @operation(

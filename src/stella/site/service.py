@@ -31,7 +31,7 @@ from stella.kernel.digest import sha256
 from stella.kernel.errors import Exit, StellaError
 from stella.kernel.instant import Floor, TrustedTime, format_time, judge, parse_duration, raise_floor
 from stella.operations import Context, no_database
-from stella.runtime.files import DiskFolder, open_file, reading
+from stella.runtime.files import open_file, reading
 from stella.signing import tuf_client
 from stella.signing.errors import MetadataMixed, MetadataRollback
 from stella.site import rules
@@ -50,9 +50,9 @@ HEAD = 64 * 1024  # bytes of a file that name it in the history
 REPORTED = ("blob", "what", "name", "path")  # facts of an error that say what offended
 
 
-def open_site(path: str) -> SiteFolder:
-    """The site in a folder of this machine; raises NoSite."""
-    store = SiteFolder(DiskFolder(Path(path)), path)
+def open_site(ctx: Context, path: str) -> SiteFolder:
+    """The site in a folder or a bucket; raises NoSite."""
+    store = SiteFolder(ctx.folder(path), path)
     store.state()
     return store
 
@@ -296,7 +296,7 @@ def keep_indexed(ctx: Context, store: SiteFolder) -> tuple[str, ...]:
 
 def import_bundle(ctx: Context, want: ImportBundle) -> Imported:
     """Import a bundle into a site; raises what is wrong with it, after quarantining it."""
-    store = open_site(want.dir)
+    store = open_site(ctx, want.dir)
     try:
         with store.folder.lock():
             done = Import(ctx, store, want).run()

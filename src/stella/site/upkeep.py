@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,7 +14,8 @@ from stella.kernel.canonical import dump, parse
 from stella.kernel.digest import sha256
 from stella.kernel.instant import Instant, format_time, judge, parse_duration, parse_time, raise_floor
 from stella.operations import Context
-from stella.runtime.files import DiskFolder, make_directory, read_file, replacing
+from stella.runtime.files import make_directory, replacing
+from stella.runtime.places import below
 from stella.signing import tuf_client
 from stella.signing.keys import PrivateKey
 from stella.site import rules
@@ -59,12 +59,12 @@ MAX_DECISIONS = 20  # latest lines of the history that a receipt reports
 
 def init(ctx: Context, want: InitSite) -> SiteLaid:
     """Lay a site that trusts a channel; raises SiteExists."""
-    trust = parse(read_file(Path(want.trust, "channel.json"), MAX_DOCUMENT), TrustFolder, "channel.json")
-    root = read_file(Path(want.trust, "root.json"), MAX_DOCUMENT)
+    given = ctx.folder(want.trust)
+    trust = parse(given.read("channel.json", MAX_DOCUMENT), TrustFolder, "channel.json")
+    root = given.read("root.json", MAX_DOCUMENT)
     version = tuf_client.check_root(root)
     passphrase = ctx.secret(ctx.settings.keys.passphrase)
-    make_directory(Path(want.dir))
-    store = SiteFolder(DiskFolder(Path(want.dir)), want.dir)
+    store = SiteFolder(ctx.folder(want.dir, make=True), want.dir)
     with store.folder.lock():
         if store.folder.exists("state.json"):
             raise SiteExists(path=want.dir, site=store.state().site)
@@ -105,7 +105,7 @@ def _active(state: SiteState, path: str) -> Mark:
 
 def status(ctx: Context, want: OfSite) -> SiteShown:
     """What the site runs, how old it is, and what time it is there."""
-    store = open_site(want.dir)
+    store = open_site(ctx, want.dir)
     state = store.state()
     reading = ctx.clock.read()
     floor = raise_floor(state.floor, reading)
@@ -131,7 +131,7 @@ def status(ctx: Context, want: OfSite) -> SiteShown:
         budgets=_budgets(ctx, held, time.now),
         quarantined=len(store.cases()),
         last=state.history[-1] if state.history else None,
-        store_bytes=sum(store.folder.size(key) for key in store.folder.keys("store/")),
+        store_bytes=store.folder.usage("store/"),
     )
 
 
@@ -151,9 +151,9 @@ def _standing(state: SiteState, generation: int) -> str:
     return "previous" if below and below.generation == generation else "kept"
 
 
-def listing(want: OfSite) -> SiteListed:
+def listing(ctx: Context, want: OfSite) -> SiteListed:
     """Generations held, and the history, both newest first."""
-    store = open_site(want.dir)
+    store = open_site(ctx, want.dir)
     state = store.state()
     rows = []
     for mark in reversed(state.held):
@@ -174,7 +174,7 @@ def listing(want: OfSite) -> SiteListed:
 
 def show(ctx: Context, want: ShowHeld) -> HeldShown:
     """A held generation; with `out` its files are written."""
-    store = open_site(want.dir)
+    store = open_site(ctx, want.dir)
     state = store.state()
     number = want.generation or _active(state, want.dir).generation
     held = store.held(state, number)
@@ -226,7 +226,7 @@ def _write_files(ctx: Context, store: SiteFolder, held: HeldGeneration, entries:
 
 def rollback(ctx: Context, want: RollBack) -> RolledBack:
     """Run an earlier generation that is still held; nothing is copied, one pointer is flipped."""
-    store = open_site(want.dir)
+    store = open_site(ctx, want.dir)
     with store.folder.lock():
         state = store.state()
         was = _active(state, want.dir)
@@ -262,7 +262,7 @@ def rollback(ctx: Context, want: RollBack) -> RolledBack:
 
 def quarantine(ctx: Context, want: SeeQuarantine) -> QuarantineShown:
     """Refused bundles and why; with `release` one is let go."""
-    store = open_site(want.dir)
+    store = open_site(ctx, want.dir)
     state = store.state()
     cases = store.cases()
     if want.id is not None:
@@ -294,13 +294,11 @@ def quarantine(ctx: Context, want: SeeQuarantine) -> QuarantineShown:
 
 def receipt(ctx: Context, want: MakeReceipt) -> ReceiptMade:
     """Sign what the site holds; the file goes back to the connected side."""
-    store = open_site(want.dir)
+    store = open_site(ctx, want.dir)
     state = store.state()
     active = _active(state, want.dir)
     passphrase = ctx.secret(ctx.settings.keys.passphrase)
-    key = PrivateKey.from_pem(
-        store.folder.read(KEY_FILE, MAX_DOCUMENT), passphrase, os.fspath(Path(want.dir, KEY_FILE))
-    )
+    key = PrivateKey.from_pem(store.folder.read(KEY_FILE, MAX_DOCUMENT), passphrase, below(want.dir, KEY_FILE))
     reading = ctx.clock.read()
     time = judge(raise_floor(state.floor, reading), reading, parse_duration(ctx.settings.clock.max_gap))
     statement = Receipt(

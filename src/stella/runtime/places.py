@@ -1,0 +1,38 @@
+"""Where a channel or a site is: a folder of this machine, or one in a bucket.
+
+Rules:
+- `s3://BUCKET/PREFIX` names a bucket; everything else is a path.
+- What speaks to buckets is loaded when one is named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from stella.runtime.files import DiskFolder, make_directory
+from stella.runtime.ports import Folder
+from stella.runtime.settings import StoreSettings
+
+BUCKET = "s3://"
+
+
+def open_folder(
+    location: str, store: StoreSettings, secret: Callable[[str], bytes], *, sealed: bool, make: bool = False
+) -> Folder:
+    """The folder at a location; `make` lays the directory when it is missing.
+
+    Raises the errors of `make_directory`, or BadLocation, BadSetting, EgressBlocked and those of `secret` for a bucket.
+    """
+    if location.startswith(BUCKET):
+        from stella.runtime.bucket import open_bucket  # noqa: PLC0415  # heavy, and needed for buckets alone
+
+        return open_bucket(location, store, secret, sealed=sealed)
+    if make:
+        make_directory(Path(location))
+    return DiskFolder(Path(location))
+
+
+def below(location: str, key: str) -> str:
+    """How people name what is under a key of the folder at a location."""
+    return f"{location.rstrip('/')}/{key}" if location.startswith(BUCKET) else str(Path(location, key))

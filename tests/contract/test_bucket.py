@@ -1,0 +1,425 @@
+"""What a folder in a bucket promises beyond every folder: its lease, its conditions, its errors; over a real store."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from unittest.mock import patch
+
+import msgspec
+import obstore
+import pytest
+from obstore.store import MemoryStore
+
+from stella.kernel.digest import sha256
+from stella.kernel.errors import StellaError
+from stella.runtime import lease, s3
+from stella.runtime.bucket import BucketFolder
+from stella.runtime.errors import (
+    BadLocation,
+    BadSetting,
+    BucketMissing,
+    Busy,
+    EgressBlocked,
+    ObjectDamaged,
+    Overtaken,
+    StoreDenied,
+    StoreUnreachable,
+    Unconditional,
+)
+from stella.runtime.files import observe_steps
+from stella.runtime.lease import LEASE, Holder, Paper, Terms
+from stella.runtime.places import open_folder
+from stella.runtime.s3 import MIB, Location, Objects, Outdated, connect, endpoint_of
+from stella.runtime.settings import StoreSettings
+from tests.bucket_server import Store
+
+QUICK = Terms(ttl=0.4, beat=0.05, poll=0.02, settle=0)
+LIVELY = Terms(ttl=10, beat=0.05, poll=0.02, settle=0)
+SILENT = Terms(ttl=20, beat=60, poll=0.02, settle=0)
+
+
+@pytest.fixture
+def memory() -> Objects:
+    return Objects(MemoryStore(), "s3://memory/top", "memory")
+
+
+@pytest.fixture
+def objects(bucket_server: Store, bucket: str) -> Objects:
+    return connect(bucket, bucket_server.settings, bucket_server.reveal, sealed=False)
+
+
+@contextlib.contextmanager
+def steps(observer: Callable[[str, str], None]) -> Iterator[None]:
+    observe_steps(observer)
+    try:
+        yield
+    finally:
+        observe_steps(None)
+
+
+# ---- the lease
+
+
+HOLD = """
+import sys
+from tests.bucket_server import Store
+from stella.runtime.places import open_folder
+store = Store(*sys.argv[1:4])
+with open_folder(sys.argv[4], store.settings, store.reveal, sealed=False).lock():
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.mark.network
+def test_a_lease_is_held_against_other_processes_and_ends_with_its_holder(bucket_server: Store, bucket: str) -> None:
+    folder = BucketFolder(connect(bucket, bucket_server.settings, bucket_server.reveal, sealed=False))
+    root = Path(__file__).parents[2]
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, *bucket_server, bucket], stdin=-1, stdout=-1, text=True, cwd=root
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "held\n"
+        with pytest.raises(Busy) as caught, folder.lock():
+            pass
+        assert str(other.pid) in str(caught.value)
+        other.kill()
+        other.wait()
+        with folder.lock():
+            folder.write("a", b"")
+
+
+def foreign(objects: Objects, beat: int) -> None:
+    """A lease of a process on another machine."""
+    holder = Holder("elsewhere", "another-boot", "pid:[1]", 1, "1")
+    objects.put(LEASE, msgspec.json.encode(Paper("theirs", beat, holder)))
+
+
+def test_a_lease_elsewhere_that_is_renewed_is_respected(memory: Objects) -> None:
+    foreign(memory, 1)
+    renewing = threading.Timer(0.1, foreign, (memory, 2))
+    renewing.start()
+    with pytest.raises(Busy, match="elsewhere"), BucketFolder(memory, terms=LIVELY).lock():
+        pass
+    renewing.join()
+
+
+def test_a_lease_elsewhere_that_nobody_renews_is_taken_over(memory: Objects) -> None:
+    foreign(memory, 1)
+    looks: list[str] = []
+    with steps(lambda kind, _: looks.append(kind)), BucketFolder(memory, terms=QUICK).lock():
+        pass
+    assert looks.count("get") > 10, "and it was watched for its whole time"
+
+
+def test_a_holder_goes_on_renewing(memory: Objects) -> None:
+    first, second = (BucketFolder(memory, terms=LIVELY) for _ in range(2))
+    renewed = threading.Event()
+    with steps(lambda kind, _: renewed.set() if kind == "renew answer" else None), first.lock():
+        assert renewed.wait(10)
+        as_elsewhere = patch.multiple(lease, _held=set(), _is_gone=lambda _: False)
+        with as_elsewhere, pytest.raises(Busy), second.lock():
+            pass
+        first.write("a", b"still mine")
+
+
+def test_garbage_in_the_place_of_a_lease_is_replaced_after_its_time(memory: Objects) -> None:
+    memory.put(LEASE, b"\x00 nothing of ours")
+    with BucketFolder(memory, terms=QUICK).lock():
+        pass
+    with BucketFolder(memory, terms=SILENT).lock():
+        pass
+
+
+def taken_over(memory: Objects) -> tuple[BucketFolder, contextlib.ExitStack]:
+    """A folder whose lock was taken by another one, without anybody having told it."""
+    stack = contextlib.ExitStack()
+    memory.put("pointer", b"old")
+    first = BucketFolder(memory, terms=SILENT)
+    stack.enter_context(first.lock())
+    first.read("pointer", 9)
+    lease._held.clear()
+    with BucketFolder(memory, terms=SILENT).lock():
+        memory.put("pointer", b"new")
+    return first, stack
+
+
+@pytest.mark.parametrize("slept", [False, True])
+def test_a_holder_that_was_overtaken_changes_no_pointer(slept: bool, memory: Objects) -> None:
+    first, stack = taken_over(memory)
+    with stack:
+        if slept:
+            assert first._lease is not None
+            first._lease._until = 0
+        with pytest.raises(Overtaken):
+            first.write("pointer", b"mine")
+    assert memory.get("pointer").data == b"new"
+
+
+def test_a_holder_that_slept_removes_nothing(memory: Objects) -> None:
+    first, stack = taken_over(memory)
+    with stack:
+        assert first._lease is not None
+        first._lease._until = 0
+        with pytest.raises(Overtaken):
+            first.remove("pointer")
+        with pytest.raises(Overtaken):
+            first.write("store/x", b"")
+    assert memory.get("pointer").data == b"new"
+
+
+def test_letting_go_of_a_lost_lease_leaves_the_other_one(memory: Objects) -> None:
+    first = BucketFolder(memory, terms=SILENT)
+    with first.lock():
+        foreign(memory, 7)
+    assert b"theirs" in memory.get(LEASE).data
+
+
+def test_what_was_missing_is_written_where_still_nothing_is(memory: Objects) -> None:
+    folder = BucketFolder(memory, terms=SILENT)
+    with folder.lock():
+        assert not folder.exists("pointer")
+        memory.put("pointer", b"theirs")
+        with pytest.raises(Overtaken):
+            folder.write("pointer", b"mine")
+    assert memory.get("pointer").data == b"theirs"
+
+
+def test_what_nobody_read_is_replaced_whatever_it_is(memory: Objects) -> None:
+    folder = BucketFolder(memory, terms=SILENT)
+    late = iter([True])
+
+    def come_late(_: str, path: str) -> None:
+        if path.endswith("/a") and next(late, False):
+            memory.put("a", b"late")
+
+    with folder.lock(), steps(come_late):
+        folder.write("a", b"mine")
+    assert memory.get("a").data == b"mine"
+
+
+@pytest.mark.parametrize("kind", ["put answer", "get", "renew answer"])
+def test_a_lost_answer_is_looked_up(kind: str, memory: Objects) -> None:
+    folder = BucketFolder(memory, terms=SILENT)
+    memory.put("a", b"before")
+    once = iter([True])
+
+    def lose(at: str, _: str) -> None:
+        if at == kind and next(once, False):
+            raise OSError("reset")
+
+    with folder.lock():
+        folder.read("a", 9)
+        assert folder._lease is not None
+        with steps(lose):
+            if kind == "renew answer":
+                with pytest.raises(StoreUnreachable):
+                    folder._lease.renew()
+            if kind != "get":
+                folder.write("a", b"after")
+        folder._lease.renew()
+    assert memory.get("a").data == (b"before" if kind == "get" else b"after")
+
+
+def test_a_store_that_ignores_conditions_is_refused(memory: Objects, monkeypatch: pytest.MonkeyPatch) -> None:
+    def careless(self: Objects, key: str, data: bytes, _: str | None, *, kind: str = "put") -> str:
+        return self.put(key, data, kind=kind)
+
+    monkeypatch.setattr(Objects, "put_if", careless)
+    with pytest.raises(Unconditional), BucketFolder(memory).lock():
+        pass
+
+
+@pytest.mark.network
+@pytest.mark.parametrize("there", [False, True])
+def test_of_many_writes_on_one_condition_one_is_carried_out(there: bool, objects: Objects) -> None:
+    tag = objects.put("a", b"before") if there else None
+    gate = threading.Barrier(3)
+
+    def write(number: int) -> bool:
+        gate.wait(10)
+        try:
+            objects.put_if("a", f"by {number}".encode(), tag)
+        except Outdated:
+            return False
+        return True
+
+    with ThreadPoolExecutor(3) as pool:
+        assert sorted(pool.map(write, range(3))) == [False, False, True]
+
+
+# ---- objects
+
+
+@pytest.mark.network
+def test_a_large_object_goes_up_in_parts_and_is_read_in_windows(objects: Objects) -> None:
+    data = bytes(range(256)) * (18 * MIB // 256) + b"the end"
+    folder, key = BucketFolder(objects), f"store/sha256/00/{sha256(data)}"
+    with folder.lock(), folder.writing() as spool:
+        for start in range(0, len(data), MIB):
+            spool.write(data[start : start + MIB])
+        spool.place(key)
+    assert "-" in (objects.get(key).tag or ""), "an ETag with the number of parts"
+    with folder.open(key) as file:
+        assert file.read(10) == data[:10]
+        assert file.seek(-7, io.SEEK_END) == len(data) - 7
+        assert file.read() == b"the end"
+        assert file.seek(5 * MIB) == 5 * MIB
+        assert file.read(9 * MIB) == data[5 * MIB : 14 * MIB]
+        assert (file.seek(0), file.read()) == (0, data)
+    assert folder.size(key) == len(data)
+
+
+@pytest.mark.network
+def test_a_large_object_is_of_one_version(objects: Objects) -> None:
+    folder = BucketFolder(objects)
+    with folder.writing() as spool:
+        spool.write(bytes(17 * MIB))
+        spool.place("a")
+    with folder.open("a") as file:
+        file.read(1)
+        folder.write("a", b"another")
+        with pytest.raises(Overtaken):
+            file.read()
+
+
+@pytest.mark.network
+def test_an_upload_that_fails_leaves_nothing_to_see(objects: Objects) -> None:
+    class Broken(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            if self.tell() > 10 * MIB:
+                raise OSError("the disk fails")
+            return super().read(size)
+
+    with pytest.raises(StoreUnreachable):
+        objects.put_file("a", Broken(bytes(30 * MIB)), 30 * MIB)
+    assert objects.listing("") == []
+
+
+@pytest.mark.parametrize("size", [3, 18 * MIB])
+def test_a_damaged_object_is_never_used(size: int, memory: Objects) -> None:
+    good = bytes(size)
+    key = f"store/sha256/00/{sha256(good)}"
+    memory.put(key, good[:-1] + b"!")
+    folder = BucketFolder(memory)
+    with pytest.raises(ObjectDamaged):
+        folder.read(key, size)
+    with pytest.raises(ObjectDamaged):
+        folder.open(key).read()
+
+
+@pytest.mark.network
+def test_more_keys_than_one_page(objects: Objects, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(s3, "PAGE", 3)
+    names = [f"b/{number:04}" for number in range(1010)]
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda name: objects.put(name, b""), names))
+    assert list(BucketFolder(objects).keys("b/")) == names
+
+
+# ---- errors
+
+
+def reached(location: str, want: StoreSettings, secrets: Callable[[str], bytes]) -> None:
+    with open_folder(location, want, secrets, sealed=False).lock():
+        pass
+
+
+@pytest.mark.network
+def test_every_trouble_has_its_name(bucket_server: Store, bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(s3, "RETRIES", {"max_retries": 0})
+    store, wrong = bucket_server, bucket_server._replace(secret="another")
+    stranger = bucket_server._replace(access="nobody")
+    nowhere = StoreSettings(endpoint="http://127.0.0.1:1")
+    cases: list[tuple[type[StellaError], int, str, StoreSettings, Store]] = [
+        (StoreUnreachable, 10, bucket, nowhere, store),
+        (StoreDenied, 3, bucket, store.settings, wrong),
+        (StoreDenied, 3, bucket, store.settings, stranger),
+        (BucketMissing, 4, "s3://no-such-bucket/a", store.settings, store),
+    ]
+    for kind, code, location, want, keys in cases:
+        folder = open_folder(location, want, keys.reveal, sealed=False)
+        uses: list[Callable[[], object]] = [
+            lambda folder=folder: folder.read("a", 1),
+            lambda folder=folder: folder.exists("a"),
+            lambda folder=folder: list(folder.keys("a")),
+            lambda folder=folder: folder.write("a", b""),
+            lambda: reached(location, want, keys.reveal),  # noqa: B023  # called in this turn
+        ]
+        for use in uses:
+            with pytest.raises(kind) as caught:
+                use()
+            assert int(caught.value.exit) == code
+            assert keys.secret not in str(caught.value)
+
+
+@pytest.mark.parametrize("location", ["s3://", "s3://A/b", "s3://ab/../c", "s3://abc//d", "s3://abc/ä", "s3://a..b/c"])
+def test_a_location_that_names_no_bucket(location: str) -> None:
+    with pytest.raises(BadLocation):
+        Location.parse(location)
+
+
+def test_a_location() -> None:
+    assert Location.parse("s3://my.bucket/a/b-1_2.c/") == ("my.bucket", "a/b-1_2.c")
+    assert Location.parse("s3://bucket") == ("bucket", "")
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    ["http://store.example.org", "ftp://127.0.0.1", "https://u:p@h", "https://h/x", "http://10.0.0.1", "h:x"],
+)
+def test_an_address_that_will_not_do(endpoint: str) -> None:
+    with pytest.raises(BadSetting):
+        endpoint_of(StoreSettings(endpoint=endpoint), sealed=False)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "sealed", "local"),
+    [
+        ("", False, False),
+        ("https://store.example.org:9000", False, False),
+        ("http://127.0.0.1:9000", True, True),
+        ("http://localhost:9000/", True, True),
+        ("https://[::1]:9000", True, True),
+    ],
+)
+def test_an_address_that_will_do(endpoint: str, sealed: bool, local: bool) -> None:
+    assert endpoint_of(StoreSettings(endpoint=endpoint), sealed=sealed)[1] is local
+
+
+@pytest.mark.parametrize("endpoint", ["", "https://store.example.org", "https://10.0.0.1", "https://127.0.0.1.nip.io"])
+def test_a_sealed_process_reaches_its_own_machine_alone(endpoint: str) -> None:
+    with pytest.raises(EgressBlocked) as caught:
+        open_folder("s3://bucket/a", StoreSettings(endpoint=endpoint), str.encode, sealed=True)
+    assert int(caught.value.exit) == 5
+
+
+@pytest.mark.network
+def test_the_environment_sends_nothing_elsewhere(
+    bucket_server: Store, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nowhere = "http://127.0.0.1:1"
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT"):
+        monkeypatch.setenv(name, nowhere)
+    for name in ("AWS_SESSION_TOKEN", "AWS_SKIP_SIGNATURE", "AWS_BUCKET", "AWS_VIRTUAL_HOSTED_STYLE_REQUEST"):
+        monkeypatch.setenv(name, "true")
+    reached(bucket, bucket_server.settings, bucket_server.reveal)
+
+
+def test_the_twin_in_memory_of_the_library_keeps_conditions() -> None:
+    """The kill tests lean on it."""
+    store = MemoryStore()
+    obstore.put(store, "a", b"1", mode="create")
+    tag = obstore.head(store, "a")["e_tag"]
+    objects = Objects(store, "s3://memory/x", "memory")
+    for wrong in (None, '"none"'):
+        with pytest.raises(Outdated):
+            objects.put_if("a", b"2", wrong)
+    assert objects.put_if("a", b"2", tag) != tag

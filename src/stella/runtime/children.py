@@ -40,6 +40,11 @@ def start_child(
         return subprocess.Popen(line, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=env, cwd=folder)  # noqa: S603  # no shell
 
 
+def bare_environment() -> dict[str, str]:
+    """Variables of a server: none of the caller's, which hold secrets and change what servers do, such as PGDATA."""
+    return {"PATH": "/usr/bin:/bin", "TZ": "UTC", "LC_ALL": "C"}
+
+
 def try_namespace() -> subprocess.Popen[bytes]:
     """A short process that ends with 0 when it gets a user namespace."""
     return subprocess.Popen([sys.executable, "-I", "-S", LAUNCHER], stdin=subprocess.DEVNULL)  # noqa: S603  # no shell

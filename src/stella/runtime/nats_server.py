@@ -16,6 +16,7 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
+from stella.runtime.children import bare_environment
 from stella.runtime.files import PRIVATE_MODE, replacing
 from stella.runtime.processes import listens
 from stella.runtime.supervise import Endpoints, Service, WillNotStart
@@ -66,7 +67,7 @@ def service(server: Nats, log: Path) -> Service:
             raise WillNotStart(f"port {port} belongs to another program")
         return {"nats": f"nats://127.0.0.1:{port}"} if answers(port, server.token.read_text().strip()) else None
 
-    return Service("nats", log, server.folder, command, ready)
+    return Service("nats", log, server.folder, command, ready, vital=True, env=bare_environment())
 
 
 def configuration(port: int, token: str) -> bytes:

@@ -22,7 +22,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
-from stella.runtime.children import start_child, stop_child
+from stella.runtime.children import bare_environment, start_child, stop_child
 from stella.runtime.files import sync_directory
 from stella.runtime.processes import gone, peer, running_in
 from stella.runtime.supervise import Endpoints, Service, WillNotStart
@@ -128,25 +128,30 @@ def service(server: Postgres, log: Path, settle: Callable[[Postgres], Endpoints]
         ready,
         prepare=prepare,
         prepared=prepared,
+        vital=True,
         stop=FAST_SHUTDOWN,
         stop_patience=PATIENCE,
-        env=environment(),
+        env=bare_environment(),
         not_root=server.data,
     )
 
 
 def clear(server: Postgres) -> None:
-    """End what is left of a server that was killed, and forget its id, which may be another process's by now."""
+    """End what is left of a server that was killed, and forget its id, which may be another process's by now.
+
+    Only for whoever has the lock of the stack.
+    """
     for process in gone(running_in(server.data, [binaries() / "postgres"]), ORPHAN_PATIENCE):
         with contextlib.suppress(ProcessLookupError):
             os.kill(process.pid, signal.SIGKILL)
-    (server.data / "postmaster.pid").unlink(missing_ok=True)
+    for stale in (server.data / "postmaster.pid", server.socket, server.socket.with_name(f"{server.socket.name}.lock")):
+        stale.unlink(missing_ok=True)
 
 
 def make_cluster(server: Postgres, log: Path, *, durable: bool = True) -> None:
     """Lay a data folder with initdb; raises CalledProcessError with initdb's exit code."""
     command = cluster_command(server, server.data, durable=durable)
-    process = start_child(command, log=log, env=environment(), not_root=server.data)
+    process = start_child(command, log=log, env=bare_environment(), not_root=server.data)
     code = process.wait(PATIENCE)
     if code:
         raise subprocess.CalledProcessError(code, command)
@@ -155,7 +160,7 @@ def make_cluster(server: Postgres, log: Path, *, durable: bool = True) -> None:
 def start(server: Postgres, log: Path, *, durable: bool = True, **settings: str) -> subprocess.Popen[bytes]:
     """Start the server; it may still refuse connections when this returns (see `wait`)."""
     command = server_command(server, durable=durable, **settings)
-    return start_child(command, log=log, stop=FAST_SHUTDOWN, env=environment(), not_root=server.data)
+    return start_child(command, log=log, stop=FAST_SHUTDOWN, env=bare_environment(), not_root=server.data)
 
 
 def wait(server: Postgres, process: subprocess.Popen[bytes], patience: float = PATIENCE) -> None:
@@ -192,8 +197,3 @@ def listens(server: Postgres, pid: int) -> bool:
 def stop(process: subprocess.Popen[bytes]) -> int:
     """Fast shutdown; the exit code."""
     return stop_child(process, FAST_SHUTDOWN, PATIENCE)
-
-
-def environment() -> dict[str, str]:
-    """Nothing of the caller's: variables such as PGDATA or LC_ALL would change what is laid."""
-    return {"PATH": "/usr/bin:/bin", "TZ": "UTC", "LC_ALL": "C"}

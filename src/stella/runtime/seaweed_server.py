@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from stella.runtime.children import bare_environment
 from stella.runtime.files import PRIVATE_MODE, replacing
 from stella.runtime.processes import listens
 from stella.runtime.supervise import Endpoints, Service, WillNotStart
@@ -92,7 +93,7 @@ def service(server: Seaweed, log: Path) -> Service:
         (port,) = s3
         return {"s3": f"http://127.0.0.1:{port}"} if listens(pid, port) and answers(port) else None
 
-    return Service("s3", log, server.folder, command, ready)
+    return Service("s3", log, server.folder, command, ready, env=bare_environment())
 
 
 def identities(access_key: str, secret_key: str) -> bytes:

@@ -4,8 +4,7 @@ Rules:
 - One thread: the death signal of a child is tied to the thread that started it, so the loop starts all of them.
 - A child counts as ready when its own process answers, never because something answers where it should be.
 - A child that dies is started again after a pause that doubles; too many deaths within a minute, and it has failed.
-- A failed child that others need ends the whole; one that nothing needs leaves the others at work, and SIGUSR1 tries it
-  again.
+- A vital child that failed ends the whole; any other leaves the rest at work, and SIGUSR1 tries it again.
 - SIGTERM, SIGINT and SIGHUP stop everything: whoever needs others first, and each is waited for.
 """
 
@@ -104,6 +103,7 @@ class Service:
     needs: tuple[str, ...] = ()
     prepare: Callable[[], Sequence[str] | None] = lambda: None
     prepared: Callable[[], None] = lambda: None
+    vital: bool = False
     stop: signal.Signals = signal.SIGTERM
     stop_patience: float = 10.0
     env: Mapping[str, str] | None = None
@@ -163,11 +163,10 @@ class Supervisor:
         self.children = [Child(service) for service in services]
         self.changed = changed
         self.stopping = False
-        self._needed = {name for service in services for name in service.needs}
         self._asked: set[int] = set()
 
     def run(self) -> bool:
-        """Supervise; True when it was asked to stop, False when a child failed that others need."""
+        """Supervise; True when it was asked to stop, False when a vital child failed."""
         with self._listening() as woken:
             self.changed(self)
             while not (self.stopping or self.broken()):
@@ -182,8 +181,8 @@ class Supervisor:
         return asked
 
     def broken(self) -> bool:
-        """Whether a child failed that others need."""
-        return any(child.state is ChildState.FAILED and child.name in self._needed for child in self.children)
+        """Whether a vital child failed."""
+        return any(child.state is ChildState.FAILED and child.service.vital for child in self.children)
 
     @contextlib.contextmanager
     def _listening(self) -> Iterator[int]:
@@ -216,7 +215,7 @@ class Supervisor:
 
     def _pause(self, now: float) -> float:
         """Seconds until something is due."""
-        pauses = [IDLE]
+        pauses = [0.0 if self.broken() else IDLE]
         for child in self.children:
             if child.state in {ChildState.STARTING, ChildState.PREPARING}:
                 pauses.append(TICK)

@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
+from stella.runtime.children import bare_environment
 from stella.runtime.processes import peer
 from stella.runtime.supervise import Endpoints, Service, WillNotStart
 
@@ -59,7 +60,7 @@ def service(server: Valkey, log: Path) -> Service:
     def ready(pid: int) -> Endpoints | None:
         return {"valkey": f"unix://{server.socket}"} if answers(server, pid) else None
 
-    return Service("valkey", log, server.folder, command, ready)
+    return Service("valkey", log, server.folder, command, ready, env=bare_environment())
 
 
 def answers(server: Valkey, pid: int) -> bool:

@@ -76,7 +76,7 @@ def gather(layout: Layout, plan: Plan, *, probe: bool) -> Facts:
         sockets=str(layout.sockets),
         sockets_problem=_sockets_problem(layout.sockets),
         modes=_modes(layout),
-        secrets_wanted=SECRETS,
+        secrets_wanted=tuple(name for name in SECRETS if name.startswith("postgres")),
         store_problem=_store_problem(layout.folder("nats")),
         missing=_missing(plan),
         strangers=_strangers(plan, own),

@@ -78,6 +78,12 @@ class Layout:
                     file.write(entropy(SECRET_BYTES).hex().encode())
         make_private(self.sockets)
 
+    def forget_sockets(self) -> None:
+        """Remove the folder of the sockets where it is not in our own; needs the lock and that nothing runs."""
+        if self.sockets.parent != self.data:
+            with contextlib.suppress(OSError):
+                self.sockets.rmdir()
+
 
 def socket_folder(data: Path, env: Mapping[str, str]) -> Path:
     """`run` in the data folder when that is short enough and has no comma, which separates addresses; else a hash."""

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from typing import get_args
 
 import msgspec
 
 from stella.kernel.canonical import dump
 from stella.kernel.digest import sha256
+from stella.runtime.errors import BadSetting
 from stella.runtime.run_file import ChildRecord, Run, StackState
 from stella.runtime.settings import StackSettings
 from stella.stack.errors import PasswordInAddress
-from stella.stack.model import Plan, StartStack
+from stella.stack.model import Plan, Profile, StartStack
 
+NATS_SCHEMES = ("nats:", "tls:", "ws:", "wss:")
+_PASSWORD = re.compile(r"\bpassword\s*=", re.IGNORECASE)
+MAX_PORT = 65_535
 SHORT = 12  # hex characters of a digest that tell two configurations apart
 
 
 def plan_of(want: StartStack, settings: StackSettings) -> Plan:
-    """What is asked for; raises PasswordInAddress."""
+    """What is asked for; raises PasswordInAddress or BadSetting."""
+    _check_ports(settings)
     for what, address in (("PostgreSQL", want.postgres_dsn), ("NATS", want.nats_url)):
         if holds_password(address):
             raise PasswordInAddress(what=what)
@@ -25,18 +32,27 @@ def plan_of(want: StartStack, settings: StackSettings) -> Plan:
 
 
 def plan_of_settings(settings: StackSettings) -> Plan:
-    """What the settings ask for, without any flag."""
+    """What the settings ask for, without any flag; raises BadSetting."""
+    if settings.profile not in get_args(Profile):
+        expected = " or ".join(f"`{name}`" for name in get_args(Profile))
+        raise BadSetting(key="stack.profile", origin="the settings", value=settings.profile, expected=expected)
+    _check_ports(settings)
     names = {name: getattr(settings, name) for name in Plan.__struct_fields__}
     return msgspec.convert(names, Plan)
 
 
+def _check_ports(settings: StackSettings) -> None:
+    for name in ("nats_port", "s3_port"):
+        port = getattr(settings, name)
+        if port > MAX_PORT:
+            raise BadSetting(key=f"stack.{name}", origin="the settings", value=port, expected=f"at most {MAX_PORT}")
+
+
 def holds_password(address: str) -> bool:
-    """Whether an address or a connection string has a password in it."""
-    words = address.replace(" =", "=").replace("= ", "=").split()
-    account = address.partition("://")[2].partition("/")[0].rpartition("@")[0]
-    return (
-        ":" in account or any(word.startswith(("password=", "PASSWORD=")) for word in words) or "?password" in address
-    )
+    """Whether an address or a connection string has a password in it; before the @ of a NATS address all is secret."""
+    accounts = [part.rpartition("@")[0].rpartition("//")[2] for part in address.partition("?")[0].split(",")]
+    secret = any(accounts) if address.startswith(NATS_SCHEMES) else any(":" in account for account in accounts)
+    return secret or _PASSWORD.search(address) is not None
 
 
 def digest(plan: Plan) -> str:

@@ -47,8 +47,8 @@ def up(ctx: Context, want: StartStack) -> StackUp:
     except Busy:
         return _joined(layout, plan, began)
     try:
-        layout.lay(ctx.entropy)
         _require(layout, plan)
+        layout.lay(ctx.entropy)
         if want.foreground:
             return _shown(layout, _stay(ctx, layout, plan), began, already=False)
         process = _spawn(layout, plan, lock)
@@ -171,6 +171,7 @@ def down(ctx: Context, want: OfStack) -> StackDown:
     was_running = _stop(layout)
     with taken(layout):
         _sweep(layout, run)
+        layout.forget_sockets()
     names = tuple(child.name for child in reversed(run.children)) if run and was_running else ()
     seconds = round(time.monotonic() - began, 2)
     return StackDown(data=layout.shown, was_running=was_running, stopped=names, seconds=seconds)
@@ -179,15 +180,16 @@ def down(ctx: Context, want: OfStack) -> StackDown:
 def _stop(layout: Layout) -> bool:
     """Ask whoever holds the lock to stop and wait for it; whether there was anybody."""
     end = time.monotonic() + PATIENCE
-    asked: int | None = None
+    asked: processes.Process | None = None
     while pid := holder(layout):
-        if pid != asked:
+        if asked is None or pid != asked.pid:
+            asked = processes.identify(pid)
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGTERM)
-            asked = pid
         if time.monotonic() > end:
             raise WillNotStop(path=layout.shown, pid=pid, seconds=PATIENCE)
         time.sleep(POLL)
+    processes.gone([asked] if asked else [], PATIENCE)
     return asked is not None
 
 

@@ -96,13 +96,15 @@ def test_what_people_see(commands: Commands) -> None:
     code, text = commands.shown("status")
     assert code == 0
     assert "001_item.sql" in text
-    assert "no: `stella migrate verify` says why" in text
+    assert "no: `stella migrate run --category release`" in text
     code, text = commands.shown("run", "--dry-run")
     assert "dry run; nothing was changed" in text
     for words in (["plan"], ["run"], ["verify"], ["pause"], ["status"], ["plan"]):
         code, text = commands.shown(*words)
         assert (code, bool(text)) == (0, True)
     assert "nothing is pending" in text
+    (commands.files / "001_item.sql").write_text("SELECT 1")
+    assert "no: `stella migrate verify`" in commands.shown("status")[1]
 
 
 def test_what_is_refused_has_its_exit_code_and_reason(commands: Commands) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from stella.database.model import FileRow, Paused, Planned, Ran, State, StatusShown, Verified
+from stella.database.model import Category, FileRow, Paused, Planned, Ran, State, StatusShown, Verified
 from stella.formats.view import Cell, Facts, Table, Text, Tone, View, human_count
 
 TONES: dict[State, Tone] = {
@@ -25,12 +25,20 @@ def status(result: StatusShown) -> View:
         for row in result.files
     ]
     columns = ("module", "file", "category", "state", "applied", "by", "took")
-    ready = Cell("yes", "good") if result.ready else Cell("no: `stella migrate verify` says why", "bad")
     return [
         Table(columns, rows, right=("took",), empty="no module has migrations"),
-        Facts([("may start", ready), ("database", "read-only" if result.read_only else "writable")]),
+        Facts([("may start", _ready(result)), ("database", "read-only" if result.read_only else "writable")]),
         *_notes(result.notes),
     ]
+
+
+def _ready(result: StatusShown) -> Cell:
+    if result.ready:
+        return Cell("yes", "good")
+    bad = (row for row in result.files if TONES[row.state] == "bad")
+    differs = any(row.state == "unknown" or row.category is not Category.SEED for row in bad)
+    command = "stella migrate verify" if differs else "stella migrate run --category release"
+    return Cell(f"no: `{command}`", "bad")
 
 
 def planned(result: Planned) -> View:
@@ -60,7 +68,8 @@ def verified(result: Verified) -> View:
 
 def paused(result: Paused) -> View:
     """After migrate pause."""
-    return [_files(result.files, "no data migration is pending"), Text("go on: stella migrate run --category data")]
+    table = _files(result.files, "no data migration is pending")
+    return [table, Text("go on: stella migrate run --category data")] if result.files else [table]
 
 
 def _files(files: Iterable[FileRow], empty: str) -> Table:

@@ -200,9 +200,8 @@ def test_what_nobody_read_is_replaced_whatever_it_is(memory: Objects) -> None:
         if path.endswith("/a") and next(late, False):
             memory.put("a", b"late")
 
-    with folder.lock():
-        with steps(come_late):
-            folder.write("a", b"mine")
+    with folder.lock(), steps(come_late):
+        folder.write("a", b"mine")
     assert memory.get("a").data == b"mine"
 
 

@@ -22,10 +22,12 @@ from typing import NamedTuple
 HOSTS = frozenset(
     {
         "api.osv.dev",  # appears as data of the OSV format
+        "bucket",  # of s3://BUCKET/PREFIX, which names no host; like my-bucket below
         "cyclonedx.org",
         "example.com",
         "keepachangelog.com",
         "localhost",
+        "my-bucket",
         "ossf.github.io",
         "semver.org",
         "stella-ops.org",

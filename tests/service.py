@@ -26,7 +26,8 @@ from stella.runtime.postgres_server import Postgres
 from tests.e2e.material import environment
 
 _numbers = itertools.count()
-PASSWORD = "password='only for tests'"  # of the server in tests/database.py
+SECRET = "only for tests"  # of the server in tests/database.py
+PASSWORD = f"password='{SECRET}'"
 PATIENCE = 30  # seconds for what takes a moment
 
 
@@ -45,10 +46,8 @@ def running(top: Path, postgres: Postgres, **settings: str) -> Iterator[Running]
     name = f"service_{next(_numbers)}"
     with psycopg.connect(f"{postgres.dsn()} {PASSWORD}", autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")
-    dsn = f"{postgres.dsn(name)} {PASSWORD}"
-    migrate(dsn)
     (top / "data").mkdir()
-    service = Running(top / "data", dsn, **settings)
+    service = Running(top / "data", postgres.dsn(name), **settings)
     try:
         yield service
     finally:
@@ -80,7 +79,7 @@ class Running:
     def start(self) -> None:
         """Start the process; it answers when this returns."""
         (self.data / "service.json").unlink(missing_ok=True)
-        env = environment(self.data.parent, STELLA_DATABASE_DSN=self.dsn, **self.settings)
+        env = environment(self.data.parent, STELLA_DATABASE_DSN=self.dsn, PGPASSWORD=SECRET, **self.settings)
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "stella", "serve", "--data", str(self.data), "--json"],

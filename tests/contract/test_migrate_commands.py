@@ -147,7 +147,7 @@ def test_bad_usage(commands: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
     assert commands("status")[0] == 10
     monkeypatch.delenv("STELLA_DATABASE_OWNER_DSN")
     code, problem = commands("status")
-    assert (code, problem["code"]) == (2, "MIGRATE-009")
+    assert (code, problem["code"]) == (2, "DB-007")
     monkeypatch.setenv("STELLA_DATABASE_DSN", "host=/nowhere")
     monkeypatch.setenv("STELLA_DATABASE_PASSWORD", "env:UNSET")
     assert commands("status")[1]["code"] == "CONF-004"

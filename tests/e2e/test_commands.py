@@ -47,7 +47,7 @@ class Row:
 
 
 NO_FILE = "-: it reads no file that a person names"
-NO_DATABASE = "-: it needs a database; tests/contract/test_migrate.py runs it on one"
+NO_DATABASE = "-: it needs a database; tests/contract runs it on one"
 UP_RUNS = "-: tests/e2e/test_stack.py runs it"
 ROWS = {
     "mirror.init": Row("--dir N", NO_FILE, "--dir loop/N", writes=True, new=("N/channel.json",)),
@@ -70,6 +70,9 @@ ROWS = {
     "mirror.export": Row(
         "--dir M --out V", "--dir none --out V", "--dir broken --out V", writes=True, new=("V/mirror-thin-v1.tar.gz",)
     ),
+    "mirror.index": Row(NO_DATABASE, "none", "broken"),
+    "mirror.list": Row(NO_DATABASE, NO_FILE, NO_FILE),
+    "mirror.search": Row(NO_DATABASE, NO_FILE, NO_FILE),
     "site.init": Row(
         "--dir E --trust M/trust", "--dir E --trust none", "--dir E --trust broken", writes=True, new=("E/state.json",)
     ),
@@ -88,9 +91,12 @@ ROWS = {
         writes=True,
         new=("new.json",),
     ),
+    "site.index": Row(NO_DATABASE, "--dir none", "--dir broken"),
+    "site.events": Row(NO_DATABASE, NO_FILE, NO_FILE),
     "up": Row(UP_RUNS, NO_FILE, "--data loop/N", writes=True, new=(".stella/run.json",)),
     "down": Row("--data S", "--data none", "--data loop"),
     "status": Row(UP_RUNS, "--data none", "--data loop"),
+    "serve": Row("-: tests/e2e/test_service.py runs it", NO_FILE, NO_FILE),
     "doctor": Row("--data S", "-: it says of an absent folder what a start there would find", "--data loop"),
     "demo": Row(
         "-: tests/e2e/test_demo.py runs it", NO_FILE, "--dir loop/N", writes=True, new=("out/demo/summary.json",)

@@ -9,7 +9,7 @@ from stella.operations import Context, operation
 
 @operation(
     "demo",
-    "POST /v1/demo",
+    "LOCAL /demo",
     scope="demo:run",
     view=views.done,
     example="stella demo\nstella demo --dir rehearsal --json",

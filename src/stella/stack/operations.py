@@ -10,7 +10,7 @@ from stella.stack.model import Examined, OfStack, StackDown, StackShown, StackUp
 
 @operation(
     "up",
-    "POST /v1/stack",
+    "LOCAL /up",
     scope="stack:admin",
     view=views.up,
     example="stella up\nstella up --data D --profile full\nstella up --foreground   # under a service manager",
@@ -31,7 +31,7 @@ def up(ctx: Context, want: StartStack) -> StackUp:
 
 @operation(
     "down",
-    "DELETE /v1/stack",
+    "LOCAL /down",
     scope="stack:admin",
     view=views.down,
     example="stella down",
@@ -49,7 +49,7 @@ def down(ctx: Context, want: OfStack) -> StackDown:
 
 @operation(
     "status",
-    "GET /v1/stack",
+    "LOCAL /status",
     scope="stack:read",
     view=views.status,
     verdict=lambda result: Exit.OK if result.state == "ready" else Exit.TRANSIENT,
@@ -67,7 +67,7 @@ def status(ctx: Context, want: OfStack) -> StackShown:
 
 @operation(
     "doctor",
-    "GET /v1/stack/checks",
+    "LOCAL /doctor",
     scope="stack:read",
     view=views.examined,
     verdict=lambda result: Exit.OK if result.operational else Exit.NEGATIVE,

@@ -70,6 +70,7 @@ def test_any_value_survives_a_connection_string(value: str) -> None:
     assert conninfo_to_dict(f"host={postgres_server.quoted(value)} user=x")["host"] == value
 
 
+@pytest.mark.network
 def test_a_socket_belongs_to_the_server_that_made_it(postgres: Postgres) -> None:
     pid = int((postgres.data / "postmaster.pid").read_text().split()[0])
     assert postgres_server.listens(postgres, pid)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
 from stella.runtime import postgres_server
 from stella.runtime.postgres_server import Postgres
@@ -62,3 +63,28 @@ def test_the_server_shuts_down_when_its_starter_is_killed(tmp_path: Path) -> Non
         time.sleep(0.02)
     assert not Path(f"/proc/{pid}").exists()
     assert "database system is shut down" in (tmp_path / "log").read_text()
+
+
+@pytest.mark.parametrize("value", ["/plain/path-1.x", "/a b", "/it's", "/back\\slash", "", "/ü"])
+def test_any_value_survives_a_connection_string(value: str) -> None:
+    assert conninfo_to_dict(f"host={postgres_server.quoted(value)} user=x")["host"] == value
+
+
+@pytest.mark.network
+def test_a_socket_belongs_to_the_server_that_made_it(postgres: Postgres) -> None:
+    pid = int((postgres.data / "postmaster.pid").read_text().split()[0])
+    assert postgres_server.listens(postgres, pid)
+    assert not postgres_server.listens(postgres, os.getpid())
+    assert not postgres_server.listens(postgres._replace(sockets=postgres.data), pid)
+
+
+def test_clearing_forgets_a_server_that_is_gone_and_ends_one_that_is_not(tmp_path: Path) -> None:
+    data, sockets = tmp_path / "data", tmp_path / "run"
+    data.mkdir()
+    sockets.mkdir()
+    server = Postgres(data, sockets, tmp_path / "password")
+    (data / "postmaster.pid").write_text(f"{os.getpid()}\n")
+    server.socket.touch()
+    server.socket.with_name(".s.PGSQL.5432.lock").write_text(f"{os.getpid()}\n")
+    postgres_server.clear(server)
+    assert [*data.iterdir(), *sockets.iterdir()] == []

@@ -19,7 +19,7 @@ import pytest
 from stella.runtime import postgres_server, processes
 from stella.stack.layout import Layout
 from tests.e2e.material import ROOT, environment
-from tests.stacks import Stack, example, folder, stack, stopped
+from tests.stacks import Ended, Stack, example, folder, stack, stopped
 
 __all__ = ["example", "stack", "stopped"]  # fixtures
 pytestmark = [pytest.mark.network, pytest.mark.slow]
@@ -269,6 +269,8 @@ def test_external_servers_replace_our_own(running: Stack, stack: Stack, tmp_path
     }
     assert stack.living() == []
     assert not (stack.data / "postgres").exists()
+    checked = {check["id"]: check["found"] for check in stack.call("doctor", env=env).json["checks"]}
+    assert checked["check.postgres.process"] == checked["check.nats.process"] == "it answers from outside"
     stack.call("down")
     lost = stack.call("up", "--nats-url", "nats://127.0.0.1:1", "--postgres-dsn", endpoints["postgres"], env=env)
     assert (lost.returncode, lost.json["code"]) == (10, "STACK-005")
@@ -326,7 +328,7 @@ if child:
     os.read(ready[0], 1)
     for name in ("uid_map", "gid_map"):
         with open(f"/proc/{child}/{name}", "w") as file:
-            file.write("0 0 1\\n65534 65534 1\\n")
+            file.write("0 0 1\\n65534 65534 1\\n" if sys.argv[1] == "account" else "0 0 1\\n")
     os.write(go[1], b".")
     sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 assert libc.unshare(0x10000000) == 0
@@ -335,32 +337,51 @@ os.read(go[0], 1)
 with open("/proc/sys/user/max_user_namespaces", "w") as file:
     file.write("0")
 assert libc.unshare(0x10000000) != 0
-os.execv(sys.argv[1], sys.argv[1:])
+os.execv(sys.argv[2], sys.argv[2:])
 """
+
+
+def without_namespaces(stack: Stack, way: str, *words: str) -> Ended:
+    """Run a command where there are no user namespaces; `account` leaves root the right to become another account."""
+    line = [sys.executable, "-c", WITHOUT_NAMESPACES, way, sys.executable, "-m", "stella", *words, "--json"]
+    line += ["--data", str(stack.data)]
+    done = subprocess.run(line, env=environment(stack.top), capture_output=True, text=True, timeout=60, check=False)
+    if "AssertionError" in done.stderr:
+        pytest.skip("namespaces cannot be taken away here")
+    return Ended(done.args, done.returncode, done.stdout, done.stderr)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root needs a namespace")
 def test_root_without_user_namespaces(stopped: Stack) -> None:
-    def there(*words: str) -> subprocess.CompletedProcess[str]:
-        line = [sys.executable, "-c", WITHOUT_NAMESPACES, sys.executable, "-m", "stella", *words, "--json"]
-        data = ["--data", str(stopped.data)]
-        return subprocess.run(
-            [*line, *data], env=environment(stopped.top), capture_output=True, text=True, timeout=60, check=False
-        )
-
-    done = there("up")
-    if "AssertionError" in done.stderr:
-        pytest.skip("namespaces cannot be taken away here")
+    done = without_namespaces(stopped, "account", "up")
     assert done.returncode == 0, (done.stdout, done.stderr, stopped.logs())
     server = stopped.pid("postgres")
     assert Path(f"/proc/{server}").stat().st_uid == ORDINARY
-    assert "check.user-namespace" in there("doctor").stdout
+    (found,) = (
+        check
+        for check in without_namespaces(stopped, "account", "doctor").json["checks"]
+        if check["id"] == "check.user-namespace"
+    )
+    assert (found["verdict"], "account nobody" in found["found"]) == ("warn", True)
     stopped.write("two")
-    assert there("down").returncode == 0
+    assert without_namespaces(stopped, "account", "down").returncode == 0
     assert stopped.living() == []
     stopped.up()
     assert stopped.rows() == ["first", "two"]
     assert {path.lstat().st_uid for path in (stopped.data / "postgres").rglob("*")} == {0}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root needs a namespace")
+def test_root_without_any_way_out(stopped: Stack) -> None:
+    done = without_namespaces(stopped, "none", "up")
+    assert (done.returncode, done.json["code"]) == (10, "STACK-005")
+    assert "neither a user namespace nor another account" in done.json["detail"]
+    doctor = without_namespaces(stopped, "none", "doctor")
+    assert doctor.returncode == 6
+    assert "check.user-namespace" in [check["id"] for check in doctor.json["checks"] if check["verdict"] == "fail"]
+    assert stopped.living() == []
+    stopped.up()
+    assert stopped.rows() == ["first"]
 
 
 def test_nothing_outside_the_folder_changes(stack: Stack) -> None:

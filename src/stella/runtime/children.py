@@ -14,6 +14,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 from stella.runtime import launch
 
@@ -32,7 +33,7 @@ def start_child(
     """Start a program (absolute path first); its output is appended to `log`, and `stop` comes when this thread ends.
 
     It works in `folder`. `not_root` is the data of a program that refuses to be root: where this process is root, the
-    program becomes `nobody` as `launch` says; exit code `launch.NO_NAMESPACE` says that the machine has no way to.
+    program becomes `nobody` as `launch` says; exit code `launch.NO_WAY` says that the machine has no way to.
     """
     own = str(not_root) if not_root is not None and os.geteuid() == 0 else "-"
     line = [sys.executable, "-I", "-S", LAUNCHER, str(os.getpid()), str(int(stop)), own, *command]
@@ -45,9 +46,11 @@ def bare_environment() -> dict[str, str]:
     return {"PATH": "/usr/bin:/bin", "TZ": "UTC", "LC_ALL": "C"}
 
 
-def try_namespace() -> subprocess.Popen[bytes]:
-    """A short process that ends with 0 when it gets a user namespace."""
-    return subprocess.Popen([sys.executable, "-I", "-S", LAUNCHER], stdin=subprocess.DEVNULL)  # noqa: S603  # no shell
+def way_out_of_root() -> Literal["namespace", "account", "none"]:
+    """How a program that refuses to be root can be run by root here; a short process tries."""
+    code = subprocess.call([sys.executable, "-I", "-S", LAUNCHER], stdin=subprocess.DEVNULL)  # noqa: S603  # no shell
+    ways: dict[int, Literal["namespace", "account"]] = {0: "namespace", launch.OTHER_ACCOUNT: "account"}
+    return ways.get(code, "none")
 
 
 def stop_child(process: subprocess.Popen[bytes], number: signal.Signals, patience: float) -> int:

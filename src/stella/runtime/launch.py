@@ -23,17 +23,20 @@ PR_SET_PDEATHSIG, PR_SET_KEEPCAPS, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE = 1, 8, 
 CAP_DAC_OVERRIDE = 1
 CAPABILITY_VERSION = 0x20080522  # the third form of capset(2)
 NOBODY = 65534  # it must have an entry in passwd, since initdb looks its name up
-NO_NAMESPACE = 125  # exit code: this machine grants neither a user namespace nor another account
+OTHER_ACCOUNT = 124  # exit code of a trial: no user namespace, but root may become another account
+NO_WAY = 125  # exit code: this machine grants neither
 
 
 def become(arguments: list[str]) -> None:
     """`PARENT SIGNAL FOLDER|- PROGRAM ARGUMENTS...`: arrange what the module says, then exec the program.
 
-    Without arguments: end with 0 or NO_NAMESPACE. FOLDER is what the program must own when it cannot run as root.
+    Without arguments: only try, and end with 0 for a user namespace, OTHER_ACCOUNT or NO_WAY.
+
+    FOLDER is what the program must own when it cannot run as root.
     """
     libc = ctypes.CDLL(None, use_errno=True)
     if not arguments:
-        sys.exit(0 if has_namespace(libc) else NO_NAMESPACE)
+        os._exit(0 if has_namespace(libc) else _try_account())
     parent, number, folder, *command = arguments
     os.setsid()
     if folder != "-":
@@ -54,7 +57,7 @@ def has_namespace(libc: ctypes.CDLL) -> bool:
         Path("/proc/self/uid_map").write_text(f"{NOBODY} {owner} 1")
         Path("/proc/self/gid_map").write_text(f"{NOBODY} {group} 1")
     except OSError:
-        os._exit(NO_NAMESPACE)  # half-way in, there is no way back
+        os._exit(NO_WAY)  # half-way in, there is no way back
     return True
 
 
@@ -63,23 +66,31 @@ def _leave_root(libc: ctypes.CDLL, folder: Path) -> None:
     _give(folder, owner, group)
     if has_namespace(libc):
         return
-    _give(folder, NOBODY, NOBODY)
     try:
+        _give(folder, NOBODY, NOBODY)
         libc.prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0)
         os.setgroups([])
         os.setresgid(NOBODY, NOBODY, NOBODY)
         os.setresuid(NOBODY, NOBODY, NOBODY)
         _keep(libc, 1 << CAP_DAC_OVERRIDE)
     except OSError:
-        os._exit(NO_NAMESPACE)
+        os._exit(NO_WAY)
+
+
+def _try_account() -> int:
+    try:
+        os.setresuid(NOBODY, NOBODY, NOBODY)
+    except OSError:
+        return NO_WAY
+    return OTHER_ACCOUNT
 
 
 def _give(folder: Path, uid: int, gid: int) -> None:
     """Make `uid` the owner of a tree, if it is another's; a folder that is not there will be its maker's."""
     if not folder.exists() or folder.stat().st_uid == uid:
         return
-    for place, _, names in os.walk(folder):
-        for name in (".", *names):
+    for place, _, names in os.walk(folder, topdown=False):  # the folder itself comes last, so it tells that all is done
+        for name in (*names, "."):
             os.chown(Path(place, name), uid, gid, follow_symlinks=False)
 
 

@@ -23,6 +23,7 @@ from pathlib import Path
 from types import FrameType
 
 from stella.kernel.machine import Machine
+from stella.runtime import launch
 from stella.runtime.children import start_child
 
 MAX_DEATHS = 5  # within the window; a child that dies more often will not get better by itself
@@ -260,6 +261,8 @@ class Supervisor:
                 raise WillNotStart(_why(child, ended))
             child.service.prepared()
             self._start(child, ChildEvent.START, now)
+        elif ended == launch.NO_WAY and child.service.not_root:
+            raise WillNotStart(_why(child, ended))
         elif ended is not None:
             self._died(child, _why(child, ended), now)
         elif child.state is ChildState.STARTING:
@@ -317,6 +320,8 @@ class Supervisor:
 
 def _why(child: Child, ended: int) -> str:
     """How a process ended, in its own words where it has any."""
+    if ended == launch.NO_WAY and child.service.not_root:
+        return "this machine grants neither a user namespace nor another account to root"
     how = f"ended by {signal.Signals(-ended).name}" if ended < 0 else f"ended with exit code {ended}"
     words = last_words(child.service.log, child.spoken)
     return f"{how}: {words}" if words else how

@@ -29,7 +29,7 @@ class Facts(NamedTuple):
     shown: str
     plan: Plan
     root: bool
-    namespaces: bool
+    leaves_root: Literal["namespace", "account", "none"]  # how PostgreSQL can be run by root
     folder: Literal["absent", "ours", "another's", "read-only"]
     mode: int
     free: int
@@ -101,9 +101,12 @@ def _sockets(facts: Facts) -> Answer:
 def _namespace(facts: Facts) -> Answer:
     if not facts.root:
         return "skip", "not root: PostgreSQL runs as this account", ""
-    if facts.namespaces:
-        return "pass", "granted: PostgreSQL runs as nobody inside one", ""
-    return "warn", "not granted: PostgreSQL runs as nobody itself", "sysctl -w user.max_user_namespaces=10000"
+    fix = "sysctl -w user.max_user_namespaces=10000, or run the stack as an ordinary account"
+    if facts.leaves_root == "none":
+        return "fail", "not granted, and root may not become another account either", fix
+    if facts.leaves_root == "account":
+        return "warn", "not granted: PostgreSQL runs as the account nobody", fix
+    return "pass", "granted: PostgreSQL runs as nobody inside one", ""
 
 
 def _secrets(facts: Facts) -> Answer:
@@ -160,7 +163,8 @@ def _child(name: str) -> Callable[[Facts], Answer]:
         problem = facts.problems[name]
         if problem:
             return "fail", problem, f"see {facts.shown}/log/{name}.log; then stella up --data {facts.shown}"
-        return "pass", "the process answers, and it is our own child", ""
+        outside = {"postgres": facts.plan.postgres_dsn, "nats": facts.plan.nats_url}.get(name)
+        return "pass", "it answers from outside" if outside else "the process answers, and it is our own child", ""
 
     return judge
 

@@ -19,6 +19,7 @@ from stella.operations import Context
 from stella.runtime import children, nats_server, postgres_server, processes, run_file, seaweed_server, valkey_server
 from stella.runtime.errors import Unreadable
 from stella.runtime.run_file import ChildRecord, Run
+from stella.runtime.supervise import WillNotStart
 from stella.stack import checks, rules, servers
 from stella.stack.checks import Facts
 from stella.stack.errors import NotFit
@@ -65,7 +66,7 @@ def gather(layout: Layout, plan: Plan, *, probe: bool) -> Facts:
         shown=layout.shown,
         plan=plan,
         root=root,
-        namespaces=not (root and probe) or _namespaces(),
+        leaves_root=children.way_out_of_root() if root and probe else "namespace",
         folder=_folder(layout.data),
         mode=stat.S_IMODE(layout.data.stat().st_mode) if layout.data.exists() else PRIVATE_FOLDER,
         free=shutil.disk_usage(_nearest(layout.data)).free,
@@ -82,14 +83,8 @@ def gather(layout: Layout, plan: Plan, *, probe: bool) -> Facts:
         strangers=_strangers(plan, own),
         holder=pid,
         run=run,
-        problems={child.name: _problem(layout, run, child) for child in running if run},
+        problems=_problems(layout, plan, run) if run is not None and pid is not None else {},
     )
-
-
-def _namespaces() -> bool:
-    """Whether root gets a user namespace here; a short process tries."""
-    process = children.try_namespace()
-    return process.wait() == 0
 
 
 def _folder(data: Path) -> Literal["absent", "ours", "another's", "read-only"]:
@@ -163,6 +158,20 @@ def _strangers(plan: Plan, own: set[int]) -> dict[str, str]:
         if pid is not None and pid not in own:
             who = f"process {pid} ({processes.name_of(pid)})" if pid else "a process of another account"
             found[setting] = f"port {port} belongs to {who}"
+    return found
+
+
+def _problems(layout: Layout, plan: Plan, run: Run) -> dict[str, str]:
+    """What is wrong with each server that should answer, by name; empty for one that does."""
+    found = {child.name: _problem(layout, run, child) for child in run.children}
+    outside = {"postgres": (plan.postgres_dsn, servers.ask_postgres), "nats": (plan.nats_url, servers.ask_nats)}
+    for name, (address, ask) in outside.items():
+        if address:
+            try:
+                ask(address)
+                found[name] = ""
+            except WillNotStart as problem:
+                found[name] = str(problem)
     return found
 
 

@@ -91,7 +91,10 @@ def own_service(layout: Layout, plan: Plan, needs: tuple[str, ...]) -> Service:
 
     command = [sys.executable, "-m", "stella", "serve", "--data", str(layout.data)]
     env = {name: value for name, value in os.environ.items() if name != "STELLA_STACK_DATA"} | _database(layout, plan)
-    place = Path.cwd()  # settings are found from the folder that `up` was called in
+    try:
+        place = Path.cwd()  # settings are found from the folder that `up` was called in
+    except FileNotFoundError:
+        place = layout.data
     return Service(SERVICE, layout.log(SERVICE), place, lambda _: command, ready, needs, env=env, stop_patience=60.0)
 
 
@@ -114,24 +117,34 @@ def external(plan: Plan) -> dict[str, str]:
     """Endpoints of the servers that somebody else runs; raises WillNotStart when one does not answer."""
     found: dict[str, str] = {}
     if plan.postgres_dsn:
-        import psycopg  # noqa: PLC0415  # only where it is asked for
-
-        try:
-            psycopg.connect(plan.postgres_dsn, connect_timeout=int(ANSWER_PATIENCE)).close()
-        except psycopg.Error as problem:
-            raise WillNotStart(f"postgres: {' '.join(str(problem).split())}") from None
+        ask_postgres(plan.postgres_dsn)
         found |= {"postgres": plan.postgres_dsn, "postgres-owner": plan.postgres_dsn}
     if plan.nats_url:
-        where = urlsplit(plan.nats_url)
-        try:
-            with socket.create_connection((where.hostname or "", where.port or NATS_PORT), ANSWER_PATIENCE) as line:
-                line.settimeout(ANSWER_PATIENCE)
-                if not line.recv(64).startswith(b"INFO "):
-                    raise WillNotStart(f"nats: {plan.nats_url} is no NATS server")
-        except OSError as problem:
-            raise WillNotStart(f"nats: {plan.nats_url}: {problem}") from None
+        ask_nats(plan.nats_url)
         found["nats"] = plan.nats_url
     return found
+
+
+def ask_postgres(dsn: str) -> None:
+    """Connect once; raises WillNotStart."""
+    import psycopg  # noqa: PLC0415  # only where it is asked for
+
+    try:
+        psycopg.connect(dsn, connect_timeout=int(ANSWER_PATIENCE)).close()
+    except psycopg.Error as problem:
+        raise WillNotStart(f"postgres: {' '.join(str(problem).split())}") from None
+
+
+def ask_nats(urls: str) -> None:
+    """Hear the greeting of the first address; raises WillNotStart."""
+    where = urlsplit(urls.partition(",")[0])
+    try:
+        with socket.create_connection((where.hostname or "", where.port or NATS_PORT), ANSWER_PATIENCE) as line:
+            line.settimeout(ANSWER_PATIENCE)
+            if not line.recv(64).startswith(b"INFO "):
+                raise WillNotStart(f"nats: {urls} is no NATS server")
+    except (OSError, ValueError) as problem:  # ValueError: a port that is no number
+        raise WillNotStart(f"nats: {urls}: {problem}") from None
 
 
 def postgres_answers(layout: Layout, pid: int) -> bool:

@@ -22,7 +22,7 @@ from stella.operations import Context
 from stella.runtime import processes, run_file
 from stella.runtime.errors import Busy, EgressBlocked
 from stella.runtime.run_file import Run, StackState
-from stella.runtime.supervise import RETRY
+from stella.runtime.supervise import RETRY, last_words
 from stella.stack import rules
 from stella.stack.errors import NoStack, NotHealthy, NotRunning, OtherConfiguration, PartlyUp, StartFailed, WillNotStop
 from stella.stack.layout import Layout, Lock, holder, take, taken
@@ -114,7 +114,8 @@ def _await(layout: Layout, process: subprocess.Popen[bytes]) -> Run:
         if mine and run is not None and rules.is_settled(run):
             return run
         if ended is not None:
-            raise StartFailed(path=layout.shown, reason=f"the supervisor ended with {ended}")
+            words = last_words(layout.log("supervisor"))
+            raise StartFailed(path=layout.shown, reason=f"its supervisor ended with {ended}: {words}")
         time.sleep(POLL)
     raise StartFailed(path=layout.shown, reason=f"not ready after {PATIENCE} s")
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import msgspec
 
+from stella.kernel.errors import StellaError
 from stella.kernel.instant import format_time
 from stella.runtime import nats_server, postgres_server, processes, run_file, seaweed_server, valkey_server
 from stella.runtime.clock import SystemClock
@@ -53,8 +54,8 @@ class Stack:
     def supervise(self) -> Run:
         """Run until told to stop; the last report."""
         before = run_file.read(self.layout.data)
-        run_file.write(self.layout.data, self.run)
         recover(self.layout, before, self.run.boot)
+        run_file.write(self.layout.data, self.run)
         turn_logs(self.layout)
         try:
             self.outside = servers.external(self.plan)
@@ -81,7 +82,8 @@ class Stack:
 
     def _report(self, run: Run) -> Run:
         self.run = run
-        run_file.write(self.layout.data, run)
+        with contextlib.suppress(StellaError):  # a full disk must not end servers that can do without the report
+            run_file.write(self.layout.data, run)
         return run
 
     def _record(self, child: Child) -> ChildRecord:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import traceback
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -35,6 +37,9 @@ SELECT count(*), max(id)::text FROM part;
 """
 AUTOMATIC = {"001_item.sql": STARTUP, "002_index.sql": INDEX, "003_size.sql": COLUMN, "S001_seed.sql": SEED}
 EVERY = AUTOMATIC | {"DM001_mark.sql": DATA, "100_rename.sql": RELEASE}
+
+
+SECONDS = 60  # a child that lives longer hangs
 
 
 def lay(folder: Path, files: Mapping[str, str | bytes]) -> Path:
@@ -77,11 +82,14 @@ def shipped(folder: Path, module: str = "box") -> dict[str, Any]:
 
 def in_child(act: Callable[[], object]) -> int:
     """Fork a child that does it; its pid. It ends with 0, or with 70 when it raises."""
-    pid = os.fork()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # the child of a process with threads; it only runs `act`
+        pid = os.fork()
     if pid:
         return pid
     code = 70
     try:
+        signal.alarm(SECONDS)
         act()
         code = 0
     except BaseException:  # noqa: BLE001  # told to whoever reads the output

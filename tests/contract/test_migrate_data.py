@@ -58,6 +58,7 @@ def test_data_is_done_in_batches_each_row_once(database: str, folder: Path) -> N
 def test_a_pause_is_obeyed_between_batches_and_a_run_goes_on(database: str, folder: Path) -> None:
     lay(folder, {"DM001_mark.sql": DATA, "DM002_more.sql": DATA.replace("'!'", "'?'")})
     begin(database, folder)
+    lay(folder, {"100_after.sql": "CREATE TABLE after (a int)"})
     (files,) = shipped(folder).values()
     entry = apply.entry_of(next(file for file in files if file.name == "DM001_mark.sql"))
 
@@ -73,6 +74,7 @@ def test_a_pause_is_obeyed_between_batches_and_a_run_goes_on(database: str, fold
     assert [(row.name, row.state, row.touched) for row in found] == [
         ("DM001_mark.sql", "applied", 11),
         ("DM002_more.sql", "applied", 11),
+        ("100_after.sql", "applied", None),
     ]
     assert words(database) == {"seed!?": 1, "w!?": 10}
 

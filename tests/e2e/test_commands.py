@@ -86,6 +86,7 @@ ROWS = {
         writes=True,
         new=("new.json",),
     ),
+    "serve": Row("-: tests/e2e/test_service.py runs it", NO_FILE, "-: its folder is made before anything is read"),
     "demo": Row(
         "-: tests/e2e/test_demo.py runs it", NO_FILE, "--dir loop/N", writes=True, new=("out/demo/summary.json",)
     ),

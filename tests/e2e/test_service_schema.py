@@ -73,10 +73,10 @@ def test_no_answer_outside_of_the_document(
     if mode is GenerationMode.NEGATIVE and not (row.body or row.query or row.headers):
         pytest.skip("nothing that could be wrong")
 
+    examples = FEWER.get(name, EXAMPLES)
+
     @given(case=row.as_strategy(generation_mode=mode))
-    @settings(
-        max_examples=FEWER.get(name, EXAMPLES), deadline=None, suppress_health_check=list(HealthCheck), database=None
-    )
+    @settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck), database=None)
     def check(case: Any) -> None:
         case.call_and_validate(
             base_url=service.url,

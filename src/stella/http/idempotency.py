@@ -12,14 +12,14 @@ Rules:
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 from collections.abc import Awaitable, Callable
 
-from stella.http.errors import BadField, KeyInterrupted, KeyInUse, KeyReused
+from stella.http.errors import BadField, DatabaseAway, KeyInterrupted, KeyInUse, KeyReused
 from stella.http.exchange import JSON, Answer, Request
 from stella.http.store import Key, Store
 from stella.kernel.digest import sha256
-from stella.kernel.errors import StellaError
 
 HEADER = b"idempotency-key"
 REPLAYED = (b"idempotent-replayed", b"true")
@@ -76,9 +76,10 @@ async def _worked(store: Store, key: Key, now: Callable[[], int], work: Callable
     """Work, and keep what came of it."""
     try:
         answer = await work()
-    except StellaError:
+    except Exception:
         await asyncio.to_thread(store.forget_answer, key)
         raise
     location = next((value.decode() for name, value in answer.headers if name == b"location"), "")
-    await asyncio.to_thread(store.keep_answer, key, answer.status, location, answer.body, now())
+    with contextlib.suppress(DatabaseAway):  # the work is done, and whoever asked for it is to know
+        await asyncio.to_thread(store.keep_answer, key, answer.status, location, answer.body, now())
     return answer

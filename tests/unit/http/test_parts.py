@@ -212,6 +212,8 @@ def test_no_other_text_is_a_cursor(text: str) -> None:
 
 # Tokens and scopes.
 
+DEFAULT = ServiceSettings().token
+
 
 def test_the_token_and_nothing_else() -> None:
     tokens = Tokens(b"right")
@@ -244,15 +246,15 @@ def test_scopes() -> None:
 
 
 def test_the_token_is_made_once_and_private(tmp_path: Path) -> None:
-    token = admin_token("", tmp_path, counted_entropy("t"))
+    token = admin_token(DEFAULT, tmp_path, counted_entropy("t"))
     path = tmp_path / "secrets" / "admin-token"
     assert len(token) == 64
     assert path.stat().st_mode & 0o777 == 0o600
     assert path.parent.stat().st_mode & 0o777 == 0o700
-    assert admin_token("", tmp_path, counted_entropy("other")) == token
+    assert admin_token(DEFAULT, tmp_path, counted_entropy("other")) == token
     path.chmod(0o640)
     with pytest.raises(TokenExposed, match="0640"):
-        admin_token("", tmp_path, counted_entropy("t"))
+        admin_token(DEFAULT, tmp_path, counted_entropy("t"))
     with pytest.raises(TokenExposed):
         admin_token(f"file:{path}", tmp_path, counted_entropy("t"))
     with pytest.raises(ObjectMissing):

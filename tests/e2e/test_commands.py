@@ -96,8 +96,8 @@ ROWS = {
     "up": Row(UP_RUNS, NO_FILE, "--data loop/N", writes=True, new=(".stella/run.json",)),
     "down": Row("--data S", "--data none", "--data loop"),
     "status": Row(UP_RUNS, "--data none", "--data loop"),
-    "serve": Row("-: tests/e2e/test_service.py runs it", NO_FILE, NO_FILE),
     "doctor": Row("--data S", "-: it says of an absent folder what a start there would find", "--data loop"),
+    "serve": Row("-: tests/e2e/test_service.py runs it", NO_FILE, "-: its folder is made before anything is read"),
     "demo": Row(
         "-: tests/e2e/test_demo.py runs it", NO_FILE, "--dir loop/N", writes=True, new=("out/demo/summary.json",)
     ),

@@ -271,5 +271,6 @@ def test_a_folder_is_listed_in_pages(service: Running) -> None:
     assert first["entries"][2] == {"name": "2", "kind": "file", "size": 2}
     rest = service.call("GET", f"/v1/files/many?limit=3&cursor={first['next']}").json
     assert ([entry["name"] for entry in rest["entries"]], rest["next"]) == (["3", "4"], None)
-    assert service.call("GET", f"/v1/files/private?cursor={first['next']}").json["code"] == "HTTP-015"
+    (service.work / "few").mkdir()
+    assert service.call("GET", f"/v1/files/few?cursor={first['next']}").json["code"] == "HTTP-015"
     assert service.call("GET", "/v1/files/none").json["code"] == "IO-001"

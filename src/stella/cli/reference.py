@@ -31,6 +31,7 @@ def every_page() -> dict[str, str]:
     return {
         "cli.md": pages.cli(operations),
         "errors.md": pages.errors([error_row(kind) for kind in error_classes().values()]),
+        "metrics.md": pages.metrics(),
         "operations.md": pages.operations(operations),
         "settings.md": pages.settings(),
     }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -98,10 +97,10 @@ def assemble(
     def report(kind: str, facts: Mapping[str, Any]) -> None:
         log.event(kind, facts)
         if kind == "job":
-            metrics.job(str(facts["event"]))
+            metrics.job(str(facts["outcome"]))
 
     table = {operation.name: operation for operation in offered}
-    runner = Runner(store, table, dataclasses.replace(ctx), settings.max_jobs, report)
+    runner = Runner(store, table, ctx, settings.max_jobs, report)
     limits = Limits(settings.max_body_mib * MIB, parse_duration(settings.send_timeout), settings.max_queued)
     jobs = Jobs(store, runner, cursors, now)
     handlers = Handlers(ctx, places, store, runner, jobs, limits)

@@ -11,7 +11,6 @@ import hashlib
 import hmac
 import os
 import stat
-from collections.abc import Callable
 from pathlib import Path
 
 from stella.http.errors import NotAuthenticated, ScopeMissing, TokenExposed
@@ -22,6 +21,7 @@ from stella.runtime.ports import Entropy
 
 ADMIN = Principal("admin", frozenset({EVERY_SCOPE}))
 TOKEN_BYTES = 32
+IN_DATA = "file:<data>/"
 NEEDED = "a bearer token is needed"
 REALM = b'Bearer realm="stella"'
 
@@ -60,24 +60,24 @@ def challenge(error: NotAuthenticated | ScopeMissing) -> bytes:
 
 
 def admin_token(reference: str, data: Path, entropy: Entropy) -> bytes:
-    """The administrator's token: behind the reference, or in the data folder, where it is made when there is none.
+    """The administrator's token behind a reference; one in the data folder is made when it is not there.
 
-    Raises TokenExposed, SecretMissing or SecretUnreadable.
+    Raises TokenExposed, SecretMissing, SecretUnreadable or ObjectMissing.
     """
-    if not reference:
-        path = data / "secrets" / "admin-token"
-        if not path.exists():
-            token = entropy(TOKEN_BYTES).hex().encode()
-            DiskFolder(data).write("secrets/admin-token", token + b"\n", private=True)
-        reference = f"file:{path}"
-    return _checked(reference)(reference, os.environ)
+    if reference.startswith(IN_DATA):
+        key = reference.removeprefix(IN_DATA)
+        if not (data / key).exists():
+            DiskFolder(data).write(key, entropy(TOKEN_BYTES).hex().encode() + b"\n", private=True)
+        reference = f"file:{data / key}"
+    _private(reference)
+    return read_secret(reference, os.environ)
 
 
-def _checked(reference: str) -> Callable[[str, os._Environ[str]], bytes]:
+def _private(reference: str) -> None:
+    """Raise TokenExposed when others may read the file behind a reference."""
     if reference.startswith("file:"):
         path = Path(reference.removeprefix("file:"))
         with reading(path):
             mode = stat.S_IMODE(path.stat().st_mode)
         if mode & 0o077:
             raise TokenExposed(path=path, mode=f"{mode:04o}")
-    return read_secret

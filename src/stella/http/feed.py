@@ -21,6 +21,16 @@ class Stop(KeyboardInterrupt):
     """The job is to end now: somebody cancelled it, or the service stops."""
 
 
+class Quiet:
+    """The Progress port of an operation that is answered at once: nobody watches."""
+
+    def start(self, task: str, total: int | None, unit: str) -> None:
+        """Ignore."""
+
+    def advance(self, amount: int) -> None:
+        """Ignore."""
+
+
 class Feed:
     """The Progress port of one job. `keep` is called with each new task, from the thread that reports it."""
 

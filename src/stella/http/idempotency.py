@@ -12,26 +12,29 @@ Rules:
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import re
 from collections.abc import Awaitable, Callable
 
-from stella.http.errors import BadField, KeyInterrupted, KeyInUse, KeyReused
+from stella.http.errors import BadField, DatabaseAway, KeyInterrupted, KeyInUse, KeyReused
 from stella.http.exchange import JSON, Answer, Request
 from stella.http.store import Key, Store
 from stella.kernel.digest import sha256
-from stella.kernel.errors import StellaError
 
 HEADER = b"idempotency-key"
 REPLAYED = (b"idempotent-replayed", b"true")
-MAX_KEY = 200  # characters; a key is a random id
+_KEY = re.compile(rb"[\x21-\x7e]{1,200}")  # a key is a random id
 KEEP = 24 * 3600  # seconds that an answer is kept
 
 
 def key_of(request: Request) -> str:
     """The key that came with a request, empty when none did; raises BadField."""
-    key = request.header(HEADER)
-    if len(key) > MAX_KEY or not key.isascii():
-        raise BadField(what="`Idempotency-Key`", problem=f"expected at most {MAX_KEY} ASCII characters")
-    return key
+    key = request.headers.get(HEADER)
+    if key is None:
+        return ""
+    if not _KEY.fullmatch(key):
+        raise BadField(what="`Idempotency-Key`", problem="expected at most 200 visible ASCII characters")
+    return key.decode()
 
 
 def same(key: str, earlier: str, found: str) -> None:
@@ -73,9 +76,10 @@ async def _worked(store: Store, key: Key, now: Callable[[], int], work: Callable
     """Work, and keep what came of it."""
     try:
         answer = await work()
-    except StellaError:
+    except Exception:
         await asyncio.to_thread(store.forget_answer, key)
         raise
     location = next((value.decode() for name, value in answer.headers if name == b"location"), "")
-    await asyncio.to_thread(store.keep_answer, key, answer.status, location, answer.body, now())
+    with contextlib.suppress(DatabaseAway):  # the work is done, and whoever asked for it is to know
+        await asyncio.to_thread(store.keep_answer, key, answer.status, location, answer.body, now())
     return answer

@@ -69,8 +69,10 @@ class Runner:
         return self._stop.is_set()
 
     def start_no_more(self) -> None:
-        """The service is about to stop: what waits stays in the queue."""
+        """The service is about to stop: what waits stays in the queue, what runs is interrupted."""
         self._stop.set()
+        for feed in list(self._feeds.values()):
+            feed.stop(cancel=False)
         self.wake()
 
     def wake(self) -> None:
@@ -136,10 +138,7 @@ class Runner:
 
     async def stop(self, patience: float) -> None:
         """Interrupt what runs, and wait until it is back in the queue, for so many seconds at most."""
-        self._stop.set()
-        self.wake()
-        for feed in self._feeds.values():
-            feed.stop(cancel=False)
+        self.start_no_more()
         await asyncio.to_thread(self._join, time.monotonic() + patience)
         self.handed_over += len(self._feeds)  # they never reported; the next start takes them up all the same
 
@@ -155,7 +154,7 @@ class Runner:
             self.handed_over += 1
         milliseconds = round(1000 * (time.monotonic() - begin), 1)
         status = outcome.status if outcome else None
-        told = {"job": job.id, "operation": job.operation, "event": event.value, "status": status, "ms": milliseconds}
+        told = {"job": job.id, "operation": job.operation, "outcome": event.value, "status": status, "ms": milliseconds}
         self._report("job", told | ({"trace": job.trace} if job.trace else {}))
         for table in (self._feeds, self._folders, self._threads):
             table.pop(job.id, None)

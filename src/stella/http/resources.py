@@ -107,6 +107,8 @@ class Jobs:
         if not (text.isdecimal() and len(text) < 18):  # noqa: PLR2004  # fits a bigint
             raise BadField(what="`Last-Event-ID`", problem="expected the number of an event")
         job = await self._find(request)
+        if request.method == "HEAD":
+            return Answer(200, b"", [*EVENT_STREAM])
 
         async def stream(send: Send) -> None:
             frames = follow(self._store, job.id, int(text), self._runner.feed, lambda: self._runner.stopping)

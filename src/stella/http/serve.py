@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import os
 import signal
 import socket
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -27,17 +27,20 @@ from stella.http.app import App
 from stella.http.assemble import Service, assemble
 from stella.http.auth import admin_token
 from stella.http.errors import CannotListen
+from stella.http.feed import Quiet
 from stella.http.logs import Log
 from stella.http.model import Serve, Served
 from stella.http.postgres import PostgresStore
 from stella.http.protocol import Protocol
 from stella.kernel.instant import parse_duration
 from stella.operations import Context
+from stella.runtime.config import read_secret
 from stella.runtime.files import DiskFolder, make_directory
 from stella.runtime.postgres import owner_login, service_login
 
 BACKLOG = 512  # connections that wait to be accepted
 KEEP_ALIVE = 15  # seconds that an idle connection is kept
+STDERR = 2
 STOPPING = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -80,11 +83,17 @@ def serve(ctx: Context, want: Serve) -> Served:
         listener = _listen(want.host, want.port)
         os.umask(0o022)  # what may be read by others is what may be sent; see `files`
         os.chdir(place.work)
-        log = Log(ctx.clock, sys.stderr.fileno(), json=not sys.stderr.isatty())
+        log = Log(ctx.clock, STDERR, json=not os.isatty(STDERR))
+        ctx = dataclasses.replace(ctx, progress=Quiet(), secret=_secret)
         service = assemble(ctx, bootstrap.load_all(), store, token, place.work, place.data / "parts", log)
         return _Running(ctx, service, log, listener, place.data).run()
     finally:
         store.close()
+
+
+def _secret(reference: str) -> bytes:
+    """A secret of the service's own environment; nobody is asked for one."""
+    return read_secret(reference, os.environ)
 
 
 def _laid(text: str) -> _Place:

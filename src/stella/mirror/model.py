@@ -54,7 +54,7 @@ class InitChannel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     dir: Annotated[str, arg("Folder to lay the channel in; it is created.", "folder", metavar="M")]
     channel: Annotated[str, arg("Name of the channel.", metavar="NAME")] = "stable"
-    signers: Annotated[int, arg("Release keys in the signer policy.", metavar="N")] = 1
+    signers: Annotated[int, msgspec.Meta(le=64), arg("Release keys in the signer policy.", metavar="N")] = 1
     threshold: Annotated[int, arg("Release signatures that a bundle needs.", metavar="N")] = 1
 
 

@@ -127,8 +127,8 @@ class ServiceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     host: Annotated[str, setting("Address to listen on. Beyond loopback put a proxy with TLS in front.")] = "127.0.0.1"
     port: Annotated[int, setting("Port to listen on; 0 means any free one.")] = 0
     token: Annotated[
-        str, setting("Token of the administrator; absent means `secrets/admin-token` in the data folder.", secret=True)
-    ] = ""
+        str, setting("Token of the administrator; `<data>` stands for the data folder of the service.", secret=True)
+    ] = "file:<data>/secrets/admin-token"
     drain: Annotated[str, setting("How long a stop waits for requests and jobs to end.", duration=True)] = "20s"
     send_timeout: Annotated[str, setting("How long a client may take to send a request.", duration=True)] = "30s"
     max_body_mib: Annotated[int, setting("Largest request body, in MiB; uploads have a limit of their own.")] = 1
@@ -137,7 +137,8 @@ class ServiceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max_queued: Annotated[int, setting("Jobs that may wait; more are refused with 503.", minimum=1)] = 1000
     keep_jobs: Annotated[str, setting("How long a job that has ended is kept.", duration=True)] = "30d"
     bucket: Annotated[
-        str, setting("Prefix `s3://BUCKET/...` below which requests may name channels and sites; empty means none.")
+        str,
+        setting("Bucket and prefix below which requests may name channels and sites; empty means none."),
     ] = ""
 
 

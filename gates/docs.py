@@ -21,6 +21,7 @@ from typing import NamedTuple
 
 HOSTS = frozenset(
     {
+        "127.0.0.1",  # loopback
         "api.osv.dev",  # appears as data of the OSV format
         "bucket",  # of s3://BUCKET/PREFIX, which names no host; like my-bucket below
         "cyclonedx.org",

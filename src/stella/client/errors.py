@@ -27,7 +27,7 @@ class NotAService(StellaError):
     code = "CLIENT-002"
     exit = Exit.USAGE
     reason = "usage"
-    hint = "check the address: `--server http://HOST:PORT`"
+    hint = "check the address: `--server http://127.0.0.1:PORT`"
 
 
 class UnknownProblem(StellaError):

@@ -48,6 +48,16 @@ class Step(msgspec.Struct, frozen=True):
     seconds: float
 
 
+class Served(msgspec.Struct, frozen=True, kw_only=True):
+    """The import through a service: where it was, how long start and import took, and what was stopped in the end."""
+
+    endpoint: str
+    up_seconds: float
+    import_seconds: float
+    generation: int
+    stopped: tuple[str, ...]
+
+
 class DemoDone(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema", tag="stella.demo@1"):
     """Result of demo, also written as `summary.json`.
 
@@ -65,6 +75,7 @@ class DemoDone(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema", ta
     steps: tuple[Step, ...]
     thin_ratio: float
     site_matches_vendor: bool
+    service: Served
     report: str
     summary: str
     seconds: float

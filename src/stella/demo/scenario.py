@@ -13,11 +13,8 @@ Rules:
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shutil
-import subprocess
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,65 +22,18 @@ from typing import Any
 
 import msgspec
 
+from stella.demo import hub
 from stella.demo.errors import DemoFailed
 from stella.demo.inputs import Inputs, prepare
 from stella.demo.model import Attack, Carried, DemoDone, RunDemo, Step
 from stella.demo.report import demo_page
-from stella.formats.view import human_bytes
+from stella.demo.side import Side
 from stella.kernel.instant import Instant, format_time
 from stella.operations import Context
 from stella.runtime.files import make_directory, replacing
 
 APART = 300  # seconds between the dates of two generations
 MONTH = 30 * 86_400
-SECONDS = 120  # a step that takes longer hangs
-
-
-class Side:
-    """One side of the gap: its folder, its environment, and the steps it took."""
-
-    def __init__(self, name: str, folder: Path, environment: Mapping[str, str], steps: list[Step]) -> None:
-        self.name = name
-        self.folder = folder
-        self.environment = dict(environment)
-        self.steps = steps
-        make_directory(folder)
-
-    def try_(
-        self, *arguments: str, module: str = "stella", shown: str = "", **extra: str
-    ) -> tuple[int, dict[str, Any], float]:
-        """Run a command in this side's folder; returns exit code, JSON and seconds."""
-        begin = time.perf_counter()
-        command = [sys.executable, "-m", module, *arguments, *(["--json"] if module == "stella" else [])]
-        done = subprocess.run(  # noqa: S603  # this interpreter, and words of this module
-            command, cwd=self.folder, env=self.environment | extra, capture_output=True, timeout=SECONDS, check=False
-        )
-        seconds = time.perf_counter() - begin
-        try:
-            found: dict[str, Any] = json.loads(done.stdout or b"{}")
-        except ValueError:
-            found = {}
-        outcome = _outcome(done.returncode, found)
-        self.steps.append(Step(self.name, shown or " ".join(("stella", *arguments)), outcome, round(seconds, 3)))
-        return done.returncode, found, seconds
-
-    def run(self, *arguments: str, **extra: str) -> tuple[dict[str, Any], float]:
-        """Run a command that must succeed."""
-        code, found, seconds = self.try_(*arguments, **extra)
-        if code:
-            raise DemoFailed(problem=f"`stella {' '.join(arguments[:2])}` ended with {code}: {found.get('detail', '')}")
-        return found, seconds
-
-
-def _outcome(code: int, found: Mapping[str, Any]) -> str:
-    if code:
-        return f"rejected: {found.get('reason', code)}"
-    if "bundle_bytes" in found:
-        kind = "thin" if found["thin"] else "full"
-        return f"generation {found['generation']}, {human_bytes(found['bundle_bytes'])} {kind}"
-    if "active" in found:
-        return f"runs generation {found['active']}"
-    return "ok"
 
 
 def _environment(passphrase: str, **extra: str) -> dict[str, str]:
@@ -109,6 +59,7 @@ class Demo:
         self.now: Instant = ctx.clock.read().wall
         make_directory(self.medium)
         self.vendor = Side("vendor", top / "vendor", _environment(ctx.entropy(16).hex()), self.steps)
+        self.hub = Side("hub", top / "hub", _environment(ctx.entropy(16).hex()), self.steps)
         self.site = Side("site", top / "site", _environment(ctx.entropy(16).hex(), STELLA_SEALED="1"), self.steps)
 
     def create(
@@ -212,9 +163,9 @@ def run(ctx: Context, want: RunDemo) -> DemoDone:
     """Run the demo; raises DemoFailed when anything is not as it should be."""
     begin = time.perf_counter()
     top = Path(want.dir)
-    for name in ("vendor", "site", "medium", "inputs"):
+    hub.end(top / "hub", Side("hub", top / "hub", os.environ, []))
+    for name in ("vendor", "site", "hub", "medium", "inputs"):
         shutil.rmtree(top / name, ignore_errors=True)
-    make_directory(top)
     ctx.progress.start("fetch two releases", None, "files")
     demo = Demo(ctx, top.resolve())
     inputs = prepare(top.resolve() / "inputs", format_time(demo.now))
@@ -226,6 +177,8 @@ def run(ctx: Context, want: RunDemo) -> DemoDone:
     ctx.progress.start("attack the site", None, "steps")
     attacks = demo.attack(inputs)
     full, _ = demo.vendor.run("mirror", "create", "--dir", "M", "--generation", "2", "--out", "../medium/2-full.stella")
+    ctx.progress.start("import through a service", None, "steps")
+    served = hub.serve(demo.hub, demo.medium / "2-full.stella", demo.medium / "trust")
     result = DemoDone(
         product=inputs.product,
         versions=inputs.versions,
@@ -237,6 +190,7 @@ def run(ctx: Context, want: RunDemo) -> DemoDone:
         steps=tuple(demo.steps),
         thin_ratio=round(second.bundle_bytes / full["bundle_bytes"], 4),
         site_matches_vendor=matches,
+        service=served,
         report=str(top / "report.html"),
         summary=str(top / "summary.json"),
         seconds=round(time.perf_counter() - begin, 2),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stella.demo.model import DemoDone
+from stella.demo.model import DemoDone, Served
 from stella.formats.view import Cell, Facts, Table, Text, View, human_bytes, human_count
 
 SHORT = 16  # hex characters of a digest that are enough to tell two apart by eye
@@ -14,6 +14,13 @@ WIDE = 76  # characters of a command that fit beside the other columns; summary.
 def short(command: str) -> str:
     """A command as it fits in a table."""
     return command if len(command) <= WIDE else f"{command[: WIDE - 3]}..."
+
+
+def _service(served: Served) -> str:
+    return (
+        f"up in {served.up_seconds:.2f} s, generation {served.generation} imported over HTTP in"
+        f" {served.import_seconds:.2f} s, stopped without a trace"
+    )
 
 
 def done(result: DemoDone) -> View:
@@ -56,6 +63,7 @@ def done(result: DemoDone) -> View:
                 ("thin bundle", f"{100 * result.thin_ratio:.1f} % of the full one"),
                 ("site holds", Cell("the vendor's bytes, file by file", "good")),
                 ("network", Cell("none: every socket call of the site's processes was denied", "good")),
+                ("service", _service(result.service)),
                 ("time", f"{result.seconds:.1f} s"),
                 ("look at", result.report),
                 ("for machines", result.summary),

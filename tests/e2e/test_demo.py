@@ -52,6 +52,8 @@ def judge_summary(summary: dict[str, Any]) -> None:
     assert all(attack["name"] for attack in summary["attacks"])
     assert (summary["real"], summary["product"]) == (False, "sample-server")
     assert summary["site_matches_vendor"] is True
+    assert summary["service"]["generation"] == 2
+    assert set(summary["service"]["stopped"]) == {"service", "nats", "postgres"}
     assert summary["seconds"] > 0
 
 

@@ -36,7 +36,15 @@ def up(result: StackUp) -> View:
     )
     rows = [(name, endpoint, result.secrets.get(name, "")) for name, endpoint in result.endpoints.items()]
     table = Table(("server", "endpoint", "secret"), rows, "Endpoints")
-    return [facts, table] if rows else [facts]
+    return [facts, table, *_use(result)] if rows else [facts]
+
+
+def _use(result: StackUp) -> View:
+    """How the command line speaks to the service from now on."""
+    if "service" not in result.endpoints:
+        return []
+    token = result.secrets.get("service", "").removeprefix("file:")
+    return [Text(f"use: export STELLA_SERVER={result.endpoints['service']} STELLA_TOKEN=$(cat {token})")]
 
 
 def down(result: StackDown) -> View:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from stella.demo.model import Attack, Carried, DemoDone, Step
+from stella.demo.model import Attack, Carried, DemoDone, Served, Step
 from stella.demo.report import demo_page
 
 FIRST = Carried(
@@ -21,6 +21,7 @@ DONE = DemoDone(
     checks=(("signature", "1 of 1"),),
     attacks=(Attack("a flipped byte", rejected=True, reason="digest_mismatch", detail="blob 0b5a is wrong"),),
     steps=(Step("vendor", "stella mirror init --dir M", "ok", 0.38),), thin_ratio=0.152, site_matches_vendor=True,
+    service=Served(endpoint="http://127.0.0.1:1", up_seconds=0.9, import_seconds=0.4, generation=2, stopped=("nats",)),
     report="r", summary="s", seconds=9.81,
 )  # fmt: skip
 

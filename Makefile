@@ -49,8 +49,8 @@ check: .venv/.dev ## ruff, mypy, import-linter, size gate, docs gate
 	@$(BIN)/python gates/docs.py
 	@echo "check: ok"
 
-bench: .venv/.dev ## ratios against named peers, written to bench/results.json
-	@$(BIN)/python bench/run.py
+bench: .venv/.dev ## ratios against named peers, into bench/results.json; ARGS="stack thin" runs those parts
+	@$(BIN)/python bench/run.py $(ARGS)
 
 figures: .venv/.run ## what the last bench found, as a table
 	@$(BIN)/python bench/figures.py

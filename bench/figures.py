@@ -30,6 +30,31 @@ def rows(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
             yield f"  {name}", f"{ratio:.2f} x as large"
     for name, cost in found["start_cpu_ms"].items():
         yield name, f"{cost:.0f} ms of CPU"
+    yield from _platform(found)
+
+
+def _platform(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    if stack := found.get("stack"):
+        yield "stella up", f"{stack['cold_s']:.2f} s cold, {stack['warm_s']:.2f} s warm; down {stack['down_s']:.2f} s"
+    if service := found.get("service"):
+        ratio = service["stella_ratio"]
+        for kind in ("raw", "litestar", "fastapi"):
+            if f"get_to_{kind}" in ratio:
+                yield (
+                    f"a request, CPU beside {kind}",
+                    f"{ratio[f'get_to_{kind}']:.2f} x GET, {ratio[f'post_to_{kind}']:.2f} x POST",
+                )
+    if index := found.get("index"):
+        seconds, search = index["enter_s"], index["search_ms"]
+        yield f"index of {index['entries']:,} entries", f"{seconds:.2f} s to write, {search:.2f} ms a search"
+    if migrations := found.get("migrations"):
+        mine = migrations["stella"]
+        yield (
+            f"{migrations['files']} migrations",
+            f"{mine['apply_s']:.2f} s; nothing to do {mine['nothing_to_do_s']:.2f} s",
+        )
+        for name, times in migrations["times_as_long_as_stella"].items():
+            yield f"  {name}", f"{times['apply']:.2f} x as long; nothing to do {times['nothing_to_do']:.2f} x"
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from itertools import count
 from pathlib import Path
 
 import psycopg
+from peers import installed
 
 from stella.runtime import postgres_server
 from stella.runtime.postgres_server import Postgres
@@ -110,7 +111,7 @@ def _tools(work: Path, server: Postgres) -> tuple[dict[str, Command], dict[str, 
     tools: dict[str, Command] = {
         "stella": lambda name: [sys.executable, __file__, server.dsn(name), *map(str, modules)]
     }
-    place = _peers(work)
+    place = installed(work / "peers", PEERS)
     if isinstance(place, str):
         return tools, dict.fromkeys(("dbmate", "yoyo"), place)
     user, socket = postgres_server.SUPERUSER, server.sockets
@@ -135,23 +136,6 @@ def _lay(folder: Path, form: str, around: tuple[str, str], numbers: range) -> Pa
     for number in numbers:
         (folder / form.format(number)).write_text(TABLE.format(number).join(around))
     return folder
-
-
-def _peers(work: Path) -> Path | str:
-    """The programs of an environment with the peers, or why there is none."""
-    uv, index = TOP / ".tools/bin/uv", TOP / ".tools/index"
-    environment = {**os.environ, "UV_SYSTEM_CERTS": "1"}
-    if index.is_file() and index.read_text().strip():
-        environment.setdefault("UV_DEFAULT_INDEX", index.read_text().strip())
-    place = work / "peers"
-    for command in (
-        [str(uv), "venv", "--quiet", "--python", sys.executable, str(place)],
-        [str(uv), "pip", "install", "--quiet", "--python", str(place / "bin/python"), *PEERS],
-    ):
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-        if done.returncode:
-            return f"{PEERS[0]} and {PEERS[1]} cannot be installed: {done.stderr.strip().splitlines()[-1:]}"
-    return place / "bin"
 
 
 def _database(server: Postgres, number: int) -> str:

@@ -18,12 +18,16 @@ import shutil
 import statistics
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import corpus
+import stack
 import zstandard
 from measure import Cost, median, run, shell
 
+import migrations
+import service
 from stella.demo.inputs import REAL, fetch_release
 
 TOP = Path(__file__).resolve().parents[1]
@@ -206,29 +210,57 @@ def bundles_once(work: Path, source: Path) -> dict[str, object]:
     return {"content_mb": round(size / 1e6, 1), "create": rate(size, created), "import": rate(size, imported)}
 
 
-def main() -> None:
-    """Measure everything, print it and write results.json."""
-    work = corpus.place(str(os.getpid()))
-    environment = TOP / ".venv" / "lib"
-    try:
-        sample = b"".join(path.read_bytes() for path in sorted(environment.rglob("*.py")))[:64_000_000]
-        results: dict[str, object] = {"machine": {"cores": os.cpu_count(), "python": platform.python_version()}}
-        results["limits_mb_per_cpu_s"] = limits(sample)
-        for name, make in (("mixed", corpus.mixed), ("compressible", corpus.compressible), ("small", corpus.small)):
-            print(f"bench: {name}", file=sys.stderr)
-            source = make(work, environment)
-            results[name] = bundles(work, source)
-            shutil.rmtree(source)
-        print("bench: two gigabytes, an update, starts", file=sys.stderr)
-        results["two_gigabytes"] = big(work)
-        results["thin"] = thin(work)
-        results["start_cpu_ms"] = starts(work)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
-    text = json.dumps(results, indent=2) + "\n"
-    (Path(__file__).parent / "results.json").write_text(text)
+def index(work: Path) -> dict[str, object]:
+    """The index of a channel of a hundred thousand small files."""
+    source = corpus.small(work, TOP / ".venv" / "lib")
+    folder = fresh(work / "indexed")
+    stella(folder, "mirror", "init", "--dir", "M")
+    stella(folder, "mirror", "create", "--dir", "M", "--source", f"artifacts={source}", "--out", "B.stella")
+    return stack.index(work, folder / "M")
+
+
+def corpus_of(make: Callable[[Path, Path], Path]) -> Callable[[Path], object]:
+    """The section that measures bundles over one corpus."""
+    return lambda work: bundles(work, make(work, TOP / ".venv" / "lib"))
+
+
+def machine_limits(_: Path) -> object:
+    """Limits on a sample of real files."""
+    found = sorted((TOP / ".venv" / "lib").rglob("*.py"))
+    return limits(b"".join(path.read_bytes() for path in found)[:64_000_000])
+
+
+SECTIONS: dict[str, Callable[[Path], object]] = {
+    "machine": lambda _: {"cores": os.cpu_count(), "python": platform.python_version()},
+    "limits_mb_per_cpu_s": machine_limits,
+    "mixed": corpus_of(corpus.mixed),
+    "compressible": corpus_of(corpus.compressible),
+    "small": corpus_of(corpus.small),
+    "two_gigabytes": big,
+    "thin": thin,
+    "start_cpu_ms": starts,
+    "index": index,
+    "stack": lambda work: stack.starts(work, ENVIRONMENT),
+    "migrations": migrations.migrations,
+    "service": service.service,
+}
+
+
+def main(wanted: list[str]) -> None:
+    """Measure the sections that are named, or all; print them and put them into results.json."""
+    kept = Path(__file__).parent / "results.json"
+    results: dict[str, object] = json.loads(kept.read_text()) if wanted and kept.exists() else {}
+    for name in wanted or SECTIONS:
+        print(f"bench: {name}", file=sys.stderr)
+        work = corpus.place(f"{os.getpid()}-{name}")
+        try:
+            results[name] = SECTIONS[name](work)
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+    text = json.dumps({name: results[name] for name in SECTIONS if name in results}, indent=2) + "\n"
+    kept.write_text(text)
     print(text)
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -133,6 +133,20 @@ def test_one_that_failed_is_tried_again_when_asked(tmp_path: Path) -> None:
     assert supervisor.children[0].reason == ""
 
 
+def test_one_that_is_tried_again_gets_all_its_chances(tmp_path: Path) -> None:
+    asked: list[int] = []
+
+    def until(it: Supervisor) -> bool:
+        if it.children[0].state is not ChildState.FAILED:
+            return False
+        asked.append(it.children[0].restarts)
+        os.kill(os.getpid(), supervise.RETRY)
+        return len(asked) > 1
+
+    watched([service(tmp_path, "a", ["/bin/false"], ready=_never)], until)
+    assert asked == [supervise.MAX_DEATHS + 1, 2 * (supervise.MAX_DEATHS + 1)]
+
+
 def test_a_trouble_that_no_restart_mends_is_not_tried_again(tmp_path: Path) -> None:
     def ready(pid: int) -> Endpoints:
         raise WillNotStart(f"not with {bool(pid)}")

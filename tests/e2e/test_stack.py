@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -231,6 +233,17 @@ def test_a_home_of_any_name(name: str) -> None:
         assert found["state"] == "ready"
         stack.call("down")
         assert sockets.parent == stack.data or not sockets.exists()
+
+
+def test_whoever_looks_may_have_another_environment() -> None:
+    short = Path(tempfile.mkdtemp(prefix="st-"))
+    with folder("x" * 200) as stack:
+        stack.up(env={"XDG_RUNTIME_DIR": str(short)})
+        assert str(short) in stack.run().endpoints["postgres"]
+        assert stack.call("doctor").returncode == 0
+        assert stack.call("down").returncode == 0
+        assert list((short / "stella").iterdir()) == []
+    shutil.rmtree(short)
 
 
 def test_default_ports_may_be_taken(stack: Stack) -> None:

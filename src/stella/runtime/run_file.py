@@ -60,6 +60,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     digest: str
     plan: dict[str, str | int]
     started: str
+    sockets: str  # their folder, which depends on the environment of who started it
     children: tuple[ChildRecord, ...]
     endpoints: dict[str, str]
     secrets: dict[str, str]

@@ -36,6 +36,7 @@ def doctor(ctx: Context, want: OfStack) -> Examined:
     run = run_file.read(layout.data)
     if run is not None and holder(layout) is not None:
         plan = msgspec.convert(run.plan, Plan)
+        layout.sockets = Path(run.sockets)
     else:
         plan = rules.plan_of_settings(ctx.settings.stack)
     found = checks.examine(gather(layout, plan, probe=True))

@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import msgspec
 
@@ -172,6 +173,7 @@ def down(ctx: Context, want: OfStack) -> StackDown:
     was_running = _stop(layout)
     with taken(layout):
         _sweep(layout, run)
+        layout.sockets = Path(run.sockets) if run else layout.sockets
         layout.forget_sockets()
     names = tuple(child.name for child in reversed(run.children)) if run and was_running else ()
     seconds = round(time.monotonic() - began, 2)

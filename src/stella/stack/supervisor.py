@@ -45,6 +45,7 @@ class Stack:
             digest=rules.digest(plan),
             plan=msgspec.to_builtins(plan),
             started=format_time(clock.read().wall),
+            sockets=str(layout.sockets),
             children=(),
             endpoints={},
             secrets=servers.references(layout, plan),

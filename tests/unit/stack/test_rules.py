@@ -27,6 +27,7 @@ def run(state: StackState, *children: ChildRecord, reason: str = "") -> Run:
         digest=rules.digest(PLAN),
         plan=msgspec.to_builtins(PLAN),
         started="",
+        sockets="",
         children=children,
         endpoints={},
         secrets={},

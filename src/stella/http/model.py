@@ -21,7 +21,11 @@ class Serve(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     data: Annotated[str, arg("Folder of the service's state.", "folder", metavar="DIR")] = ".stella"
     host: Annotated[str, arg("Address to listen on.", metavar="HOST", setting="service.host")] = "127.0.0.1"
-    port: Annotated[int, arg("Port to listen on; 0 means any free one.", metavar="PORT", setting="service.port")] = 0
+    port: Annotated[
+        int,
+        msgspec.Meta(ge=0, le=65535),
+        arg("Port to listen on; 0 means any free one.", metavar="PORT", setting="service.port"),
+    ] = 0
 
 
 class Served(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema", tag="stella.serve@1"):

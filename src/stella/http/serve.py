@@ -110,9 +110,8 @@ def _listen(host: str, port: int) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
         listener.listen(BACKLOG)
-    except (OSError, OverflowError) as error:
-        problem = error.strerror if isinstance(error, OSError) else "ports end at 65535"
-        raise CannotListen(address=f"{host}:{port}", problem=problem or error) from None
+    except OSError as error:
+        raise CannotListen(address=f"{host}:{port}", problem=error.strerror or error) from None
     listener.settimeout(0)
     return listener
 

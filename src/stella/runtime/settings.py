@@ -137,8 +137,7 @@ class ServiceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max_queued: Annotated[int, setting("Jobs that may wait; more are refused with 503.", minimum=1)] = 1000
     keep_jobs: Annotated[str, setting("How long a job that has ended is kept.", duration=True)] = "30d"
     bucket: Annotated[
-        str,
-        setting("Bucket and prefix below which requests may name channels and sites; empty means none."),
+        str, setting("Address of a bucket and prefix below which requests may name channels and sites; empty is none.")
     ] = ""
 
 

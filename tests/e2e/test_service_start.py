@@ -1,0 +1,172 @@
+"""What keeps a service from starting, what it says while it runs, and how it stops."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import pty
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stella.runtime.postgres_server import Postgres
+from tests.e2e.material import environment
+from tests.service import PATIENCE, Running, migrate, running
+
+pytestmark = pytest.mark.network
+
+
+def start(folder: Path, *words: str, **env: str) -> dict[str, Any]:
+    """Start a service that must refuse; what it says, with its exit code."""
+    done = subprocess.run(
+        [sys.executable, "-m", "stella", "serve", "--json", *words],
+        cwd=folder,
+        env=environment(folder, **env),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE,
+    )
+    problem: dict[str, Any] = json.loads(done.stdout)
+    assert (problem["exit"], done.stderr) == (done.returncode, "")
+    return problem
+
+
+@pytest.fixture
+def dsn(database: str) -> str:
+    migrate(database)
+    return database
+
+
+def test_without_a_database(tmp_path: Path) -> None:
+    problem = start(tmp_path)
+    assert (problem["code"], problem["exit"]) == ("HTTP-026", 2)
+    assert "stella up" in problem["hint"]
+    assert not (tmp_path / ".stella").exists()
+
+
+def test_with_a_database_that_is_away(tmp_path: Path) -> None:
+    problem = start(tmp_path, STELLA_DATABASE_DSN=f"host={tmp_path} dbname=x password=hidden")
+    assert (problem["code"], problem["exit"]) == ("HTTP-025", 10)
+    assert "hidden" not in json.dumps(problem)
+
+
+def test_with_a_database_that_is_not_migrated(tmp_path: Path, database: str) -> None:
+    problem = start(tmp_path, STELLA_DATABASE_DSN=database)
+    assert (problem["code"], problem["exit"]) == ("HTTP-027", 2)
+    assert "stella migrate run" in problem["hint"]
+
+
+def test_with_a_port_that_is_taken(tmp_path: Path, dsn: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        problem = start(tmp_path, "--port", str(port), STELLA_DATABASE_DSN=dsn)
+    assert (problem["code"], problem["exit"]) == ("HTTP-029", 10)
+    assert str(port) in problem["detail"]
+
+
+@pytest.mark.parametrize("words", [("--host", "192.0.2.1"), ("--host", "no.such.invalid")])
+def test_with_an_address_that_is_not_ours(tmp_path: Path, dsn: str, words: tuple[str, ...]) -> None:
+    assert start(tmp_path, *words, STELLA_DATABASE_DSN=dsn)["code"] == "HTTP-029"
+
+
+def test_with_a_port_that_is_none(tmp_path: Path) -> None:
+    assert start(tmp_path, "--port", "70000")["exit"] == 2
+    assert start(tmp_path, STELLA_SERVICE_PORT="70000")["exit"] == 2
+
+
+def test_with_a_token_that_others_can_read(tmp_path: Path, dsn: str) -> None:
+    (tmp_path / "d" / "secrets").mkdir(parents=True)
+    token = tmp_path / "d" / "secrets" / "admin-token"
+    token.write_text("open")
+    token.chmod(0o644)
+    problem = start(tmp_path, "--data", "d", STELLA_DATABASE_DSN=dsn)
+    assert (problem["code"], problem["exit"]) == ("HTTP-028", 2)
+
+
+@pytest.fixture
+def service(tmp_path: Path, postgres: Postgres) -> Iterator[Running]:
+    with running(tmp_path, postgres) as made:
+        yield made
+
+
+def test_only_loopback_hears_and_only_the_owner_reads(service: Running) -> None:
+    assert service.url.startswith("http://127.0.0.1:")
+    assert (service.data / "secrets" / "admin-token").stat().st_mode & 0o777 == 0o600
+    assert (service.data / "service.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_one_line_for_each_request(service: Running) -> None:
+    got = service.call("GET", "/v1/version")
+    time.sleep(0.1)
+    (line,) = [line for line in service.lines() if line["event"] == "request"]
+    assert line["request"] == got.headers["x-request-id"]
+    assert (line["operation"], line["method"], line["status"]) == ("version", "GET", 200)
+    assert line["principal"] == "admin"
+    assert line["ms"] >= 0
+
+
+def test_a_stop_finishes_what_was_begun(service: Running) -> None:
+    """A request that makes keys, slowly, gets its answer; nobody else is let in."""
+    found: list[int] = []
+    body = {"dir": "M", "signers": 20}
+    thread = threading.Thread(target=lambda: found.append(service.call("POST", "/v1/mirror/channels", body).status))
+    thread.start()
+    time.sleep(0.3)
+    service.process.send_signal(signal.SIGTERM)
+    time.sleep(0.5)
+    with pytest.raises(ConnectionRefusedError):
+        service.call("GET", "/healthz")
+    thread.join()
+    code, _ = service.stop()
+    assert (found, code) == ([201], 0)
+    assert [line["event"] for line in service.lines()][-2:] == ["draining", "stopped"]
+
+
+def test_a_stop_ends_a_stream(service: Running) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=PATIENCE)
+    (service.work / "big").mkdir()
+    for number in range(60):
+        (service.work / "big" / f"{number}").write_bytes(os.urandom(1 << 21))
+    service.call("POST", "/v1/mirror/channels", {"dir": "M"})
+    body = {"dir": "M", "out": "b.stella", "source": ["artifacts=big"]}
+    location = service.call("POST", "/v1/mirror/bundles", body).headers["location"]
+    connection.request("GET", f"{location}/events", headers={"Authorization": f"Bearer {service.token}"})
+    answer = connection.getresponse()
+    assert answer.getheader("content-type") == "text/event-stream; charset=utf-8"
+    while answer.readline() != b"event: task\n":
+        pass
+    service.process.send_signal(signal.SIGTERM)
+    assert b'{"state":"done"}' not in answer.read()
+    connection.close()
+    assert service.stop()[0] == 0
+
+
+def test_short_lines_on_a_terminal(tmp_path: Path, dsn: str) -> None:
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "stella", "serve", "--data", "d"],
+        cwd=tmp_path,
+        env=environment(tmp_path, STELLA_DATABASE_DSN=dsn),
+        stdout=subprocess.DEVNULL,
+        stderr=theirs,
+    )
+    try:
+        os.close(theirs)
+        line = os.read(ours, 1000).decode()
+        assert "listening http://127.0.0.1:" in line
+        assert "{" not in line
+    finally:
+        process.terminate()
+        process.wait(PATIENCE)
+        os.close(ours)
+    assert process.returncode == 0

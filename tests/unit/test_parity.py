@@ -1,4 +1,4 @@
-"""One table, and everything that is made from it has the same operations: commands, routes, OpenAPI, client, reference."""
+"""Everything that is made from the table has the same operations: commands, routes, OpenAPI, client, reference."""
 
 from __future__ import annotations
 

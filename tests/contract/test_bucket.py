@@ -92,8 +92,10 @@ def test_a_lease_is_held_against_other_processes_and_ends_with_its_holder(bucket
         assert str(other.pid) in str(caught.value)
         other.kill()
         other.wait()
-        with folder.lock():
+        looks: list[str] = []
+        with steps(lambda kind, _: looks.append(kind)), folder.lock():
             folder.write("a", b"")
+        assert looks.count("get") == 1, "nobody waits for a process of this machine that is gone"
 
 
 def foreign(objects: Objects, beat: int) -> None:
@@ -104,11 +106,16 @@ def foreign(objects: Objects, beat: int) -> None:
 
 def test_a_lease_elsewhere_that_is_renewed_is_respected(memory: Objects) -> None:
     foreign(memory, 1)
-    renewing = threading.Timer(0.1, foreign, (memory, 2))
-    renewing.start()
-    with pytest.raises(Busy, match="elsewhere"), BucketFolder(memory, terms=LIVELY).lock():
+    looks: list[str] = []
+
+    def renew_at_the_third(kind: str, _: str) -> None:
+        looks.append(kind)
+        if looks.count("get") == 3 and kind == "get":
+            foreign(memory, 2)
+
+    with steps(renew_at_the_third), pytest.raises(Busy, match="elsewhere"), BucketFolder(memory, terms=LIVELY).lock():
         pass
-    renewing.join()
+    assert looks.count("get") == 3
 
 
 def test_a_lease_elsewhere_that_nobody_renews_is_taken_over(memory: Objects) -> None:
@@ -196,8 +203,8 @@ def test_what_nobody_read_is_replaced_whatever_it_is(memory: Objects) -> None:
     folder = BucketFolder(memory, terms=SILENT)
     late = iter([True])
 
-    def come_late(_: str, path: str) -> None:
-        if path.endswith("/a") and next(late, False):
+    def come_late(kind: str, path: str) -> None:
+        if (kind, path[-2:]) == ("put", "/a") and next(late, False):
             memory.put("a", b"late")
 
     with folder.lock(), steps(come_late):
@@ -226,6 +233,31 @@ def test_a_lost_answer_is_looked_up(kind: str, memory: Objects) -> None:
                 folder.write("a", b"after")
         folder._lease.renew()
     assert memory.get("a").data == (b"before" if kind == "get" else b"after")
+
+
+def test_a_write_that_was_carried_out_and_then_refused_is_no_failure(
+    memory: Objects, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The library repeats a request that a store answers with 5xx, also when it was carried out."""
+    folder, once, real = BucketFolder(memory, terms=SILENT), iter([True]), Objects.put_if
+
+    def twice(self: Objects, key: str, data: bytes, tag: str | None, *, kind: str = "put") -> str:
+        if next(once, False):
+            real(self, key, data, tag, kind=kind)
+        return real(self, key, data, tag, kind=kind)
+
+    memory.put("a", b"before")
+    with folder.lock():
+        folder.read("a", 9)
+        with monkeypatch.context() as patched:
+            patched.setattr(Objects, "put_if", twice)
+            folder.write("a", b"after")
+        folder.write("a", b"and again")
+    once = iter([True])
+    with monkeypatch.context() as patched:
+        patched.setattr(Objects, "put_if", twice)
+        with folder.lock():
+            folder.write("b", b"")
 
 
 def test_a_store_that_ignores_conditions_is_refused(memory: Objects, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -233,8 +233,6 @@ class Lease:
         if self._renewals.ident is not None:
             self._renewals.join()
         _held.discard(self._paper.token)
-        if self._lost:
-            return
         paper = msgspec.structs.replace(self._paper, beat=self._paper.beat + 1, holder=None)
         try:
             self._objects.put_if(LEASE, msgspec.json.encode(paper), self._tag)

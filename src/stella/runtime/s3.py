@@ -227,7 +227,7 @@ class Objects:
                 raise TooLarge(path=self.path(key), size=size, limit=limit)
             if limit is not None or size <= WINDOW:
                 return Stored(bytes(found.bytes()), size, tag)
-            return Stored(bytes(next(found.stream(min_chunk_size=WINDOW))), size, tag)
+            return Stored(bytes(next(found.stream(min_chunk_size=WINDOW)))[:WINDOW], size, tag)
 
     def get_range(self, key: str, start: int, end: int, tag: str) -> bytes:
         """Bytes of the version `tag`; raises ObjectMissing, or Outdated when there is another version."""

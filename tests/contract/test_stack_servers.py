@@ -56,7 +56,7 @@ def test_secrets_are_told_of_what_is_ours_alone(tmp_path: Path) -> None:
 def test_the_service_is_ready_when_a_port_of_its_own_says_so(tmp_path: Path) -> None:
     layout = Layout(tmp_path)
     (tmp_path / "log").mkdir()
-    service = replace(servers.own_service(layout, ()), command=lambda _: [sys.executable, "-c", SERVICE])
+    service = replace(servers.own_service(layout, CORE, ()), command=lambda _: [sys.executable, "-c", SERVICE])
     found: list[dict[str, str]] = []
 
     def changed(it: Supervisor) -> None:

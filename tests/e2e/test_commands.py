@@ -36,7 +36,8 @@ from tests.e2e.material import as_process, build, stella, stepping
 class Row:
     """Words after the name of an operation for each thing that can happen; a cell that begins with `-:` says why not.
 
-    `writes` is whether it changes a disk; `new` are the files and folders that only a finished run leaves.
+    `writes` is whether it changes a disk; `new` are the files and folders that only a finished run leaves; `begins` are
+    words that let it begin where `ok` says why not.
     """
 
     ok: str
@@ -44,6 +45,7 @@ class Row:
     unreadable: str
     writes: bool = False
     new: tuple[str, ...] = ()
+    begins: str = ""
 
 
 NO_FILE = "-: it reads no file that a person names"
@@ -70,9 +72,9 @@ ROWS = {
     "mirror.export": Row(
         "--dir M --out V", "--dir none --out V", "--dir broken --out V", writes=True, new=("V/mirror-thin-v1.tar.gz",)
     ),
-    "mirror.index": Row(NO_DATABASE, "none", "broken"),
+    "mirror.index": Row(NO_DATABASE, "none", "broken", begins="M"),
     "mirror.list": Row(NO_DATABASE, NO_FILE, NO_FILE),
-    "mirror.search": Row(NO_DATABASE, NO_FILE, NO_FILE),
+    "mirror.search": Row(NO_DATABASE, NO_FILE, NO_FILE, begins="x"),
     "site.init": Row(
         "--dir E --trust M/trust", "--dir E --trust none", "--dir E --trust broken", writes=True, new=("E/state.json",)
     ),
@@ -91,7 +93,7 @@ ROWS = {
         writes=True,
         new=("new.json",),
     ),
-    "site.index": Row(NO_DATABASE, "--dir none", "--dir broken"),
+    "site.index": Row(NO_DATABASE, "--dir none", "--dir broken", begins="--dir D"),
     "site.events": Row(NO_DATABASE, NO_FILE, NO_FILE),
     "up": Row(UP_RUNS, NO_FILE, "--data loop/N", writes=True, new=(".stella/run.json",)),
     "down": Row("--data S", "--data none", "--data loop"),
@@ -259,8 +261,8 @@ def test_full_disk(name: str, call: Callable[..., Ended]) -> None:
 
 def words_of(name: str) -> list[str]:
     """Words that let an operation begin."""
-    words = ROWS[name].ok
-    return [*name.split("."), *([] if words.startswith("-:") else words.split())]
+    row = ROWS[name]
+    return [*name.split("."), *(row.begins if row.ok.startswith("-:") else row.ok).split()]
 
 
 @pytest.mark.parametrize(("name", "words"), RUNNABLE)

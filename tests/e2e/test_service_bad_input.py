@@ -264,7 +264,7 @@ def test_a_cursor_of_another_query(service: Running) -> None:
         if query.endswith("%ff"):
             refused(got, 422, "HTTP-010")
         else:
-            refused(got, 400, "HTTP-015")
+            refused(got, 400, "DOC-005")
 
 
 def test_a_key_with_another_body(service: Running) -> None:

@@ -272,5 +272,5 @@ def test_a_folder_is_listed_in_pages(service: Running) -> None:
     rest = service.call("GET", f"/v1/files/many?limit=3&cursor={first['next']}").json
     assert ([entry["name"] for entry in rest["entries"]], rest["next"]) == (["3", "4"], None)
     (service.work / "few").mkdir()
-    assert service.call("GET", f"/v1/files/few?cursor={first['next']}").json["code"] == "HTTP-015"
+    assert service.call("GET", f"/v1/files/few?cursor={first['next']}").json["code"] == "DOC-005"
     assert service.call("GET", "/v1/files/none").json["code"] == "IO-001"

@@ -76,15 +76,3 @@ class TokenInTheClear(StellaError):
     exit = Exit.USAGE
     reason = "usage"
     hint = "use an https address, or a tunnel to a port of this machine"
-
-
-class JobCancelled(StellaError):
-    """Job {job} was cancelled at the service.
-
-    Somebody stopped it there. What it was doing is as if it had never begun.
-    """
-
-    code = "CLIENT-007"
-    exit = Exit.TRANSIENT
-    reason = "cancelled"
-    hint = "ask who stopped it, then run the same command again"

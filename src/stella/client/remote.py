@@ -18,7 +18,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 import msgspec
 
-from stella.client.errors import JobCancelled, OnlyHere, ServiceAway
+from stella.client.errors import OnlyHere, ServiceAway
 from stella.client.exchange import Exchange
 from stella.client.transport import ATTEMPTS, Transport, error_of
 from stella.kernel.errors import StellaError
@@ -85,8 +85,6 @@ class Remote:
             self._transport.json("DELETE", job)
             raise
         found = self._shown(job)
-        if found["state"] == "cancelled":
-            raise JobCancelled(job=job)
         if found["problem"] is not None:
             raise error_of(found["problem"])
         return found["result"]

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 from stella.http.app import App
 from stella.http.auth import Tokens
-from stella.http.cursors import Cursors
 from stella.http.errors import DatabaseAway
 from stella.http.files import Files
 from stella.http.handlers import Handlers, Limits
@@ -88,7 +87,7 @@ def assemble(
     """A service over these operations; the local ones among them are left out."""
     settings = ctx.settings.service
     offered = [operation for operation in operations if not operation.local]
-    metrics, cursors = Metrics(), Cursors(token)
+    metrics = Metrics()
     places = Places(work, settings.bucket)
 
     def now() -> int:
@@ -102,10 +101,10 @@ def assemble(
     table = {operation.name: operation for operation in offered}
     runner = Runner(store, table, ctx, settings.max_jobs, report)
     limits = Limits(settings.max_body_mib * MIB, parse_duration(settings.send_timeout), settings.max_queued)
-    jobs = Jobs(store, runner, cursors, now)
+    jobs = Jobs(store, runner, now)
     handlers = Handlers(ctx, places, store, runner, jobs, limits)
     uploads = Uploads(store, parts, work, settings.max_upload_mib * MIB, now)
-    transfers = Transfers(store, uploads, Files(places, cursors), metrics, limits, now, ctx.entropy)
+    transfers = Transfers(store, uploads, Files(places), metrics, limits, now, ctx.entropy)
     status = Status(store, metrics, offered, lambda: runner.stopping)
     routes = [*status.routes(), *jobs.routes(), *transfers.routes(), *map(handlers.route, offered)]
     app = App(Routes(routes), Tokens(token), log, metrics, ctx.entropy(4).hex())

@@ -191,18 +191,6 @@ class KeyInterrupted(StellaError):
     status = 409
 
 
-class BadCursor(StellaError):
-    """The cursor does not belong to this query.
-
-    A cursor is good for the query that gave it, with the same filters, on the same service.
-    """
-
-    code = "HTTP-015"
-    exit = Exit.USAGE
-    reason = "usage"
-    hint = "start without a cursor"
-
-
 class TooManyJobs(StellaError):
     """{queued} jobs are waiting, the limit is {limit}.
 

@@ -15,11 +15,11 @@ from pathlib import Path
 
 from starlette.responses import FileResponse
 
-from stella.http.cursors import Cursors
 from stella.http.errors import PrivateFile, RangeRefused
 from stella.http.exchange import Answer, Request, answer
 from stella.http.model import FolderEntry, FolderShown, ListFolder
 from stella.http.places import Places
+from stella.kernel.cursor import make_cursor, read_cursor
 from stella.runtime.errors import ObjectMissing
 from stella.runtime.files import reading
 
@@ -31,9 +31,8 @@ MAX_RANGES = 1  # a client that wants several pieces asks several times
 class Files:
     """Sends files and lists folders."""
 
-    def __init__(self, places: Places, cursors: Cursors) -> None:
+    def __init__(self, places: Places) -> None:
         self._places = places
-        self._cursors = cursors
         self._digests: OrderedDict[tuple[int, int, int, int], str] = OrderedDict()
 
     def look(self, text: str, want: ListFolder) -> Answer | tuple[Path, os.stat_result, str]:
@@ -53,8 +52,8 @@ class Files:
         return path, found, self._digest(path, found)
 
     def _folder(self, text: str, path: Path, want: ListFolder) -> Answer:
-        query = f"files {text}"
-        after = self._cursors.read(query, want.cursor) if want.cursor is not None else ""
+        query = ("files", text)
+        after = read_cursor(want.cursor, query, tuple[str])[0] if want.cursor is not None else ""
         rows: list[FolderEntry] = []
         with reading(Path(text)), os.scandir(path) as found:
             for entry in sorted(found, key=lambda entry: entry.name):
@@ -68,7 +67,7 @@ class Files:
                 if len(rows) > want.limit:
                     break
         more = len(rows) > want.limit
-        following = self._cursors.make(query, rows[want.limit - 1].name) if more else None
+        following = make_cursor(query, (rows[want.limit - 1].name,)) if more else None
         return answer(FolderShown(path=text, entries=tuple(rows[: want.limit]), next=following))
 
     def _digest(self, path: Path, found: os.stat_result) -> str:

@@ -13,7 +13,6 @@ from collections.abc import Callable
 import msgspec
 
 from stella.http.binding import convert, read_query
-from stella.http.cursors import Cursors
 from stella.http.errors import BadField, JobCancelled, JobEnded, JobMissing
 from stella.http.events import follow
 from stella.http.exchange import Answer, Request, Send, answer, tagged
@@ -22,6 +21,7 @@ from stella.http.model import ENDED, Job, JobEvent, JobShown, JobsListed, ListJo
 from stella.http.problem import body_of, status_of
 from stella.http.routes import Route, of_table
 from stella.http.store import Outcome, Store
+from stella.kernel.cursor import make_cursor, read_cursor
 from stella.kernel.instant import format_time
 
 EVENT_STREAM = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-store")]
@@ -30,10 +30,9 @@ EVENT_STREAM = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache
 class Jobs:
     """The resource of jobs."""
 
-    def __init__(self, store: Store, runner: Runner, cursors: Cursors, now: Callable[[], int]) -> None:
+    def __init__(self, store: Store, runner: Runner, now: Callable[[], int]) -> None:
         self._store = store
         self._runner = runner
-        self._cursors = cursors
         self._now = now
 
     def routes(self) -> list[Route]:
@@ -72,11 +71,11 @@ class Jobs:
     async def list(self, request: Request) -> Answer:
         """GET /v1/jobs."""
         want = convert(read_query(request.query), ListJobs, strict=False)
-        query = f"jobs {want.state} {want.operation}"
-        before = int(self._cursors.read(query, want.cursor)) if want.cursor is not None else None
+        query = ("jobs", want.state, want.operation)
+        before = read_cursor(want.cursor, query, tuple[int])[0] if want.cursor is not None else None
         found = await asyncio.to_thread(self._store.list_jobs, want.state, want.operation, before, want.limit + 1)
         page = found[: want.limit]
-        following = self._cursors.make(query, str(page[-1].number)) if len(found) > want.limit else None
+        following = make_cursor(query, (page[-1].number,)) if len(found) > want.limit else None
         return answer(JobsListed(jobs=tuple(map(self.shown, page)), next=following))
 
     async def show(self, request: Request) -> Answer:

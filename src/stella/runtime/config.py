@@ -37,7 +37,6 @@ RESERVED = frozenset(
     {
         "STELLA_KEY_PASSPHRASE",
         "STELLA_DEBUG",
-        "STELLA_SERVER",
         "STELLA_TOKEN",
         "STELLA_TENANT",
         "STELLA_PROFILE",

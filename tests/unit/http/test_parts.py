@@ -13,9 +13,7 @@ from hypothesis import strategies as st
 
 from stella.http.auth import ADMIN, Tokens, admin_token, allow, challenge
 from stella.http.binding import Binder, read_query
-from stella.http.cursors import Cursors
 from stella.http.errors import (
-    BadCursor,
     BadField,
     BodyNotJson,
     NotAuthenticated,
@@ -188,26 +186,6 @@ def test_a_bucket_only_below_its_prefix(tmp_path: Path) -> None:
 
 
 # Cursors.
-
-CURSORS = Cursors(b"secret")
-
-
-@given(st.text(max_size=20), st.text(min_size=1, max_size=20))
-def test_a_cursor_says_its_position_to_its_query(query: str, position: str) -> None:
-    cursor = CURSORS.make(query, position)
-    assert cursor.replace("-", "a").replace("_", "a").isalnum()
-    assert CURSORS.read(query, cursor) == position
-    assert Cursors(b"secret").read(query, cursor) == position
-    with pytest.raises(BadCursor):
-        CURSORS.read(f"{query} ", cursor)
-    with pytest.raises(BadCursor):
-        Cursors(b"other").read(query, cursor)
-
-
-@given(st.text(max_size=60))
-def test_no_other_text_is_a_cursor(text: str) -> None:
-    with pytest.raises(BadCursor):
-        CURSORS.read("q", text)
 
 
 # Tokens and scopes.

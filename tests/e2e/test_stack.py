@@ -69,6 +69,8 @@ def test_the_roles_are_as_narrow_as_they_must_be(running: Stack) -> None:
         assert rights.fetchall() == [("stella_app", False, False, False), ("stella_owner", False, False, False)]
         (dba,) = owner.execute("SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = 'stella'").fetchone()  # type: ignore[misc]
         assert dba == "stella_owner"
+        everybody = "SELECT has_database_privilege('public', 'stella', %s)"
+        assert [owner.execute(everybody, [right]).fetchone() for right in ("CONNECT", "TEMP")] == [(False,), (False,)]
 
 
 def test_nobody_gets_in_without_a_secret(running: Stack) -> None:

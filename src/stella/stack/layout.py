@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from stella.runtime.errors import Busy, ObjectMissing, Unwritable
-from stella.runtime.files import PRIVATE_MODE, make_directory, reading, replacing, step, writing
+from stella.runtime.files import PRIVATE_MODE, make_directory, reading, replacing, step, sync_filesystem, writing
 from stella.runtime.ports import Entropy
 
 MAX_SOCKET_PATH = 107  # bytes, sun_path of unix(7) without its final zero
@@ -71,11 +71,13 @@ class Layout:
     def lay(self, entropy: Entropy) -> None:
         """Make what is missing; needs the lock. What is there stays as it is. Raises DiskFull or Unwritable."""
         for name in FOLDERS:
-            make_directory(self.data / name, PRIVATE_FOLDER)
-        for name in SECRETS:
-            if not self.secret(name).exists():
-                with replacing(self.secret(name), PRIVATE_MODE) as file:
-                    file.write(entropy(SECRET_BYTES).hex().encode())
+            make_directory(self.data / name, PRIVATE_FOLDER, durable=False)
+        missing = [name for name in SECRETS if not self.secret(name).exists()]
+        for name in missing:
+            with replacing(self.secret(name), PRIVATE_MODE, durable=False) as file:
+                file.write(entropy(SECRET_BYTES).hex().encode())
+        if missing:
+            sync_filesystem(self.data)  # before any data that only these secrets open
         make_private(self.sockets)
 
     def forget_sockets(self) -> None:

@@ -102,7 +102,7 @@ def test_a_kill_between_pieces(tmp_path: Path, postgres: Postgres) -> None:
         append(service, location, 0, data[: MIB + 7])
         service.kill()
         with (service.data / "parts" / f"{location.rpartition('/')[2]}.part").open("ab") as torn:
-            torn.write(b"written, but never acknowledged")
+            torn.write(b"written, but never acknowledged" * 100_000)
         service.start()
         assert service.call("HEAD", location).headers["upload-offset"] == str(MIB + 7)
         assert append(service, location, MIB + 7, data[MIB + 7 :]).json["state"] == "complete"
@@ -201,6 +201,7 @@ HOSTILE = {
     "pipe": tar(("a", b""), type=tarfile.FIFOTYPE),
     "pax": tar(("a" * 300, b"1"), form=tarfile.PAX_FORMAT),
     "gnu": tar(("a" * 300, b"1"), form=tarfile.GNU_FORMAT),
+    "short gnu": tar(("a", b"1"), form=tarfile.GNU_FORMAT),
     "twice": tar(("a", b"1"), ("a", b"2")),
     "file as folder": tar(("a", b"1"), ("a/b", b"2")),
     "folder as file": tar(("a/b", b"1"), ("a", b"2")),

@@ -14,7 +14,7 @@ import msgspec
 from stella.bundle.model import Mark, Tally
 from stella.operations import arg
 
-DIR_HELP = "Channel folder, made by `stella mirror init`."
+DIR_HELP = "Channel folder or `s3://BUCKET/PREFIX`, made by `stella mirror init`."
 Role = Literal["root", "targets", "snapshot", "timestamp", "release", "packer", "anchor"]
 
 
@@ -52,7 +52,7 @@ class GenerationRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
 class InitChannel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Request of mirror.init."""
 
-    dir: Annotated[str, arg("Folder to lay the channel in; it is created.", "folder", metavar="M")]
+    dir: Annotated[str, arg("Folder to lay the channel in, which is created, or `s3://BUCKET/PREFIX`.", "folder", metavar="M")]
     channel: Annotated[str, arg("Name of the channel.", metavar="NAME")] = "stable"
     signers: Annotated[int, msgspec.Meta(le=64), arg("Release keys in the signer policy.", metavar="N")] = 1
     threshold: Annotated[int, arg("Release signatures that a bundle needs.", metavar="N")] = 1

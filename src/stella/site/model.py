@@ -18,7 +18,7 @@ from stella.kernel.instant import Floor
 from stella.kernel.machine import Machine
 from stella.operations import arg
 
-DIR_HELP = "Site folder, made by `stella site init`."
+DIR_HELP = "Site folder or `s3://BUCKET/PREFIX`, made by `stella site init`."
 
 
 class ImportState(StrEnum):
@@ -120,7 +120,7 @@ class HeldGeneration(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
 class InitSite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Request of site.init."""
 
-    dir: Annotated[str, arg("Folder to lay the site in; it is created.", "folder", metavar="D")]
+    dir: Annotated[str, arg("Folder to lay the site in, which is created, or `s3://BUCKET/PREFIX`.", "folder", metavar="D")]
     trust: Annotated[str, arg("Trust folder of the channel, got out of band.", "folder", metavar="T")]
     name: Annotated[str, arg("Name of the site.", metavar="NAME")] = "site"
 

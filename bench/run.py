@@ -166,6 +166,7 @@ def starts(work: Path) -> dict[str, object]:
     stella(folder, "mirror", "create", "--dir", "M", "--source", "other=a.txt", "--out", "B.stella")
     commands = {
         "python3 -c pass": [sys.executable, "-c", "pass"],
+        "pip --version": [getattr(sys, "_base_executable", sys.executable), "-m", "pip", "--version"],
         "stella --help": [STELLA, "--help"],
         "stella mirror verify, smallest bundle": [STELLA, "mirror", "verify", "B.stella", "--trust", "M/trust"],
         "stella mirror verify, no bundle": [STELLA, "mirror", "verify", "README", "--trust", "M/trust"],

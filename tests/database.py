@@ -8,6 +8,8 @@ Rules:
 from __future__ import annotations
 
 import itertools
+import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,14 +20,22 @@ import pytest
 from stella.runtime import postgres_server
 from stella.runtime.postgres_server import Postgres
 
+ROOM = 2_000_000_000  # bytes; two workers with a few databases and their logs need a fifth of it
 _PASSWORD = "only for tests"
 _numbers = itertools.count()
+
+
+def _place() -> str | None:
+    """In memory where there is room: a database is three hundred files, made and removed for each test."""
+    memory = Path("/dev/shm")
+    roomy = memory.is_dir() and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > ROOM
+    return str(memory) if roomy else None
 
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
     """A running server."""
-    with tempfile.TemporaryDirectory(prefix="stella-pg-") as name:  # short: the path of a socket has 107 bytes at most
+    with tempfile.TemporaryDirectory(prefix="stella-pg-", dir=_place()) as name:  # short: a socket's path has a limit
         top = Path(name)
         (top / "run").mkdir(mode=0o700)
         (top / "password").write_text(_PASSWORD)

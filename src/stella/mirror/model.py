@@ -52,7 +52,9 @@ class GenerationRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
 class InitChannel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Request of mirror.init."""
 
-    dir: Annotated[str, arg("Folder to lay the channel in, which is created, or `s3://BUCKET/PREFIX`.", "folder", metavar="M")]
+    dir: Annotated[
+        str, arg("Folder to lay the channel in; it is created. Or `s3://BUCKET/PREFIX`.", "folder", metavar="M")
+    ]
     channel: Annotated[str, arg("Name of the channel.", metavar="NAME")] = "stable"
     signers: Annotated[int, arg("Release keys in the signer policy.", metavar="N")] = 1
     threshold: Annotated[int, arg("Release signatures that a bundle needs.", metavar="N")] = 1

@@ -53,7 +53,7 @@ class InitChannel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Request of mirror.init."""
 
     dir: Annotated[
-        str, arg("Folder to lay the channel in, which is created, or `s3://BUCKET/PREFIX`.", "folder", metavar="M")
+        str, arg("Folder to lay the channel in; it is created. Or `s3://BUCKET/PREFIX`.", "folder", metavar="M")
     ]
     channel: Annotated[str, arg("Name of the channel.", metavar="NAME")] = "stable"
     signers: Annotated[int, msgspec.Meta(le=64), arg("Release keys in the signer policy.", metavar="N")] = 1

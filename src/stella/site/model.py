@@ -121,7 +121,7 @@ class InitSite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Request of site.init."""
 
     dir: Annotated[
-        str, arg("Folder to lay the site in, which is created, or `s3://BUCKET/PREFIX`.", "folder", metavar="D")
+        str, arg("Folder to lay the site in; it is created. Or `s3://BUCKET/PREFIX`.", "folder", metavar="D")
     ]
     trust: Annotated[str, arg("Trust folder of the channel, got out of band.", "folder", metavar="T")]
     name: Annotated[str, arg("Name of the site.", metavar="NAME")] = "site"

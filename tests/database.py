@@ -25,7 +25,7 @@ _PASSWORD = "only for tests"
 _numbers = itertools.count()
 
 
-def _place() -> str | None:
+def in_memory() -> str | None:
     """In memory where there is room: a database is three hundred files, made and removed for each test."""
     memory = Path("/dev/shm")
     roomy = memory.is_dir() and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > ROOM
@@ -35,7 +35,9 @@ def _place() -> str | None:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
     """A running server."""
-    with tempfile.TemporaryDirectory(prefix="stella-pg-", dir=_place()) as name:  # short: a socket's path has a limit
+    with tempfile.TemporaryDirectory(
+        prefix="stella-pg-", dir=in_memory()
+    ) as name:  # short: a socket's path has a limit
         top = Path(name)
         (top / "run").mkdir(mode=0o700)
         (top / "password").write_text(_PASSWORD)

@@ -27,6 +27,7 @@ from stella.runtime import processes, run_file
 from stella.runtime.run_file import Run
 from stella.stack import supervisor
 from stella.stack.layout import Layout, holder
+from tests.database import in_memory
 from tests.e2e.material import environment
 
 SECONDS = 60  # a command that takes longer hangs
@@ -141,7 +142,7 @@ class Stack:
 @contextlib.contextmanager
 def folder(name: str = "S") -> Iterator[Stack]:
     """A stack in a folder of its own, gone at the end."""
-    top = Path(tempfile.mkdtemp(prefix="stella-st-"))
+    top = Path(tempfile.mkdtemp(prefix="stella-st-", dir=in_memory()))
     stack = Stack(top / name)
     try:
         yield stack

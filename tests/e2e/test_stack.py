@@ -270,8 +270,12 @@ def test_an_interrupted_up_leaves_nothing(stack: Stack) -> None:
 
 
 def test_external_servers_replace_our_own(running: Stack, stack: Stack, tmp_path: Path) -> None:
-    endpoints = running.run().endpoints
-    (tmp_path / "pass").write_text("*:*:*:*:" + (running.data / "secrets/postgres-app").read_text())
+    password = (running.data / "secrets/postgres-super").read_text()
+    server = f"{running.run().endpoints['postgres'].split()[0]} user={postgres_server.SUPERUSER}"
+    with psycopg.connect(f"{server} dbname=postgres", password=password, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE other")  # one service alone uses a database
+    endpoints = running.run().endpoints | {"postgres": f"{server} dbname=other"}
+    (tmp_path / "pass").write_text(f"*:*:*:*:{password}")
     (tmp_path / "pass").chmod(0o600)
     words = ("--postgres-dsn", endpoints["postgres"], "--nats-url", endpoints["nats"])
     env = {"PGPASSFILE": str(tmp_path / "pass")}

@@ -35,9 +35,7 @@ def in_memory() -> str | None:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
     """A running server."""
-    with tempfile.TemporaryDirectory(
-        prefix="stella-pg-", dir=in_memory()
-    ) as name:  # short: a socket's path has a limit
+    with tempfile.TemporaryDirectory(prefix="stella-pg-", dir=in_memory()) as name:
         top = Path(name)
         (top / "run").mkdir(mode=0o700)
         (top / "password").write_text(_PASSWORD)

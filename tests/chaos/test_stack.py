@@ -19,7 +19,7 @@ from tests.stacks import Stack, example, folder, stack, stopped
 __all__ = ["example", "stack", "stopped"]  # fixtures
 pytestmark = [pytest.mark.network, pytest.mark.slow]
 
-SAMPLE = 17  # every so manieth step on each run; the nightly run takes all of them
+SAMPLE = 41  # every so manieth step on each run; the nightly run takes all of them
 
 
 def stepping(stack: Stack, step: int) -> tuple[int, list[str]]:

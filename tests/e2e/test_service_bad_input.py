@@ -6,8 +6,8 @@ import contextlib
 import http.client
 import json
 import socket
-import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -217,12 +217,11 @@ def test_a_body_that_comes_too_slowly(service: Running) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("data", [b"", b"GET /v1/version HTTP/1.1\r\nHost: x\r\nX-A"])
-def test_headers_that_come_too_slowly(service: Running, data: bytes) -> None:
-    begin = time.monotonic()
-    found = raw(service, data)
-    assert found.startswith(b"HTTP/1.1 408 "), found
-    assert time.monotonic() - begin < 15
+def test_headers_that_come_too_slowly(service: Running) -> None:
+    """Nothing at all, and the beginning of a head: both at once, since each takes as long as the limit."""
+    with ThreadPoolExecutor(2) as pool:
+        for found in pool.map(lambda data: raw(service, data), [b"", b"GET /v1/version HTTP/1.1\r\nHost: x\r\nX-A"]):
+            assert found.startswith(b"HTTP/1.1 408 "), found
 
 
 @pytest.mark.parametrize(

@@ -19,9 +19,7 @@ from stella.operations import arg
 class Serve(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Request of serve."""
 
-    data: Annotated[str, arg("Folder of the service's state.", "folder", metavar="DIR", setting="stack.data")] = (
-        ".stella"
-    )
+    data: Annotated[str, arg("Folder of the service.", "folder", metavar="DIR", setting="stack.data")] = ".stella"
     host: Annotated[str, arg("Address to listen on.", metavar="HOST", setting="service.host")] = "127.0.0.1"
     port: Annotated[
         int,

@@ -8,7 +8,7 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 
 PYTHON ?= python3
-JOBS ?= 2
+JOBS ?= 3# one more than the cores that CI has: many tests wait for a process or a limit
 ARGS ?=
 UV := .tools/bin/uv
 BIN := .venv/bin

@@ -3,8 +3,8 @@
 Rules:
 - A request and a result are frozen structs; a result's tag is its public schema id, such as `stella.mirror.create@1`.
 - A field says in its annotation what people and machines need: help, position, and whether it names something on this
-  machine (`file_in`, `file_out`, `folder`), so that the command line takes a path where a service takes an upload or a
-  resource.
+  machine (`file_in`, `file_out`, `folder`, `folder_out`), so that the command line takes a path where a service takes
+  an upload or a resource.
 - An operation has a route, a scope and an example; without them it does not import. A name in braces in a route is a
   request field that is required. A route that begins with `LOCAL` is none: the operation acts on the machine of whoever
   types it, and a service does not offer it.
@@ -27,7 +27,7 @@ from stella.runtime.errors import NoDatabase
 from stella.runtime.ports import Clock, Entropy, Folder, Progress
 from stella.runtime.settings import Settings
 
-Where = Literal["value", "file_in", "file_out", "folder", "source", "report"]
+Where = Literal["value", "file_in", "file_out", "folder", "folder_out", "source", "report"]
 Request = TypeVar("Request", bound=msgspec.Struct)
 Result = TypeVar("Result", bound=msgspec.Struct)
 

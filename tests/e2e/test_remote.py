@@ -28,11 +28,7 @@ from tests.service import Running, running
 pytestmark = pytest.mark.network
 
 FOLDERS = ("M", "D", "D2", "broken")  # what lives at the service
-ONLY_HERE = {
-    "mirror.export": "its result is a folder, which stays at the service",
-    "site.show": "with --out its result is a folder, which stays at the service",
-    "config.show": "each side has settings of its own",
-}
+ONLY_HERE = {"config.show": "each side has settings of its own"}
 ASIDE = (
     (re.compile(r"\b[0-9a-f]{8,64}\b"), "<hex>"),
     (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"), "<time>"),
@@ -125,6 +121,18 @@ def test_the_bundle_that_comes_back_is_the_one_that_was_made(
     assert (tmp_path / "here/again.stella").read_bytes() == (tmp_path / "there/again.stella").read_bytes()
     assert (tmp_path / "there/again.stella").read_bytes() == (tmp_path / "there/1.stella").read_bytes()
     assert not list((service.data / "work").glob("again.stella"))
+
+
+def test_the_folder_that_comes_back_is_the_one_that_was_written(
+    both: Callable[..., tuple[Ended, Ended]], tmp_path: Path
+) -> None:
+    one, other = both("site", "show", "--dir", "D", "--out", "F")
+    assert (one.code, other.code) == (0, 0)
+
+    def tree(top: Path) -> dict[str, bytes]:
+        return {str(path.relative_to(top)): path.read_bytes() for path in top.rglob("*") if path.is_file()}
+
+    assert tree(tmp_path / "here/F") == tree(tmp_path / "there/F") != {}
 
 
 def test_the_typed_client(material: Path, service: Running, tmp_path: Path) -> None:

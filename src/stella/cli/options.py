@@ -19,7 +19,14 @@ import msgspec
 from stella.cli.words import Flag, Positional
 from stella.operations import Field
 
-COMPLETES = {"file_in": "file", "file_out": "file", "folder": "dir", "source": "file", "report": "file"}
+COMPLETES = {
+    "file_in": "file",
+    "file_out": "file",
+    "folder": "dir",
+    "folder_out": "dir",
+    "source": "file",
+    "report": "file",
+}
 
 
 class Place(click.ParamType[str]):

@@ -21,10 +21,10 @@ from urllib.parse import quote
 
 import msgspec
 
-from stella.client.errors import NotAFile, ServiceAway
+from stella.client.errors import NotAFile, NotAService, ServiceAway
 from stella.client.transport import ATTEMPTS, Transport
 from stella.operations import Field, Operation, fields_of
-from stella.runtime.files import open_file, reading, replacing, writing
+from stella.runtime.files import make_directory, open_file, reading, replacing, writing
 from stella.runtime.ports import Entropy, Progress
 from stella.runtime.scratch import scratch
 
@@ -40,6 +40,20 @@ class Upload(msgspec.Struct, frozen=True):
     offset: int
 
 
+class Entry(msgspec.Struct, frozen=True):
+    """A name in a folder of the service."""
+
+    name: str
+    kind: str
+
+
+class Listing(msgspec.Struct, frozen=True):
+    """A page of a folder of the service; `next` is the cursor of the page behind."""
+
+    entries: tuple[Entry, ...]
+    next: str | None
+
+
 class Exchange:
     """The files of one call of `operation`."""
 
@@ -51,7 +65,8 @@ class Exchange:
         self._progress = progress
         self._place = f"downloads/{entropy(12).hex()}"
         self._names: dict[str, str] = {}  # place at the service -> name that the caller gave
-        self._wanted: dict[str, str] = {}  # the same, for what comes back
+        self._wanted: dict[str, str] = {}  # the same, for files that come back
+        self._folders: dict[str, str] = {}  # the same, for folders
 
     def send(self, request: msgspec.Struct) -> dict[str, Any]:
         """Upload what the request names; the request as the service takes it. Raises NotAFile and file errors."""
@@ -65,11 +80,31 @@ class Exchange:
     def receive(self) -> None:
         """Fetch what the operation wrote; raises DiskFull, Unwritable, ServiceAway."""
         for there, here in self._wanted.items():
-            with self._transport.open("GET", f"/v1/files/{quote(there)}") as answer, replacing(Path(here)) as file:
-                self._progress.start("download", int(answer.headers.get("Content-Length") or 0) or None, "bytes")
-                while chunk := answer.read(CHUNK):
-                    file.write(chunk)
-                    self._progress.advance(len(chunk))
+            self._fetch(there, Path(here))
+        for there, here in self._folders.items():
+            self._fetch_folder(there, Path(here))
+
+    def _fetch(self, there: str, here: Path) -> None:
+        with self._transport.open("GET", f"/v1/files/{quote(there)}") as answer, replacing(here) as file:
+            self._progress.start("download", int(answer.headers.get("Content-Length") or 0) or None, "bytes")
+            while chunk := answer.read(CHUNK):
+                file.write(chunk)
+                self._progress.advance(len(chunk))
+
+    def _fetch_folder(self, there: str, here: Path) -> None:
+        make_directory(here)
+        cursor = ""
+        while True:
+            _, _, data = self._transport.json("GET", f"/v1/files/{quote(there)}{cursor}")
+            page = msgspec.json.decode(data, type=Listing)
+            for entry in page.entries:
+                if "/" in entry.name or entry.name in {"", ".", ".."}:
+                    raise NotAService(url=self._transport.url, problem="a file's name leads elsewhere")
+                fetch = self._fetch_folder if entry.kind == "folder" else self._fetch
+                fetch(f"{there}/{entry.name}", here / entry.name)
+            if page.next is None:
+                return
+            cursor = f"?cursor={quote(page.next)}"
 
     def told(self, value: Any) -> Any:  # noqa: ANN401  # any JSON value
         """A JSON value of the service with the names that the caller gave."""
@@ -87,19 +122,19 @@ class Exchange:
             return [self._at_service(about, row) for row in value]
         if about.where == "file_in":
             return self._upload(value)
-        if about.where == "file_out":
-            return self._download(value)
+        if about.where in {"file_out", "folder_out"}:
+            return self._download(value, self._wanted if about.where == "file_out" else self._folders)
         if about.where in {"source", "report"}:
             head, equals, tail = value.partition("=")
             if about.where == "report":
-                return f"{head}={self._download(tail)}"
+                return f"{head}={self._download(tail, self._wanted)}"
             named = bool(equals) and "/" not in head and not os.path.lexists(value)
             return f"{head}={self._upload(tail)}" if named else self._upload(value)
         return value
 
-    def _download(self, local: str) -> str:
-        there = f"{self._place}/{len(self._wanted)}/{Path(local).name}"
-        self._names[there] = self._wanted[there] = local
+    def _download(self, local: str, wanted: dict[str, str]) -> str:
+        there = f"{self._place}/{len(self._names)}/{Path(local).name or 'out'}"
+        self._names[there] = wanted[there] = local
         return there
 
     def _upload(self, local: str) -> str:

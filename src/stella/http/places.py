@@ -23,7 +23,7 @@ MAX_PATH = 1024  # bytes; Linux resolves no more than 4096, and the service's ow
 MAX_NAME = 255  # bytes; what file systems take
 FORBIDDEN = "it has control characters or is not UTF-8"
 DOWNLOADS = "downloads"  # what clients ask to be written so that they can fetch it; folders in it are made for them
-WRITTEN = frozenset({"file_out", "report"})
+WRITTEN = frozenset({"file_out", "folder_out", "report"})
 PAIRS = frozenset({"source", "report"})  # written as `NAME=PATH`, where the name may be left out
 
 

@@ -302,7 +302,7 @@ class ExportBundle(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Request of mirror.export."""
 
     dir: Annotated[str, arg(DIR_HELP, "folder", metavar="M")]
-    out: Annotated[str, arg("Folder to write the files to; it is created.", "folder", metavar="OUT")]
+    out: Annotated[str, arg("Folder to write the files to; it is created.", "folder_out", metavar="OUT")]
     format: Annotated[Literal["thin-v1"], arg("Format to write.", metavar="FORMAT")] = "thin-v1"
     generation: Annotated[int | None, arg("Generation to export instead of the newest.", metavar="N")] = None
 

@@ -241,7 +241,8 @@ class ShowHeld(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     generation: Annotated[int | None, arg("Generation instead of the active one.", metavar="N")] = None
     files: Annotated[bool, arg("List every file.")] = False
     out: Annotated[
-        str | None, arg("Write the files, or the one named by `--path`, below this folder.", "folder", metavar="OUT")
+        str | None,
+        arg("Write the files, or the one that `--path` names, below this folder.", "folder_out", metavar="OUT"),
     ] = None
     path: Annotated[str | None, arg("One file or folder of the generation.", metavar="PATH")] = None
 

@@ -13,9 +13,9 @@ import pytest
 from stella.http.errors import DatabaseAway, NotMigrated, ServiceRuns
 from stella.http.model import Answered, JobEvent, JobState, NewJob, Upload, UploadState
 from stella.http.postgres import PostgresStore
-from stella.http.statements import statements
 from stella.http.store import Key, Outcome, Store
 from stella.kernel.ids import uuid7
+from stella.runtime.postgres import statements
 from tests.memory_store import MemoryStore
 from tests.service import migrate
 
@@ -318,9 +318,9 @@ def test_a_connection_that_the_server_closed_is_replaced(database: str) -> None:
 def test_every_statement_can_be_prepared(database: str) -> None:
     migrate(database)
     with psycopg.connect(database) as connection:
-        for name, text in statements().items():
+        for name, text in ((one.name, one.sql) for one in statements("stella.http").values()):
             names: dict[str, int] = {}
             query = re.sub(r"%\((\w+)\)s", lambda found: f"${names.setdefault(found[1], len(names) + 1)}", text)  # noqa: B023  # called at once
             result = connection.pgconn.prepare(name.encode(), query.encode())
             assert result.status == psycopg.pq.ExecStatus.COMMAND_OK, (name, result.error_message)
-    assert len(statements()) > 20
+    assert len(statements("stella.http")) > 20

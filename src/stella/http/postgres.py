@@ -32,8 +32,8 @@ from stella.http.model import (
     UploadState,
     sources,
 )
-from stella.http.statements import statements
 from stella.http.store import Key, Outcome
+from stella.runtime.postgres import statements
 
 IDLE = 8  # connections kept open; more threads than that rarely wait for the database at once
 CONNECT_TIMEOUT = 5  # seconds
@@ -218,7 +218,7 @@ class PostgresStore:
 
 
 def _statement(name: str) -> Any:
-    return statements()[name].encode()
+    return statements("stella.http")[name].sql
 
 
 def _jobs(cursor: psycopg.Cursor[Any]) -> Callable[[Sequence[Any]], Job]:

@@ -13,9 +13,11 @@ CREATE ROLE stella_owner LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS N
 CREATE ROLE stella_app LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS NOREPLICATION;
 
 -- name: set_owner_password
+-- The owner's password, as a verifier.
 ALTER ROLE stella_owner PASSWORD {password};
 
 -- name: set_app_password
+-- The service's password, as a verifier.
 ALTER ROLE stella_app PASSWORD {password};
 
 -- name: databases
@@ -23,6 +25,7 @@ ALTER ROLE stella_app PASSWORD {password};
 SELECT datname FROM pg_catalog.pg_database WHERE datname = 'stella';
 
 -- name: create_database
+-- The one database of a stack.
 CREATE DATABASE stella OWNER stella_owner;
 
 -- name: close_database
@@ -30,6 +33,7 @@ CREATE DATABASE stella OWNER stella_owner;
 REVOKE ALL ON DATABASE stella FROM PUBLIC;
 
 -- name: open_database
+-- The service may connect; the owner may as such.
 GRANT CONNECT ON DATABASE stella TO stella_app;
 
 -- name: open_schemas
@@ -37,7 +41,9 @@ GRANT CONNECT ON DATABASE stella TO stella_app;
 ALTER DEFAULT PRIVILEGES FOR ROLE stella_owner GRANT USAGE ON SCHEMAS TO stella_app;
 
 -- name: open_tables
+-- Rows of those schemas are the service's to read and write.
 ALTER DEFAULT PRIVILEGES FOR ROLE stella_owner GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO stella_app;
 
 -- name: open_sequences
+-- And it may draw their numbers.
 ALTER DEFAULT PRIVILEGES FOR ROLE stella_owner GRANT USAGE, SELECT ON SEQUENCES TO stella_app;

@@ -7,11 +7,13 @@ Rules:
 
 from __future__ import annotations
 
-from importlib.resources import files
+from collections.abc import Mapping
+from typing import LiteralString
 
 import psycopg
 from psycopg import sql
 
+from stella.runtime.postgres import statements
 from stella.runtime.postgres_server import Postgres
 from stella.stack.layout import Layout
 
@@ -20,29 +22,19 @@ OWNER, APP = "stella_owner", "stella_app"
 SCRAM = b"scram-sha-256"
 
 
-def statements() -> dict[str, str]:
-    """The named statements of `queries.sql`."""
-    text = (files("stella.stack") / "queries.sql").read_text(encoding="utf-8")
-    found = {}
-    for block in text.split("-- name: ")[1:]:
-        name, _, body = block.partition("\n")
-        found[name.strip()] = "\n".join(line for line in body.splitlines() if not line.startswith("--")).strip()
-    return found
-
-
 def settle(layout: Layout, server: Postgres) -> dict[str, str]:
     """Make what is missing, and prove that the service can connect; the endpoints. Raises psycopg.Error."""
-    known = statements()
+    known = {name: one.sql for name, one in statements("stella.stack").items()}
     password = layout.secret("postgres-super").read_text()
     with psycopg.connect(server.dsn(), password=password, autocommit=True) as connection:
         _roles(connection, known, {role: layout.secret(_secret(role)).read_text() for role in (OWNER, APP)})
-        if connection.execute(known["databases"].encode()).fetchone() is None:
-            connection.execute(known["create_database"].encode())
-        connection.execute(known["close_database"].encode())
-        connection.execute(known["open_database"].encode())
+        if connection.execute(known["databases"]).fetchone() is None:
+            connection.execute(known["create_database"])
+        connection.execute(known["close_database"])
+        connection.execute(known["open_database"])
     with psycopg.connect(server.dsn(DATABASE), password=password, autocommit=True) as connection:
         for name in ("open_schemas", "open_tables", "open_sequences"):
-            connection.execute(known[name].encode())
+            connection.execute(known[name])
     endpoints = {"postgres": server.dsn(DATABASE, APP), "postgres-owner": server.dsn(DATABASE, OWNER)}
     psycopg.connect(endpoints["postgres"], password=layout.secret(_secret(APP)).read_text()).close()
     return endpoints
@@ -62,14 +54,14 @@ def _secret(role: str) -> str:
 
 
 def _roles(
-    connection: psycopg.Connection[tuple[object, ...]], known: dict[str, str], passwords: dict[str, str]
+    connection: psycopg.Connection[tuple[object, ...]], known: Mapping[str, LiteralString], passwords: dict[str, str]
 ) -> None:
-    there = {row[0] for row in connection.execute(known["roles"].encode())}
+    there = {row[0] for row in connection.execute(known["roles"])}
     with connection.transaction():
         for role, password in passwords.items():
             short = role.removeprefix("stella_")
             if role not in there:
-                connection.execute(known[f"create_{short}"].encode())
+                connection.execute(known[f"create_{short}"])
             verifier = connection.pgconn.encrypt_password(password.encode(), role.encode(), SCRAM).decode()
             # The text is our own file; a password cannot be a parameter of this statement.
             statement = sql.SQL(known[f"set_{short}_password"])

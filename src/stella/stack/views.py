@@ -51,7 +51,8 @@ def down(result: StackDown) -> View:
     """What was stopped."""
     if not result.was_running:
         return [Text(f"{result.data}: nothing was running")]
-    return [Text(f"{result.data}: stopped {', '.join(result.stopped)} in {result.seconds:.2f} s")]
+    what = ", ".join(result.stopped) or "the supervisor"
+    return [Text(f"{result.data}: stopped {what} in {result.seconds:.2f} s")]
 
 
 def status(result: StackShown) -> View:

@@ -1,4 +1,4 @@
-"""The small parts of the service: places, cursors, tokens, problems, binding, ids, feeds, statements."""
+"""The small parts of the service: places, tokens, problems, binding, ids, feeds."""
 
 from __future__ import annotations
 
@@ -25,7 +25,6 @@ from stella.http.feed import MAX_TASKS, Feed, Stop
 from stella.http.model import Reached
 from stella.http.places import Places, problem_of
 from stella.http.problem import body_of, status_of
-from stella.http.statements import statements
 from stella.kernel.errors import Exit, StellaError
 from stella.kernel.ids import uuid7
 from stella.operations import EVERY_SCOPE, Context, Operation, Principal, arg
@@ -313,7 +312,7 @@ def test_a_stop_reaches_the_next_report(cancel: bool) -> None:
     assert feed.cancelled is cancel
 
 
-# Ids and statements.
+# Ids.
 
 
 def test_ids_are_of_version_7_and_sort_by_time() -> None:
@@ -323,8 +322,3 @@ def test_ids_are_of_version_7_and_sort_by_time() -> None:
     assert {(text[14], text[19] in "89ab") for text in ids} == {("7", True)}
     assert uuid7(0, bytes(10)) == "00000000-0000-7000-8000-000000000000"
     assert uuid7(1, b"\xff" * 10) == "00000000-03e8-7fff-bfff-ffffffffffff"
-
-
-def test_statements_have_names_and_no_other_text() -> None:
-    assert statements()["ping"] == "SELECT 1;"
-    assert all(text.endswith(";") and text.count(";") == 1 for text in statements().values())

@@ -144,6 +144,13 @@ def test_a_stop_finishes_what_was_begun(service: Running) -> None:
     assert [line["event"] for line in service.lines()][-2:] == ["draining", "stopped"]
 
 
+def test_more_signals_do_not_undo_a_stop(service: Running) -> None:
+    while service.process.poll() is None:
+        service.process.send_signal(signal.SIGTERM)
+        time.sleep(0.001)
+    assert service.process.returncode == 0
+
+
 def test_a_stop_ends_a_stream(service: Running) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=PATIENCE)
     (service.work / "big").mkdir()

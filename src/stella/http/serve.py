@@ -135,6 +135,8 @@ class _Running:
 
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(self._serve())
+        for number in STOPPING:
+            signal.signal(number, signal.SIG_IGN)  # for threads that do not have the mask
         return Served(
             address=self.address, requests=self._service.app.answered, handed_over=self._service.runner.handed_over
         )
@@ -147,6 +149,8 @@ class _Running:
             self._announce()
             await self._server.serve(sockets=[self._listener])
             self._log.event("draining", {"jobs": self._service.runner.running})
+        # The loop takes its handlers with it; a second signal between that and the exit must not undo a clean stop.
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
         (self._data / "service.json").unlink(missing_ok=True)
         self._log.event("stopped", {"handed_over": self._service.runner.handed_over})
 

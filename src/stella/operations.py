@@ -4,7 +4,8 @@ Rules:
 - A request and a result are frozen structs; a result's tag is its public schema id, such as `stella.mirror.create@1`.
 - A field says in its annotation what people and machines need: help, position, and whether it names something on this
   machine (`file_in`, `file_out`, `folder`, `folder_out`), so that the command line takes a path where a service takes
-  an upload or a resource.
+  an upload or a resource. A field that is `home` names the folder of the machine's own stack: a service fills it in
+  and takes no other, and a command asks a service about it only when `--server` is typed.
 - An operation has a route, a scope and an example; without them it does not import. A name in braces in a route is a
   request field that is required. A route that begins with `LOCAL` is none: the operation acts on the machine of whoever
   types it, and a service does not offer it.
@@ -27,7 +28,7 @@ from stella.runtime.errors import NoDatabase
 from stella.runtime.ports import Clock, Entropy, Folder, Progress
 from stella.runtime.settings import Settings
 
-Where = Literal["value", "file_in", "file_out", "folder", "folder_out", "source", "report"]
+Where = Literal["value", "file_in", "file_out", "folder", "folder_out", "source", "report", "home"]
 Request = TypeVar("Request", bound=msgspec.Struct)
 Result = TypeVar("Result", bound=msgspec.Struct)
 
@@ -133,6 +134,11 @@ class Operation(Generic[Request, Result]):
     def local(self) -> bool:
         """Whether it is for the machine of whoever types it alone, and has no route."""
         return self.method == "LOCAL"
+
+    @property
+    def at_home(self) -> bool:
+        """Whether it is about the machine's own stack, so that a service does it only when one is named for it."""
+        return self.local or any(about.where == "home" for _, _, about, _ in fields_of(self.request))
 
     @property
     def noun(self) -> str:

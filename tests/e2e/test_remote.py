@@ -194,6 +194,6 @@ def test_what_is_for_one_machine_is_refused_when_a_service_is_named(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with as_process(tmp_path, STELLA_TOKEN="x"):
-        assert run(["status", "--server", "http://127.0.0.1:1"]) == 2
+        assert run(["up", "--server", "http://127.0.0.1:1"]) == 2
     assert "CLIENT-004" in capfd.readouterr().err
-    assert find("status").local
+    assert find("up").local

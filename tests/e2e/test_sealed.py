@@ -1,4 +1,4 @@
-"""A sealed site does its whole work with every socket call denied, and in a network namespace that has no network."""
+"""A sealed site does its whole work with every way off the machine denied, and in a namespace that has no network."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def whole_job(folder: Path, prefix: tuple[str, ...]) -> None:
     assert ran(folder, prefix, "site", "status", "--dir", "D")["active"] == 1
 
 
-def test_with_every_socket_call_denied(site: Path) -> None:
+def test_with_every_way_out_denied(site: Path) -> None:
     whole_job(site, ())
 
 
@@ -106,7 +106,7 @@ TUNNELS = {
 }  # of the kernel, all down
 
 
-@pytest.mark.parametrize("address", ["https://tsa.example.org/ts", "http://127.0.0.1:9/ts", "http://[::1]:9/ts"])
+@pytest.mark.parametrize("address", ["https://tsa.example.org/ts", "https://192.0.2.1/ts", "http://localhost:9/ts"])
 def test_a_command_that_needs_a_network_is_refused_and_changes_nothing(channel: Path, address: str) -> None:
     before = files(channel / "M")
     words = ("mirror", "create", "--dir", "M", "--source", "src2", "--renew", "--out", "new.stella", "--json")
@@ -141,21 +141,19 @@ from stella.kernel.errors import StellaError
 egress.seal()
 import socket
 for attempt in (
-    lambda: socket.socket(),
-    lambda: socket.socket(socket.AF_UNIX),
-    lambda: socket.socketpair(),
     lambda: socket.getaddrinfo("example.org", 443),
     lambda: socket.gethostbyname("example.org"),
-    lambda: socket.create_connection(("127.0.0.1", 9)),
-    lambda: __import__("urllib.request").request.urlopen("http://127.0.0.1:9/"),
+    lambda: socket.create_connection(("192.0.2.1", 9)),
+    lambda: socket.create_server(("", 0)),
+    lambda: __import__("urllib.request").request.urlopen("http://example.org/"),
 ):
     try:
         attempt()
     except StellaError as refused:
         assert refused.exit == 5, refused
     else:
-        sys.exit("a socket was opened")
-print(egress.denied() >= 7)
+        sys.exit("it went through")
+print(egress.denied() >= 5)
 """
 
 

@@ -11,6 +11,8 @@ import socket
 import subprocess
 import sys
 import tempfile
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -297,8 +299,52 @@ def test_external_servers_replace_our_own(running: Stack, stack: Stack, tmp_path
     assert (secret.returncode, secret.json["code"]) == (2, "STACK-008")
 
 
-def test_a_sealed_machine_runs_no_servers(stack: Stack) -> None:
-    done = stack.call("up", env={"STELLA_SEALED": "1"})
+def test_a_service_looks_at_its_own_stack(running: Stack) -> None:
+    endpoint = running.run().endpoints["service"]
+    env = {"STELLA_TOKEN": (running.data / "secrets/admin-token").read_text()}
+    here, there = running.call("status"), running.call("status", "--server", endpoint, env=env)
+    assert there.returncode == 0, there.stderr
+    looked_at = ("data", "state", "supervisor", "started", "endpoints")
+    assert [there.json[name] for name in looked_at] == [here.json[name] for name in looked_at]
+    assert [(one["name"], one["pid"]) for one in there.json["children"]] == [
+        (one["name"], one["pid"]) for one in here.json["children"]
+    ]
+    here, there = running.call("doctor"), running.call("doctor", "--server", endpoint, env=env)
+    assert there.returncode == 0, there.stderr
+    verdicts = [[(one["id"], one["verdict"]) for one in done.json["checks"]] for done in (here, there)]
+    assert verdicts[0] == verdicts[1]
+    url = f"{endpoint}/v1/stack?data=elsewhere"
+    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {env['STELLA_TOKEN']}"})
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(request)
+    with refused.value as answer:
+        assert (answer.code, json.load(answer)["facts"]["what"]) == (422, "`data`")
+
+
+def test_a_server_in_the_environment_does_not_hide_what_runs_here(running: Stack) -> None:
+    assert running.call("status", env={"STELLA_SERVER": "http://127.0.0.1:1"}).returncode == 0
+
+
+SEALED = {"STELLA_SEALED": "1"}
+
+
+def test_a_sealed_machine_runs_its_own_servers(stack: Stack) -> None:
+    assert stack.call("up", env=SEALED).json["state"] == "ready"
+    assert stack.call("status", env=SEALED).json["state"] == "ready"
+    assert stack.call("doctor", env=SEALED).json["operational"]
+    assert stack.call("down", env=SEALED).returncode == 0
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ("--postgres-dsn", "host=db.example dbname=x"),
+        ("--postgres-dsn", "host=localhost dbname=x"),
+        ("--nats-url", "nats://127.0.0.1:4222,nats://192.0.2.1:4222"),
+    ],
+)
+def test_a_sealed_machine_uses_no_server_of_another(stack: Stack, flags: tuple[str, str]) -> None:
+    done = stack.call("up", *flags, env=SEALED)
     assert (done.returncode, done.json["code"]) == (5, "AIRGAP_EGRESS_BLOCKED")
     assert not stack.data.exists()
 

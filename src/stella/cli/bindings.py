@@ -17,7 +17,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from stella.operations import Operation
+from stella.operations import Operation, fields_of
 
 MADE = "Made from the operation table by `make reference`; do not edit."
 
@@ -96,7 +96,9 @@ def spelled(kind: Any) -> str:  # noqa: ANN401  # any type form
 
 def _method(operation: Operation[Any, Any], call: str) -> list[str]:
     kinds = get_type_hints(operation.request)
-    fields = sorted(msgspec.structs.fields(operation.request), key=lambda one: not one.required)
+    taken = {name for name, _, about, _ in fields_of(operation.request) if about.where != "home"}
+    every = (one for one in msgspec.structs.fields(operation.request) if one.encode_name in taken)
+    fields = sorted(every, key=lambda one: not one.required)
     name = (operation.verb or operation.noun).replace("-", "_")
     name += "_" if keyword.iskeyword(name) else ""
     parameters = [f"{one.name}: {spelled(kinds[one.name])}{_default(one)}" for one in fields]

@@ -56,7 +56,7 @@ def perform(operation: Operation[Any, Any], values: Mapping[str, Any], flags: Fl
     """
     from stella.cli import progress
 
-    loaded = bootstrap.configure(operation.name, os.environ)
+    loaded = bootstrap.configure(operation.name, os.environ, always=bool(flags.server))
     request = build(operation, values, loaded.settings)
     bootstrap.seal_if_told(loaded)
     with progress.shown() as shown:
@@ -67,7 +67,7 @@ def perform(operation: Operation[Any, Any], values: Mapping[str, Any], flags: Fl
 
         may_ask = not flags.no_input and all(stream and stream.isatty() for stream in (sys.stdin, sys.stderr))
         context = bootstrap.make_context(loaded, shown, os.environ, ask if may_ask else None)
-        server = flags.server if flags.server is not None or operation.local else loaded.settings.client.server
+        server = flags.server if flags.server is not None or operation.at_home else loaded.settings.client.server
         result = _at(server, operation, request, context) if server else operation.run(context, request)
     render.result(operation, result, as_json=flags.json)
     if code := operation.verdict(result):

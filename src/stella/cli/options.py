@@ -23,6 +23,7 @@ COMPLETES = {
     "file_in": "file",
     "file_out": "file",
     "folder": "dir",
+    "home": "dir",
     "folder_out": "dir",
     "source": "file",
     "report": "file",

@@ -74,7 +74,7 @@ class Exchange:
         return {
             name: self._at_service(about, values[name])
             for name, _, about, default in fields_of(type(request))
-            if values[name] != default and values[name] is not None
+            if values[name] != default and values[name] is not None and about.where != "home"
         }
 
     def receive(self) -> None:

@@ -1,4 +1,4 @@
-"""The same import through a service: a stack is started, a site is laid and fed over HTTP, and all is stopped again.
+"""The same import through a service: a sealed stack is started, a site is laid and fed over HTTP, and all is stopped.
 
 Rules:
 - The command line speaks to the service with its token; no file of the service's folder is touched but the trust
@@ -40,7 +40,7 @@ def serve(side: Side, bundle: Path, trust: Path) -> Served:
         side.run("site", "init", "--dir", "D", "--trust", "trust", "--name", "hub", *at)
         imported, import_seconds = side.run("site", "import", os.path.relpath(bundle, side.folder), "--dir", "D", *at)
         events, _ = side.run("site", "events", *at)
-        side.run("status", "--data", STACK)
+        side.run("status", *at)
         if [(row["state"], row["generation"]) for row in events["rows"]] != [("active", imported["generation"])]:
             raise DemoFailed(problem="the index of sites does not say what was imported")
     finally:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from stella.demo.model import DemoDone
-from stella.demo.views import short
+from stella.demo.views import served, short
 from stella.formats.flow import Place, Step
 from stella.formats.page import Bar, Check, Figure, Page, render
 from stella.formats.view import Facts, Table, human_bytes
@@ -66,7 +66,8 @@ def _checks(result: DemoDone) -> tuple[Check, ...]:
     return (
         *(Check(name.capitalize(), "passed", detail, group="What the site checked") for name, detail in result.checks),
         Check("The site holds the vendor's files", "passed", "every file compared by its sha256", group=outcome),
-        Check("No network", "passed", "every socket call of the site's processes was denied", group=outcome),
+        Check("A service imports it too", "passed", served(result.service), group=outcome),
+        Check("No network", "passed", "the site's processes were sealed, nothing could get out", group=outcome),
         *(
             Check(attack.name, "refused" if attack.rejected else "failed", attack.detail, attack.reason, "Attacks")
             for attack in result.attacks

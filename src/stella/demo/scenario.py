@@ -3,7 +3,7 @@
 Rules:
 - Every step is a process of its own that runs the command line; nothing is shared but files that are copied to the
   medium.
-- The site's processes are sealed: every socket call in them fails.
+- The site's processes are sealed: nothing that they try can leave the machine.
 - The demo fails when the site does not hold the vendor's bytes, or when an attack is not rejected for the expected
   reason.
 - Generations are dated a few minutes apart, the last one now, so that one of them can have expired at a time that the
@@ -59,8 +59,9 @@ class Demo:
         self.now: Instant = ctx.clock.read().wall
         make_directory(self.medium)
         self.vendor = Side("vendor", top / "vendor", _environment(ctx.entropy(16).hex()), self.steps)
-        self.hub = Side("hub", top / "hub", _environment(ctx.entropy(16).hex()), self.steps)
-        self.site = Side("site", top / "site", _environment(ctx.entropy(16).hex(), STELLA_SEALED="1"), self.steps)
+        sealed = {"STELLA_SEALED": "1"}
+        self.hub = Side("hub", top / "hub", _environment(ctx.entropy(16).hex(), **sealed), self.steps)
+        self.site = Side("site", top / "site", _environment(ctx.entropy(16).hex(), **sealed), self.steps)
 
     def create(
         self, inputs: Inputs, number: int, release: int, *more: str, **extra: str

@@ -16,10 +16,11 @@ def short(command: str) -> str:
     return command if len(command) <= WIDE else f"{command[: WIDE - 3]}..."
 
 
-def _service(served: Served) -> str:
+def served(result: Served) -> str:
+    """The import through a service in one line."""
     return (
-        f"up in {served.up_seconds:.2f} s, generation {served.generation} imported over HTTP in"
-        f" {served.import_seconds:.2f} s, stopped without a trace"
+        f"a sealed stack up in {result.up_seconds:.2f} s, generation {result.generation} imported over HTTP in"
+        f" {result.import_seconds:.2f} s, stopped without a trace"
     )
 
 
@@ -62,8 +63,8 @@ def done(result: DemoDone) -> View:
             [
                 ("thin bundle", f"{100 * result.thin_ratio:.1f} % of the full one"),
                 ("site holds", Cell("the vendor's bytes, file by file", "good")),
-                ("network", Cell("none: every socket call of the site's processes was denied", "good")),
-                ("service", _service(result.service)),
+                ("network", Cell("none: the site's processes were sealed, nothing could leave the machine", "good")),
+                ("service", served(result.service)),
                 ("time", f"{result.seconds:.1f} s"),
                 ("look at", result.report),
                 ("for machines", result.summary),

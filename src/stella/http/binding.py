@@ -4,6 +4,7 @@ Rules:
 - A field in braces in the route comes from the path. The others come from the query of a GET or DELETE, and from the
   JSON body of everything else. A field of the wrong type, unknown, absent or twice is BadField.
 - A field that names a place is checked by `places` before the operation sees it, its default as well.
+- A field that is `home` is filled in from the settings of the service; a request that has it is BadField.
 - A field that stands for a setting takes its value from there when the request leaves it out.
 """
 
@@ -45,9 +46,12 @@ class Binder:
             for name, _, about, _ in fields
             if about.setting and (value := value_of(settings, about.setting)) not in {None, ""}
         }
+        self._home = {name for name, _, about, _ in fields if about.where == "home"}
         attributes = {info.encode_name: info.name for info in msgspec.structs.fields(operation.request)}
         self._places: list[tuple[str, str, Where]] = [
-            (attributes[name], name, about.where) for name, _, about, _ in fields if about.where != "value"
+            (attributes[name], name, about.where)
+            for name, _, about, _ in fields
+            if about.where not in {"value", "home"}
         ]
         self._decoder = msgspec.json.Decoder(operation.request)
 
@@ -76,6 +80,8 @@ class Binder:
         return dict(zip(self.parameters, values, strict=True))
 
     def _convert(self, given: dict[str, Any], *, strict: bool) -> Any:
+        for name in self._home.intersection(given):
+            raise BadField(what=f"`{name}`", problem="a service has a stack of its own and looks at no other")
         return convert(self._settings | given, self.request, strict=strict)
 
 

@@ -81,6 +81,8 @@ def _operation(operation: Operation[Any, Any], schemas: _Schemas) -> dict[str, A
     in_path = set(_PARAMETER.findall(operation.path))
     parameters = []
     for name, kind, about, default in fields_of(operation.request):
+        if about.where == "home":
+            continue
         if name in in_path or operation.method in {"GET", "DELETE"}:
             required = name in in_path or (default is msgspec.NODEFAULT and not about.setting)
             schema = schemas.of(parameter_kind(kind))

@@ -37,6 +37,7 @@ from stella.operations import Context
 from stella.runtime.config import read_secret
 from stella.runtime.files import DiskFolder, make_directory
 from stella.runtime.postgres import owner_login, service_login
+from stella.runtime.settings import Settings
 
 BACKLOG = 512  # connections that wait to be accepted
 KEEP_ALIVE = 15  # seconds that an idle connection is kept
@@ -84,11 +85,16 @@ def serve(ctx: Context, want: Serve) -> Served:
         os.umask(0o022)  # what may be read by others is what may be sent; see `files`
         os.chdir(place.work)
         log = Log(ctx.clock, STDERR, json=not os.isatty(STDERR))
-        ctx = dataclasses.replace(ctx, progress=Quiet(), secret=_secret)
+        ctx = dataclasses.replace(ctx, progress=Quiet(), secret=_secret, settings=_at_home(ctx.settings, place.data))
         service = assemble(ctx, bootstrap.load_all(), store, token, place.work, place.data / "parts", log)
         return _Running(ctx, service, log, listener, place.data).run()
     finally:
         store.close()
+
+
+def _at_home(settings: Settings, data: Path) -> Settings:
+    """The settings of a service: its stack is the one whose folder it has."""
+    return msgspec.structs.replace(settings, stack=msgspec.structs.replace(settings.stack, data=str(data)))
 
 
 def _secret(reference: str) -> bytes:

@@ -254,8 +254,9 @@ class SecretUnreadable(StellaError):
 class EgressBlocked(StellaError):
     """Network access to {target} was blocked: this process is sealed.
 
-    A sealed process answers every attempt to open a socket or resolve a name with this error. Verification and import
-    never need a network; the command that asked for one cannot run here.
+    A sealed process speaks to its own machine alone: Unix sockets, and loopback addresses written as numbers. Every
+    other address and every name is answered with this error. Verification and import never need a network; the command
+    that asked for one cannot run here.
     """
 
     code = "AIRGAP_EGRESS_BLOCKED"

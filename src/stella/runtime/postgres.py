@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from importlib.resources import files
@@ -36,7 +37,6 @@ from stella.runtime.settings import DatabaseSettings
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 CONNECT_SECONDS = 10  # longer looks like a hang to whoever waits
-LOOPBACK = ("127.0.0.1", "::1")
 REFERENCES = ("env:", "file:")
 PLAIN = "env:PGPASSWORD"  # what the settings name when nobody says anything
 DENIED = ("28", "42501")  # authorisation; missing rights
@@ -67,10 +67,14 @@ class Login(NamedTuple):
 
     @property
     def on_this_machine(self) -> bool:
-        """Whether the address is a Unix socket or a loopback address; a name may resolve to anything and is not."""
-        parts = self._parts()
-        hosts = f"{parts.get('host') or ''},{parts.get('hostaddr') or ''}".split(",")
-        return "service" not in parts and all(host.startswith("/") or host in LOOPBACK for host in hosts if host)
+        """Whether the address is a Unix socket or a loopback address; a name may resolve to anything and is not.
+
+        What an address leaves out comes from libpq's own variables.
+        """
+        parts = {"host": os.environ.get("PGHOST"), "hostaddr": os.environ.get("PGHOSTADDR")} | {**self._parts()}
+        hosts = f"{parts['host'] or ''},{parts['hostaddr'] or ''}".split(",")
+        service = "service" in parts or "PGSERVICE" in os.environ
+        return not service and all(host.startswith("/") or egress.on_this_machine(host) for host in hosts if host)
 
     @property
     def conninfo(self) -> str:

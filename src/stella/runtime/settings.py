@@ -58,7 +58,9 @@ class MirrorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class SiteSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The sealed side: verifying, importing and running bundles."""
 
-    sealed: Annotated[bool, setting("Deny every network call of the process. STELLA_SEALED=1 sets it too.")] = False
+    sealed: Annotated[
+        bool, setting("Let nothing leave this machine: loopback and Unix sockets alone. STELLA_SEALED=1 sets it too.")
+    ] = False
     require_production: Annotated[bool, setting("Refuse bundles signed by a development key.")] = False
     keep_generations: Annotated[
         int, setting("Generations kept on a site, the active one included; at least 2.", minimum=2)

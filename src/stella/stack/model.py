@@ -52,7 +52,7 @@ class StartStack(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class OfStack(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Request of down, status and doctor."""
 
-    data: Annotated[str, arg(DATA_HELP, "folder", metavar="DIR", setting="stack.data")] = ".stella"
+    data: Annotated[str, arg(DATA_HELP, "home", metavar="DIR", setting="stack.data")] = ".stella"
 
 
 class ChildShown(msgspec.Struct, frozen=True, kw_only=True):

@@ -49,16 +49,17 @@ def down(ctx: Context, want: OfStack) -> StackDown:
 
 @operation(
     "status",
-    "LOCAL /status",
+    "GET /v1/stack",
     scope="stack:read",
     view=views.status,
     verdict=lambda result: Exit.OK if result.state == "ready" else Exit.TRANSIENT,
-    example="stella status\nstella status --json",
+    example="stella status\nstella status --json\nstella status --server http://127.0.0.1:8400",
 )
 def status(ctx: Context, want: OfStack) -> StackShown:
     """Show the servers of a stack: state, process, endpoint, memory, uptime.
 
-    Ends with 0 when all are ready, 10 when one is not, 4 when nothing runs.
+    Ends with 0 when all are ready, 10 when one is not, 4 when nothing runs. A service shows the stack that it is part
+    of; it is asked only when `--server` is typed, so that a stack that is down can still be looked at.
     """
     from stella.stack import service
 
@@ -67,7 +68,7 @@ def status(ctx: Context, want: OfStack) -> StackShown:
 
 @operation(
     "doctor",
-    "LOCAL /doctor",
+    "GET /v1/stack/checks",
     scope="stack:read",
     view=views.examined,
     verdict=lambda result: Exit.OK if result.operational else Exit.NEGATIVE,
@@ -77,7 +78,8 @@ def doctor(ctx: Context, want: OfStack) -> Examined:
     """Check a stack and its machine, and say what to do.
 
     Two thresholds: operational is what a stack needs to start and to work, production-ready what it needs to be trusted
-    with more. Ends with 6 when the stack is not operational. Nothing is changed; it needs no running stack.
+    with more. Ends with 6 when the stack is not operational. Nothing is changed; it needs no running stack. A service
+    examines the stack that it is part of; it is asked only when `--server` is typed.
     """
     from stella.stack import doctor as examination
 

@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from stella.runtime import nats_server, postgres_server, seaweed_server, valkey_server
+from stella.runtime import egress, nats_server, postgres_server, seaweed_server, valkey_server
 from stella.runtime.nats_server import Nats
 from stella.runtime.postgres_server import Postgres
 from stella.runtime.processes import listens, ports_of
@@ -123,6 +123,20 @@ def external(plan: Plan) -> dict[str, str]:
         ask_nats(plan.nats_url)
         found["nats"] = plan.nats_url
     return found
+
+
+def far(plan: Plan) -> str:
+    """The first server of a plan that may be on another machine, in words; empty when all are on this one."""
+    if plan.postgres_dsn:
+        from stella.runtime.postgres import Login  # noqa: PLC0415  # psycopg is heavy
+
+        into = Login(plan.postgres_dsn)
+        if not into.on_this_machine:
+            return into.where
+    for url in filter(None, plan.nats_url.split(",")):
+        if not egress.on_this_machine(urlsplit(url).hostname):
+            return url
+    return ""
 
 
 def ask_postgres(dsn: str) -> None:

@@ -24,7 +24,7 @@ from stella.runtime import processes, run_file
 from stella.runtime.errors import Busy, EgressBlocked
 from stella.runtime.run_file import Run, StackState
 from stella.runtime.supervise import RETRY, last_words
-from stella.stack import rules
+from stella.stack import rules, servers
 from stella.stack.errors import NoStack, NotHealthy, NotRunning, OtherConfiguration, PartlyUp, StartFailed, WillNotStop
 from stella.stack.layout import Layout, Lock, holder, take, taken
 from stella.stack.model import ChildShown, OfStack, Plan, StackDown, StackShown, StackUp, StartStack
@@ -36,10 +36,11 @@ RETRY_PATIENCE = 0.3  # seconds in which a supervisor takes up what failed
 
 def up(ctx: Context, want: StartStack) -> StackUp:
     """Start a stack, or find it running."""
-    if ctx.sealed:
-        raise EgressBlocked(target="the servers of a stack")
     began = time.monotonic()
     plan = rules.plan_of(want, ctx.settings.stack)
+    far = servers.far(plan) if ctx.sealed else ""
+    if far:
+        raise EgressBlocked(target=far)
     layout = Layout(want.data)
     if _supervisor(layout):
         return _joined(layout, plan, began)

@@ -8,6 +8,7 @@ from stella.client.api.migrate import Migrate
 from stella.client.api.mirror import Mirror
 from stella.client.api.site import Site
 from stella.client.session import Session
+from stella.stack.model import Examined, OfStack, StackShown
 
 
 class Client(Session):
@@ -28,6 +29,14 @@ class Client(Session):
     @property
     def site(self) -> Site:
         return Site(self.call)
+
+    def status(self) -> StackShown:
+        """Show the servers of a stack: state, process, endpoint, memory, uptime."""
+        return self.call("status", OfStack(), StackShown)
+
+    def doctor(self) -> Examined:
+        """Check a stack and its machine, and say what to do."""
+        return self.call("doctor", OfStack(), Examined)
 
     def explain(self, *, code: str | None = None, all: bool = False) -> Explained:
         """Explain an error code."""

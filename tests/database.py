@@ -13,15 +13,16 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 
-from stella.runtime import postgres_server
+from stella.runtime import postgres_server, roles
 from stella.runtime.postgres_server import Postgres
 
 ROOM = 2_000_000_000  # bytes; two workers with a few databases and their logs need a fifth of it
-_PASSWORD = "only for tests"
+PASSWORD = "only for tests"
 _numbers = itertools.count()
 
 
@@ -32,18 +33,26 @@ def in_memory() -> str | None:
     return str(memory) if roomy else None
 
 
+def connected(server: Postgres, database: str = "", role: str = "") -> psycopg.Connection[tuple[Any, ...]]:
+    """A connection of a role, the superuser's without one, in autocommit."""
+    dsn = server.dsn(database or "postgres", role or postgres_server.SUPERUSER)
+    return psycopg.connect(dsn, password=PASSWORD, autocommit=True)
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
     """A running server."""
     with tempfile.TemporaryDirectory(prefix="stella-pg-", dir=in_memory()) as name:
         top = Path(name)
         (top / "run").mkdir(mode=0o700)
-        (top / "password").write_text(_PASSWORD)
+        (top / "password").write_text(PASSWORD)
         server = Postgres(top / "data", top / "run", top / "password")
         postgres_server.make_cluster(server, top / "log", durable=False)
         process = postgres_server.start(server, top / "log", durable=False)
         try:
             postgres_server.wait(server, process)
+            with connected(server) as connection:
+                roles.make(connection, dict.fromkeys(roles.LOGINS, PASSWORD))
             yield server
         finally:
             postgres_server.stop(process)
@@ -53,9 +62,9 @@ def postgres() -> Iterator[Postgres]:
 def database(postgres: Postgres) -> Iterator[str]:
     """Connection string, password included, of an empty database that goes away with the test."""
     name = f"test_{next(_numbers)}"
-    with psycopg.connect(f"{postgres.dsn()} password='{_PASSWORD}'", autocommit=True) as connection:
+    with psycopg.connect(f"{postgres.dsn()} password='{PASSWORD}'", autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")
         try:
-            yield f"{postgres.dsn(name)} password='{_PASSWORD}'"
+            yield f"{postgres.dsn(name)} password='{PASSWORD}'"
         finally:
             connection.execute(f"DROP DATABASE {name} WITH (FORCE)")

@@ -150,6 +150,18 @@ class BadCursor(StellaError):
     hint = "take `next` from the page before as it is, or begin without a cursor"
 
 
+class BadTenant(StellaError):
+    """`{name}` is no name of a tenant.
+
+    A name has 1 to 63 lower-case ASCII letters, digits and hyphens, and does not begin with a hyphen.
+    """
+
+    code = "TENANT-001"
+    exit = Exit.USAGE
+    reason = "bad_tenant"
+    hint = "use a name such as `acme` or `plant-7`"
+
+
 class IllegalMove(StellaError):
     """{machine} cannot go from {state} by {event}.
 

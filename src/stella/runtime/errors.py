@@ -265,6 +265,31 @@ class EgressBlocked(StellaError):
     hint = "run this command on the connected side"
 
 
+class BadSealKey(StellaError):
+    """The key that seals tenants has {length} bytes, it needs {least}.
+
+    With it the service proves to the database for which tenant a transaction is. `stella up` makes one.
+    """
+
+    code = "DB-020"
+    exit = Exit.USAGE
+    reason = "usage"
+    hint = "make one: `head -c 32 /dev/urandom > FILE; chmod 600 FILE`, and set `database.seal_key` to `file:FILE`"
+
+
+class OutsideTenant(StellaError):
+    """The database refused `{statement}`: {problem}.
+
+    A transaction sees and changes the rows of its own tenant. What reaches for others is refused by the database,
+    whatever the statement says, and kept in the audit.
+    """
+
+    code = "DB-021"
+    exit = Exit.DENIED
+    reason = "outside_tenant"
+    hint = "see `stella audit list --outcome denied`, and `stella tenancy gate` when nothing was meant to be refused"
+
+
 class BadDsn(StellaError):
     """Database address in {origin} cannot be used: {problem}.
 

@@ -135,8 +135,10 @@ def _password(reference: str, secret: Callable[[str], bytes]) -> str:
         return ""
 
 
-def connect(into: Login, application: str = "stella") -> Connection:
-    """A connection in autocommit; raises DatabaseUnavailable, DatabaseDenied, DatabaseAbsent or BadDsn.
+def connect(into: Login, application: str = "stella", **settings: str) -> Connection:
+    """A connection in autocommit with these run-time parameters.
+
+    Raises DatabaseUnavailable, DatabaseDenied, DatabaseAbsent or BadDsn.
 
     A sealed process reaches the sockets of its own machine alone: anything else raises EgressBlocked. The driver's own
     calls do not pass the guard of `egress`, so it is asked here.
@@ -145,6 +147,10 @@ def connect(into: Login, application: str = "stella") -> Connection:
         raise EgressBlocked(target=into.where)
     extra = {"password": into.password} if into.password else {}
     given = into._parts()  # noqa: SLF001  # of this module
+    if settings:
+        extra["options"] = " ".join(
+            [*filter(None, [given.get("options")]), *(f"-c {k}={v}" for k, v in settings.items())]
+        )
     extra |= {"connect_timeout": given.get("connect_timeout") or str(CONNECT_SECONDS)}
     with speaking(into.where):
         return psycopg.connect(make_conninfo(into.dsn, application_name=application, **extra), autocommit=True)

@@ -112,3 +112,77 @@ WHERE migration_name = %(name)s;
 -- name: end_checkpoint
 -- A data migration is done; in the transaction of its history row.
 DELETE FROM {schema}.schema_checkpoints WHERE migration_name = %(name)s;
+
+-- name: roles
+-- Which roles exist.
+SELECT rolname FROM pg_catalog.pg_roles WHERE rolname LIKE 'stella%%';
+
+-- name: create_role
+-- A login of Stella: no superuser, and row-level security holds for it.
+CREATE ROLE {role} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS NOREPLICATION;
+
+-- name: set_password
+-- Its password, as a verifier.
+ALTER ROLE {role} PASSWORD {password};
+
+-- name: hide_activity
+-- What it sends is for nobody to read in pg_stat_activity: the text that seals a transaction is in there.
+ALTER ROLE {role} SET track_activities = off;
+
+-- name: database_exists
+-- Whether the database is there.
+SELECT datname FROM pg_catalog.pg_database WHERE datname = {database};
+
+-- name: create_database
+-- The one database of a stack.
+CREATE DATABASE {database} OWNER {owner};
+
+-- name: close_database
+-- Nobody but our roles may connect, and nobody makes temporary tables, which would come before others in a search path.
+REVOKE ALL ON DATABASE {database} FROM PUBLIC;
+
+-- name: open_database
+-- A role may connect.
+GRANT CONNECT ON DATABASE {database} TO {role};
+
+-- name: close_public
+-- Nobody makes anything in the schema that all search.
+REVOKE ALL ON SCHEMA public FROM PUBLIC;
+
+-- name: close_set_config
+-- SET LOCAL is for whoever begins a transaction; a function that sets it could be called from injected SQL.
+REVOKE EXECUTE ON FUNCTION pg_catalog.set_config(text, text, boolean) FROM PUBLIC;
+
+-- name: open_set_config
+-- The owner's migrations and dumps set their own parameters.
+GRANT EXECUTE ON FUNCTION pg_catalog.set_config(text, text, boolean) TO {owner};
+
+-- name: close_large_objects
+-- Large objects belong to a role, not to a tenant: a channel between tenants.
+REVOKE EXECUTE ON FUNCTION pg_catalog.lo_creat(integer), pg_catalog.lo_create(oid), pg_catalog.lo_from_bytea(oid, bytea),
+    pg_catalog.lo_put(oid, bigint, bytea), pg_catalog.lo_get(oid), pg_catalog.lo_get(oid, bigint, integer),
+    pg_catalog.lo_open(oid, integer), pg_catalog.lo_unlink(oid), pg_catalog.lowrite(integer, bytea),
+    pg_catalog.loread(integer, integer), pg_catalog.lo_truncate(integer, integer), pg_catalog.lo_truncate64(integer, bigint),
+    pg_catalog.lo_import(text), pg_catalog.lo_import(text, oid), pg_catalog.lo_export(oid, text), pg_catalog.lo_close(integer),
+    pg_catalog.lo_lseek(integer, integer, integer), pg_catalog.lo_lseek64(integer, bigint, integer), pg_catalog.lo_tell(integer),
+    pg_catalog.lo_tell64(integer) FROM PUBLIC;
+
+-- name: close_statistics
+-- Most common values of columns are values of all tenants.
+REVOKE SELECT ON pg_catalog.pg_stats, pg_catalog.pg_stats_ext, pg_catalog.pg_stats_ext_exprs FROM PUBLIC;
+
+-- name: close_functions
+-- A new function is called by those it is granted to.
+ALTER DEFAULT PRIVILEGES FOR ROLE {owner} REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
+
+-- name: forget_tables
+-- A new table is nobody's until `tenancy.protect` or `tenancy.duty` grants it.
+ALTER DEFAULT PRIVILEGES FOR ROLE {owner} REVOKE ALL ON TABLES FROM {app};
+
+-- name: forget_sequences
+-- As tables.
+ALTER DEFAULT PRIVILEGES FOR ROLE {owner} REVOKE ALL ON SEQUENCES FROM {app};
+
+-- name: forget_schemas
+-- As tables.
+ALTER DEFAULT PRIVILEGES FOR ROLE {owner} REVOKE ALL ON SCHEMAS FROM {app};

@@ -1,0 +1,64 @@
+"""Connections to PostgreSQL that are kept for the next who needs one.
+
+Rules:
+- A connection is used by one thread at a time. One that broke, or in which something failed, is thrown away, so that
+  nothing of one user is left for the next.
+- Nothing is sent twice. A kept connection that the server has closed is known before it is used: its socket has
+  something to read.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import select
+from collections.abc import Iterator
+
+import psycopg
+
+from stella.runtime.postgres import Connection, Login, connect
+
+IDLE = 8  # connections kept open; more threads than that rarely wait for the database at once
+
+
+class Connections:
+    """Connections of one login in autocommit. `settings` are run-time parameters that each of them has."""
+
+    def __init__(self, login: Login, application: str = "stella", **settings: str) -> None:
+        self.login = login
+        self._application = application
+        self._settings = settings
+        self._idle: queue.SimpleQueue[Connection] = queue.SimpleQueue()
+
+    @contextlib.contextmanager
+    def one(self) -> Iterator[Connection]:
+        """A connection for the length of the block; raises as `postgres.connect`."""
+        connection = self._kept() or self.connect()
+        try:
+            yield connection
+        except BaseException:
+            connection.close()
+            raise
+        if connection.info.transaction_status is psycopg.pq.TransactionStatus.IDLE and self._idle.qsize() < IDLE:
+            self._idle.put(connection)
+        else:
+            connection.close()
+
+    def connect(self) -> Connection:
+        """A connection of its own, which the caller closes."""
+        return connect(self.login, self._application, **self._settings)
+
+    def close(self) -> None:
+        """Close what is kept; a later use opens new ones."""
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self._idle.get_nowait().close()
+
+    def _kept(self) -> Connection | None:
+        with contextlib.suppress(queue.Empty):
+            while True:
+                connection = self._idle.get_nowait()
+                if not select.select([connection.fileno()], [], [], 0)[0]:
+                    return connection
+                connection.close()
+        return None

@@ -1,0 +1,151 @@
+-- The statements of tenancy.
+
+-- name: install_seal
+-- Let the database know the key that seals transactions, in the form that HMAC needs.
+INSERT INTO tenancy.seal_key (ipad, opad) VALUES (%(ipad)s, %(opad)s)
+ON CONFLICT (one) DO UPDATE SET ipad = EXCLUDED.ipad, opad = EXCLUDED.opad
+WHERE (seal_key.ipad, seal_key.opad) IS DISTINCT FROM (EXCLUDED.ipad, EXCLUDED.opad);
+
+-- name: guarded
+-- Whether the guard is in this database.
+SELECT to_regclass('tenancy.duties') IS NOT NULL;
+
+-- name: session
+-- Who asks, and whether row-level security holds for it.
+SELECT rolname, rolsuper, rolbypassrls FROM pg_roles WHERE rolname = current_user;
+
+-- name: gate
+-- Everything in the catalogue that would let one tenant reach another: kind, object, what was found.
+WITH ours AS (
+    SELECT c.oid, c.relkind, c.relowner, c.relrowsecurity, c.relforcerowsecurity, c.relispartition, c.reloptions, c.relacl,
+        n.nspname, format('%%I.%%I', n.nspname, c.relname) AS label,
+        (SELECT a.attnum FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'tenant_id' AND NOT a.attisdropped) AS tenant
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE n.nspname <> 'information_schema' AND n.nspname !~ '^pg_' AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
+), tables AS (
+    SELECT * FROM ours WHERE relkind IN ('r', 'p') AND tenant IS NOT NULL
+), grants AS (
+    SELECT o.oid, o.label, o.relkind, o.tenant, o.relispartition, a.privilege_type,
+        CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END AS grantee
+    FROM ours o CROSS JOIN LATERAL aclexplode(o.relacl) a WHERE a.grantee <> o.relowner
+), policies AS (
+    SELECT t.label, p.*, pg_get_expr(p.polqual, p.polrelid) AS using_text, pg_get_expr(p.polwithcheck, p.polrelid) AS check_text,
+        EXISTS (
+            SELECT FROM tenancy.duties d
+            WHERE d.target = p.polrelid AND p.polname = 'duty_' || d.role AND p.polroles = ARRAY[d.role::regrole::oid]
+        ) AS duty
+    FROM tables t JOIN pg_policy p ON p.polrelid = t.oid
+), logins AS (
+    SELECT rolname, oid FROM pg_roles WHERE rolname = ANY (%(logins)s)
+)
+SELECT 'partition_granted', label, grantee || ' has ' || privilege_type FROM grants WHERE relispartition
+UNION ALL
+SELECT 'no_row_security', label, 'row-level security is off' FROM tables WHERE NOT relrowsecurity
+UNION ALL
+SELECT 'not_forced', label, 'its owner passes the policies' FROM tables WHERE relrowsecurity AND NOT relforcerowsecurity
+UNION ALL
+SELECT 'no_policy', label, 'row-level security without a policy' FROM tables t
+WHERE relrowsecurity AND NOT EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = t.oid)
+UNION ALL
+SELECT 'policy_always_true', label, polname FROM policies WHERE NOT duty AND 'true' IN (using_text, check_text)
+UNION ALL
+SELECT 'policy_differs', label, format('%%s: %%s / %%s', polname, using_text, check_text) FROM policies
+WHERE NOT duty AND (using_text IS DISTINCT FROM %(rule)s OR check_text IS DISTINCT FROM %(rule)s)
+UNION ALL
+SELECT 'policy_partial', label, format('%%s is for one command alone', polname) FROM policies WHERE polcmd <> '*' OR NOT polpermissive
+UNION ALL
+SELECT 'policy_without_check', label, polname FROM policies WHERE polwithcheck IS NULL AND polcmd IN ('*', 'a', 'w')
+UNION ALL
+SELECT 'policy_volatile', p.label, format('%%s calls %%s for every row', p.polname, f.oid::regprocedure)
+FROM policies p JOIN pg_depend d ON d.classid = 'pg_policy'::regclass AND d.objid = p.oid AND d.refclassid = 'pg_proc'::regclass
+    JOIN pg_proc f ON f.oid = d.refobjid
+WHERE f.provolatile = 'v'
+UNION ALL
+SELECT 'unlisted_policy', label, polname FROM policies WHERE NOT duty AND polname <> 'tenant_isolation'
+UNION ALL
+SELECT 'unprotected_table', label, '`tenancy.protect` did not make it' FROM tables t
+WHERE NOT relispartition AND NOT EXISTS (SELECT FROM tenancy.protected p WHERE p.target = t.oid)
+UNION ALL
+SELECT 'open_table', g.label, format('%%s has %%s on rows that belong to nobody', g.grantee, g.privilege_type) FROM grants g
+WHERE g.tenant IS NULL AND g.relkind IN ('r', 'p', 'f') AND (g.grantee = 'PUBLIC' OR g.grantee IN (SELECT rolname FROM logins))
+UNION ALL
+SELECT 'duty_exceeded', g.label, format('%%s has %%s', g.grantee, g.privilege_type) FROM grants g
+WHERE g.tenant IS NOT NULL AND g.relkind IN ('r', 'p') AND g.grantee <> %(app)s AND NOT EXISTS (
+    SELECT FROM tenancy.duties d
+    WHERE d.target = g.oid AND d.role::text = g.grantee AND lower(g.privilege_type) = ANY (string_to_array(d.privileges, ', '))
+)
+UNION ALL
+SELECT 'view_not_invoker', label, 'a view reads with the rights of its owner unless security_invoker and security_barrier are set'
+FROM ours WHERE relkind = 'v'
+    AND NOT (coalesce(reloptions, '{}') && '{security_invoker=true,security_invoker=on}' AND coalesce(reloptions, '{}') && '{security_barrier=true,security_barrier=on}')
+UNION ALL
+SELECT 'materialised_view', label, 'it keeps rows that no policy guards' FROM ours WHERE relkind = 'm'
+UNION ALL
+SELECT 'foreign_table', label, 'no policy guards what is elsewhere' FROM ours WHERE relkind = 'f'
+UNION ALL
+SELECT 'security_definer', f.oid::regprocedure::text, 'it runs with the rights of its owner'
+FROM pg_proc f JOIN pg_namespace n ON n.oid = f.pronamespace
+WHERE f.prosecdef AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
+    AND f.oid::regprocedure || ' ' || encode(sha256(convert_to(f.prosrc, 'UTF8')), 'hex') <> ALL (%(definers)s)
+UNION ALL
+SELECT 'key_without_tenant', t.label, i.indexrelid::regclass::text FROM tables t JOIN pg_index i ON i.indrelid = t.oid
+WHERE i.indisunique AND i.indkey[0] <> t.tenant
+UNION ALL
+SELECT 'exclusion_without_tenant', t.label, c.conname FROM tables t JOIN pg_constraint c ON c.conrelid = t.oid
+WHERE c.contype = 'x' AND NOT t.tenant = ANY (c.conkey)
+UNION ALL
+SELECT 'foreign_key_without_tenant', t.label, c.conname
+FROM tables t JOIN pg_constraint c ON c.conrelid = t.oid LEFT JOIN tables r ON r.oid = c.confrelid
+WHERE c.contype = 'f' AND (c.conkey[1] <> t.tenant OR c.confkey[1] IS DISTINCT FROM r.tenant)
+UNION ALL
+SELECT 'wide_grant', label, format('%%s has %%s', grantee, privilege_type) FROM grants
+WHERE privilege_type IN ('TRUNCATE', 'REFERENCES', 'TRIGGER', 'MAINTAIN')
+UNION ALL
+SELECT 'role_can_bypass', l.rolname, format('through %%s', r.rolname)
+FROM logins l JOIN pg_roles r ON pg_has_role(l.oid, r.oid, 'MEMBER')
+WHERE r.rolsuper OR r.rolbypassrls OR (r.oid <> l.oid AND l.rolname <> %(owner)s)
+UNION ALL
+SELECT 'login_owns', l.rolname, o.label FROM logins l JOIN ours o ON o.relowner = l.oid WHERE l.rolname <> %(owner)s
+UNION ALL
+SELECT 'login_creates', l.rolname, n.nspname FROM logins l CROSS JOIN pg_namespace n
+WHERE l.rolname <> %(owner)s AND n.nspname !~ '^pg_(toast|temp)' AND has_schema_privilege(l.oid, n.oid, 'CREATE')
+UNION ALL
+SELECT 'open_function', l.rolname, f.oid::regprocedure::text
+FROM logins l CROSS JOIN pg_proc f
+WHERE l.rolname <> %(owner)s AND f.pronamespace = 'pg_catalog'::regnamespace
+    AND (f.proname = 'set_config' OR f.proname ~ '^(lo_|lowrite|loread)') AND has_function_privilege(l.oid, f.oid, 'EXECUTE')
+UNION ALL
+SELECT 'open_statistics', l.rolname, v.view
+FROM logins l CROSS JOIN unnest(ARRAY['pg_stats', 'pg_stats_ext', 'pg_stats_ext_exprs']) AS v (view)
+WHERE l.rolname <> %(owner)s AND has_table_privilege(l.oid, 'pg_catalog.' || v.view, 'SELECT')
+UNION ALL
+SELECT 'open_database', current_database(), privilege_type || ' is for everybody'
+FROM pg_database d CROSS JOIN LATERAL aclexplode(coalesce(d.datacl, acldefault('d', d.datdba))) a
+WHERE d.datname = current_database() AND a.grantee = 0
+UNION ALL
+SELECT 'default_privileges', coalesce(d.defaclnamespace::regnamespace::text, 'every schema'),
+    format('%%s gets %%s on what is made next', CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END, a.privilege_type)
+FROM pg_default_acl d CROSS JOIN LATERAL aclexplode(d.defaclacl) a
+WHERE a.grantee <> d.defaclrole AND d.defaclobjtype <> 'T'
+UNION ALL
+SELECT 'activity_shown', l.rolname, 'others of the same role read what it sends in pg_stat_activity'
+FROM logins l WHERE l.rolname <> %(owner)s AND NOT EXISTS (
+    SELECT FROM pg_db_role_setting s WHERE s.setrole = l.oid AND s.setdatabase = 0 AND 'track_activities=off' = ANY (s.setconfig)
+)
+ORDER BY 1, 2, 3;
+
+-- name: policies
+-- The policies as they are, for the proof: table, policy, command, roles, expressions.
+SELECT p.polrelid::regclass::text, p.polname, p.polcmd::text, array(SELECT r::regrole::text FROM unnest(p.polroles) r ORDER BY 1),
+    coalesce(pg_get_expr(p.polqual, p.polrelid), ''), coalesce(pg_get_expr(p.polwithcheck, p.polrelid), '')
+FROM pg_policy p ORDER BY 1, 2;
+
+-- name: schema
+-- Every column of every table of ours, for a digest of the schema: table, column, type, whether it may be null, its default.
+SELECT c.oid::regclass::text, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull,
+    coalesce(pg_get_expr(d.adbin, d.adrelid), '')
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+    LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
+WHERE c.relkind IN ('r', 'p', 'v') AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
+ORDER BY 1, a.attnum;

@@ -134,7 +134,9 @@ def test_the_points_are_all_of_them(undisturbed: Find, place: Path) -> None:
     scenario = world.scenario("import-pruning")
     steps = counted(Bucket(place / "world", in_memory()), scenario, undisturbed(scenario).start)
     kinds = {step.partition(" s3://")[0] for step in steps if is_request(step)}
-    assert kinds == {f"{kind}{end}" for kind in ("put", "get", "head", "list", "delete") for end in ("", " answer")}
+    assert kinds == {
+        f"{kind}{end}" for kind in ("put", "get", "head", "list", "delete", "renew") for end in ("", " answer")
+    }
 
 
 # ---- another writer
@@ -179,6 +181,40 @@ def test_who_lost_the_lease_publishes_nothing(name: str, size: int, undisturbed:
         judge_end(bucket, scenario)
         shutil.rmtree(bucket.other)
     assert any(told)
+
+
+def import_again(top: Path, seed: str) -> object:
+    """The bundle that the site runs already; it clears away what a killed import has left."""
+    return world._import(top, seed, 3, "2-thin.stella")
+
+
+def create_again(top: Path, seed: str) -> object:
+    """The generation that the channel has already; it clears away what a killed rotation has left."""
+    return world.create_first(top, seed)
+
+
+@pytest.mark.parametrize(("name", "clear"), [("import-pruning", import_again), ("rotate-release", create_again)])
+@pytest.mark.parametrize("size", [SAMPLE, pytest.param(10**6, marks=pytest.mark.nightly)])
+def test_what_another_writer_has_cleared_away_is_never_named(
+    name: str, clear: Act, size: int, undisturbed: Find, place: Path
+) -> None:
+    """Who takes the lease finds nothing to do but to tidy up; the first one wakes at its next write, or at the flip."""
+    scenario = world.scenario(name)
+    found = undisturbed(scenario)
+    bucket = Bucket(place / "world", in_memory())
+    steps = [step for step in counted(bucket, scenario, found.start) if is_request(step)]
+    flips = [at for at, step in enumerate(steps, 1) if step.startswith("put s3") and step.endswith(world.POINTERS)]
+    points = range(held_from(steps), len(steps) + 1)
+    for point in sorted({*sampled(points, size, name), *flips}):
+        if steps[point - 1].startswith("delete s3"):
+            continue
+        bucket.lay(found.start, scenario.bystander)
+        world.copy(found.start, bucket.other, without="nothing")
+        ended = buckets.run(bucket, scenario, "act", thief_at(point, bucket, clear, []))
+        assert ended.problem is None or isinstance(ended.problem, StellaError), ended
+        world.check_whole(bucket.taken_back())
+        judge_end(bucket, scenario)
+        shutil.rmtree(bucket.other)
 
 
 def held_from(steps: list[str]) -> int:

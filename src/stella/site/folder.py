@@ -1,4 +1,9 @@
-"""A site folder: immutable objects, held generations, quarantine, and the one pointer `state.json`."""
+"""A site folder: immutable objects, held generations, quarantine, and the one pointer `state.json`.
+
+Rules:
+- Nothing is removed under the state that was found: it is flipped first. A writer that lost its lease and still means
+  to name what is removed then finds another state than the one it read.
+"""
 
 from __future__ import annotations
 
@@ -91,19 +96,25 @@ class SiteFolder:
         cases = [parse(self.folder.read(key, MAX_DOCUMENT), QuarantineCase, key) for key in keys]
         return sorted(cases, key=lambda case: (case.time, case.id))
 
-    def prune(self, state: SiteState) -> None:
-        """Remove generations that are not held, and every object that nothing held refers to."""
+    def prune(self, state: SiteState, *, flipped: bool) -> None:
+        """Remove generations that are not held, and every object that nothing held refers to.
+
+        `flipped` says that the caller has flipped the state under this lock.
+        """
+        gone = self._unheld(state)
+        if gone and not flipped:
+            self.flip(msgspec.structs.replace(state, cleared=state.cleared + 1))
+        for key in gone:
+            self.folder.remove(key)
+
+    def _unheld(self, state: SiteState) -> list[str]:
         kept = {held_key(mark.generation) for mark in state.held}
-        for key in list(self.folder.keys("generations/")):
-            if key not in kept:
-                self.folder.remove(key)
+        gone = [key for key in self.folder.keys("generations/") if key not in kept]
         wanted = set(state.trust.values())
         for mark in state.held:
             held = self.held(state, mark.generation)
             wanted |= {held.entries, held.stored, held.extra, *(blob.blob for blob in self.blobs(held))}
-        for key in list(self.folder.keys("store/")):
-            if key.rpartition("/")[2] not in wanted:
-                self.folder.remove(key)
+        return gone + [key for key in self.folder.keys("store/") if key.rpartition("/")[2] not in wanted]
 
 
 def local_forms(

@@ -182,6 +182,63 @@ def test_a_holder_that_slept_removes_nothing(memory: Objects) -> None:
     assert memory.get("pointer").data == b"new"
 
 
+def test_a_lease_that_is_being_taken_is_not_taken_by_another_thread(memory: Objects) -> None:
+    """Its answer is still under way, and it names a process that does not know yet that it holds it."""
+    terms = Terms(ttl=20, beat=60, poll=0.02, settle=0)
+    first, second = (BucketFolder(memory, terms=terms) for _ in range(2))
+    told: list[type[BaseException]] = []
+
+    def come_in_between(kind: str, path: str) -> None:
+        if kind == "put answer" and path.endswith(LEASE):
+            observe_steps(None)
+            try:
+                with second.lock():
+                    pass
+            except StellaError as problem:
+                told.append(type(problem))
+
+    with steps(come_in_between), first.lock():
+        first.write("a", b"")
+    assert told == [Busy]
+
+
+def test_a_lease_whose_taking_had_no_answer_is_taken_by_the_same_process_again(memory: Objects) -> None:
+    folder = BucketFolder(memory, terms=SILENT._replace(settle=0))
+
+    def lose(kind: str, _: str) -> None:
+        if kind == "put answer":
+            raise OSError("reset")
+
+    with steps(lose), pytest.raises(StoreUnreachable), folder.lock():
+        pass
+    with folder.lock():
+        folder.write("a", b"")
+    assert not lease._held
+
+
+@pytest.mark.parametrize("problem", [StoreDenied, BucketMissing])
+def test_a_lease_that_cannot_be_let_go_hides_no_outcome(
+    problem: type[StellaError], memory: Objects, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = BucketFolder(memory, terms=SILENT)
+
+    def refuse(*_: object, **__: object) -> str:
+        raise problem(endpoint="memory", path="x", bucket="x")
+
+    with folder.lock():
+        folder.write("a", b"done")
+        monkeypatch.setattr(Objects, "put_if", refuse)
+
+
+def test_what_nobody_read_is_not_replaced_by_a_holder_whose_clock_stood_still(memory: Objects) -> None:
+    """A machine that is paused as a whole does not see that time has passed."""
+    first, stack = taken_over(memory)
+    memory.put("record", b"of the other")
+    with stack, pytest.raises(Overtaken):
+        first.write("record", b"mine")
+    assert memory.get("record").data == b"of the other"
+
+
 def test_letting_go_of_a_lost_lease_leaves_the_other_one(memory: Objects) -> None:
     first = BucketFolder(memory, terms=SILENT)
     with first.lock():

@@ -173,6 +173,14 @@ def _first_line(error: psycopg.Error) -> str:
     return " ".join(text.split()).removeprefix("connection failed: ").removesuffix(".") or type(error).__name__
 
 
+def storable(text: str) -> bool:
+    """Whether PostgreSQL can keep the text: it knows neither NUL nor what is no Unicode."""
+    try:
+        return b"\0" not in text.encode()
+    except UnicodeEncodeError:
+        return False
+
+
 class Statement(NamedTuple):
     """A statement with its name and what it is for."""
 

@@ -24,13 +24,14 @@ import pytest
 from obstore.store import MemoryStore
 
 from stella.kernel.errors import Exit, StellaError
+from stella.runtime import s3
 from stella.runtime.errors import Overtaken, StoreUnreachable
 from stella.runtime.files import observe_steps
 from stella.runtime.s3 import Objects, connect
 from stella.site.errors import NothingToRollBack
 from tests.bucket_server import Store
 from tests.chaos import bucket as buckets
-from tests.chaos import world
+from tests.chaos import proxy, world
 from tests.chaos.bucket import Bucket, Connect, counted, is_request, judge_again, judge_middle, lose_the_lease
 from tests.chaos.disturb import Undisturbed
 from tests.chaos.world import SCENARIOS, Scenario
@@ -260,6 +261,64 @@ class Places:
 
     def __call__(self, name: str) -> Objects:
         return connect(f"{self.location}/{name}", self.store.settings, self.store.reveal, sealed=False)
+
+    def through(self, endpoint: str) -> Places:
+        """The same by another address of the store."""
+        return Places(self.store._replace(endpoint=endpoint), self.location)
+
+
+def wire_faults() -> list[object]:
+    """Each fault: at every flip of an import every time, at every request by night."""
+    rows: list[object] = []
+    for name in ("import-pruning", "create-thin"):
+        for fault in proxy.FAULTS:
+            if name == "import-pruning" or fault in {"lost", "late"}:
+                rows.append(pytest.param(name, fault, 0, id=f"{name}-{fault}"))
+            rows.append(pytest.param(name, fault, 10**6, id=f"{name}-{fault}-all", marks=pytest.mark.nightly))
+    return rows
+
+
+@pytest.mark.network
+@pytest.mark.parametrize(("name", "fault", "size"), wire_faults())
+def test_a_request_that_is_spoiled_on_the_wire_leaves_all_old_or_new(
+    name: str,
+    fault: proxy.Fault,
+    size: int,
+    undisturbed: Find,
+    place: Path,
+    bucket_server: Store,
+    bucket: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The library's own repetitions are part of it. What is acknowledged is there; what is not may be there as well."""
+    scenario = world.scenario(name)
+    found = undisturbed(scenario)
+    places = Places(bucket_server, bucket)
+    disturbed = Bucket(place / "world", places)
+    if fault == "late":
+        monkeypatch.setattr(s3, "ANSWER", "500ms")
+
+    def disturb(fault: proxy.Fault, point: int) -> tuple[buckets.Outcome, list[str]]:
+        disturbed.lay(found.start, scenario.bystander)
+        with proxy.spoiling(bucket_server.endpoint, fault, point) as spoiler:
+            disturbed.connect = places.through(spoiler.endpoint)
+            try:
+                return buckets.run(disturbed, scenario, "act"), spoiler.seen
+            finally:
+                disturbed.connect = places
+
+    ended, requests = disturb("none", 0)
+    assert ended.problem is None
+    flips = [at for at, seen in enumerate(requests, 1) if seen.startswith("PUT") and seen.endswith(world.POINTERS)]
+    assert flips
+    for point in sorted({*sampled(range(1, len(requests) + 1), size, f"{name} {fault}"), *flips}):
+        ended, seen = disturb(fault, point)
+        assert ended.problem is not None or len(seen) >= point
+        judge_problem(ended.problem, scenario, "once")
+        judge_middle(disturbed, found)
+        if ended.problem is None:
+            assert world.pointer(disturbed.taken_back()) == found.after, seen[point - 1]
+        judge_again(disturbed, scenario, found)
 
 
 def child(places: Places, top: Path, name: str, point: int, gate: object) -> None:

@@ -16,6 +16,7 @@ import os
 import random
 import shutil
 import signal
+import time
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
@@ -321,8 +322,10 @@ def test_a_request_that_is_spoiled_on_the_wire_leaves_all_old_or_new(
         judge_again(disturbed, scenario, found)
 
 
-def child(places: Places, top: Path, name: str, point: int, gate: object) -> None:
-    """Do it in this process and be killed at a request; the exit code is that of the command."""
+def child(
+    places: Places, top: Path, name: str, point: int, gate: object, sent: int = signal.SIGKILL, ttl: float = 20
+) -> None:
+    """Do it in this process and get a signal at a request; the exit code is that of the command."""
     import stella.bundle.receive
     import stella.mirror.thin
 
@@ -332,11 +335,13 @@ def child(places: Places, top: Path, name: str, point: int, gate: object) -> Non
 
     def observe(kind: str, path: str) -> None:
         if is_request(f"{kind} {path}") and next(steps) == point:
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), sent)
 
     if gate is not None:
         gate.wait(30)  # type: ignore[attr-defined]
-    ended = buckets.run(Bucket(top, places), world.scenario(name), "act", observe)
+    bucket = Bucket(top, places)
+    bucket.terms = bucket.terms._replace(ttl=ttl)
+    ended = buckets.run(bucket, world.scenario(name), "act", observe)
     os._exit(int(ended.problem.exit) if isinstance(ended.problem, StellaError) else 0)
 
 
@@ -373,6 +378,44 @@ def test_after_a_kill_all_is_old_or_new_and_the_same_command_finishes(
         assert process.exitcode == -signal.SIGKILL
         judge_middle(disturbed, found)
         judge_again(disturbed, scenario, found)
+
+
+@pytest.mark.network
+@pytest.mark.parametrize("meanwhile", [import_again, world.roll_back, world.import_pruning])
+def test_a_writer_that_is_stopped_and_wakes_publishes_nothing_over_its_successor(
+    meanwhile: Act, undisturbed: Find, place: Path, bucket_server: Store, bucket: str
+) -> None:
+    """It is stopped when it has found its lease good and is about to flip the pointer, until the lease is another's."""
+    scenario = world.scenario("import-pruning")
+    found = undisturbed(scenario)
+    disturbed = Bucket(place / "world", Places(bucket_server, bucket))
+    steps = [step for step in counted(disturbed, scenario, found.start) if is_request(step)]
+    flips = [at for at, step in enumerate(steps, 1) if step.startswith("put s3") and step.endswith("/state.json")]
+    disturbed.terms = disturbed.terms._replace(ttl=0.5)
+    for point in flips:
+        disturbed.lay(found.start, scenario.bystander)
+        world.copy(found.start, disturbed.other, without="nothing")
+        stopped = processes().Process(
+            target=child, args=(disturbed.connect, disturbed.top, scenario.name, point, None, signal.SIGSTOP, 20)
+        )
+        stopped.start()
+        assert stopped.pid is not None
+        try:
+            while "T" not in Path(f"/proc/{stopped.pid}/stat").read_text().rpartition(")")[2].split()[0]:
+                assert stopped.is_alive()
+                time.sleep(0.01)
+            with disturbed.in_place():
+                meanwhile(disturbed.other, "meanwhile")
+            left = world.pointer(disturbed.taken_back())
+        finally:
+            os.kill(stopped.pid, signal.SIGCONT)
+            stopped.join(60)
+        assert stopped.exitcode in {0, int(Exit.TRANSIENT)}
+        top = disturbed.taken_back()
+        world.check_whole(top)
+        assert world.pointer(top) == left or stopped.exitcode == 0
+        judge_end(disturbed, scenario)
+        shutil.rmtree(disturbed.other)
 
 
 @pytest.mark.network

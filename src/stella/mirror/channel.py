@@ -15,11 +15,11 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from stella.bundle.contents import Contents, blob_key, sizes_of
-from stella.bundle.limits import MAX_DOCUMENT, MAX_LIST
-from stella.bundle.model import Blob, Entry, TrustFolder, parse_blobs, parse_entries
+from stella.bundle.contents import Contents, sizes_of
+from stella.bundle.kept import KeptFolder
+from stella.bundle.limits import MAX_DOCUMENT
+from stella.bundle.model import TrustFolder
 from stella.kernel.canonical import dump, parse
-from stella.kernel.digest import sha256
 from stella.mirror.errors import GenerationMissing, KeyFileMissing, NoChannel
 from stella.mirror.model import Channel, GenerationRecord, Head
 from stella.runtime.errors import ObjectMissing
@@ -42,12 +42,8 @@ def record_key(generation: int) -> str:
     return f"generations/{generation:08d}.json"
 
 
-class ChannelFolder:
+class ChannelFolder(KeptFolder):
     """Reads and writes what a channel keeps."""
-
-    def __init__(self, folder: Folder, shown: str) -> None:
-        self.folder = folder
-        self.shown = shown
 
     def channel(self) -> Channel:
         """Raises NoChannel."""
@@ -62,17 +58,6 @@ class ChannelFolder:
             return parse(self.folder.read("head.json", MAX_DOCUMENT), Head, "head.json")
         except ObjectMissing:
             raise NoChannel(path=self.shown) from None
-
-    def keep(self, data: bytes) -> str:
-        """Keep a document; returns its digest."""
-        digest = sha256(data)
-        if not self.folder.exists(blob_key(digest)):
-            self.folder.write(blob_key(digest), data)
-        return digest
-
-    def document(self, digest: str) -> bytes:
-        """A kept document or list."""
-        return self.folder.read(blob_key(digest), MAX_LIST)
 
     def documents(self, named: Mapping[str, str]) -> dict[str, bytes]:
         """Documents by title."""
@@ -96,14 +81,6 @@ class ChannelFolder:
                 return record
         held = f"1 to {records[-1].generation}" if records else "none yet"
         raise GenerationMissing(channel=self.channel().channel, generation=generation, held=held, path=self.shown)
-
-    def entries(self, record: GenerationRecord) -> list[Entry]:
-        """Entries of a generation."""
-        return parse_entries(self.document(record.entries))
-
-    def blobs(self, record: GenerationRecord) -> list[Blob]:
-        """Stored forms of a generation in full."""
-        return parse_blobs(self.document(record.stored))
 
     def contents(self, record: GenerationRecord) -> Contents:
         """Content of a generation."""

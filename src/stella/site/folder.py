@@ -11,14 +11,13 @@ from collections.abc import Mapping
 
 import msgspec
 
-from stella.bundle.contents import Contents, blob_key, sizes_of
+from stella.bundle.contents import Contents, sizes_of
+from stella.bundle.kept import KeptFolder
 from stella.bundle.limits import MAX_DOCUMENT, MAX_LIST
-from stella.bundle.model import Blob, Entry, blob_order, parse_blobs, parse_entries
+from stella.bundle.model import Blob, blob_order
 from stella.bundle.verify import Trust
 from stella.kernel.canonical import dump, parse
-from stella.kernel.digest import sha256
 from stella.runtime.errors import ObjectMissing
-from stella.runtime.ports import Folder
 from stella.signing import tuf_client
 from stella.site.errors import GenerationNotHeld, NoSite
 from stella.site.model import HeldGeneration, QuarantineCase, SiteState
@@ -32,12 +31,8 @@ def held_key(generation: int) -> str:
     return f"generations/{generation:08d}.json"
 
 
-class SiteFolder:
+class SiteFolder(KeptFolder):
     """Reads and writes what a site keeps."""
-
-    def __init__(self, folder: Folder, shown: str) -> None:
-        self.folder = folder
-        self.shown = shown
 
     def state(self) -> SiteState:
         """Raises NoSite."""
@@ -49,17 +44,6 @@ class SiteFolder:
     def flip(self, state: SiteState) -> None:
         """Replace the state: the one atomic step of every change."""
         self.folder.write("state.json", dump(state))
-
-    def keep(self, data: bytes) -> str:
-        """Keep a document; returns its digest."""
-        digest = sha256(data)
-        if not self.folder.exists(blob_key(digest)):
-            self.folder.write(blob_key(digest), data)
-        return digest
-
-    def document(self, digest: str) -> bytes:
-        """A kept document or list."""
-        return self.folder.read(blob_key(digest), MAX_LIST)
 
     def trust(self, state: SiteState) -> Trust:
         """What the site trusts: newest root, and the metadata it has seen last."""
@@ -76,14 +60,6 @@ class SiteFolder:
             numbers = ", ".join(str(mark.generation) for mark in state.held) or "none"
             raise GenerationNotHeld(generation=generation, held=numbers, path=self.shown)
         return parse(self.folder.read(held_key(generation), MAX_DOCUMENT), HeldGeneration, held_key(generation))
-
-    def entries(self, held: HeldGeneration) -> list[Entry]:
-        """Entries of a held generation."""
-        return parse_entries(self.document(held.entries))
-
-    def blobs(self, held: HeldGeneration) -> list[Blob]:
-        """Local stored forms of a held generation."""
-        return parse_blobs(self.document(held.stored))
 
     def contents(self, held: HeldGeneration) -> Contents:
         """Content of a held generation."""

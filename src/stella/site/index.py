@@ -2,6 +2,7 @@
 
 Rules:
 - The folder of a site is the truth for how it stands; its history is bounded, and here every line of it stays.
+- Lines say what happened, not what has become of it; so the index is the same whenever it was made.
 - Entering what is there changes nothing. Two writers of one site wait for each other, and look at the folder when it is
   their turn: nobody enters an older state of it.
 """
@@ -16,7 +17,7 @@ from stella.kernel.instant import Instant
 from stella.operations import Context
 from stella.runtime.postgres import Connection, speaking, statements, storable
 from stella.site.folder import SiteFolder
-from stella.site.model import CustodyEvent, EventsShown, ImportRecord, IndexSite, SeeEvents, SiteIndexed
+from stella.site.model import CustodyEvent, EventsShown, ImportRecord, ImportState, IndexSite, SeeEvents, SiteIndexed
 from stella.site.service import open_site
 
 LAST = 2**63 - 1  # above every event, where a list from the newest one down begins
@@ -80,9 +81,11 @@ class SiteIndex:
 
 
 def _event(record: ImportRecord) -> dict[str, Any]:
+    """What happened then: a generation that another one has replaced became active, whatever it is called today."""
+    state = ImportState.ACTIVE if record.state is ImportState.SUPERSEDED else record.state
     return {
         "bundle": record.id,
-        "state": record.state.value,
+        "state": state.value,
         "at": record.time,
         "actor": record.actor,
         "approver": record.approver,

@@ -295,12 +295,6 @@ def test_a_failure_leaves_what_was_there(connection: Connection) -> None:
 # ---- two indexers, a database that goes away, documents that mean harm
 
 
-def waiting(connection: Connection) -> bool:
-    """Whether somebody waits for an advisory lock."""
-    found = connection.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted").fetchone()
-    return found is not None and found[0] > 0
-
-
 def test_who_waited_enters_the_folder_as_it_is_by_then(connection: Connection, database: str) -> None:
     """An indexer that looked before it waited would throw away what was entered in the meantime."""
     folder = MemoryFolder()
@@ -315,7 +309,7 @@ def test_who_waited_enters_the_folder_as_it_is_by_then(connection: Connection, d
     with connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [sha256(b"stable")])
         late.start()
-        while not waiting(connection):
+        while connection.execute("SELECT count(*) FROM pg_locks WHERE NOT granted").fetchone() == (0,):
             assert late.is_alive()
         enter(connection, laid([ONE, TWO, ONE], folder=folder))
     late.join()
@@ -422,6 +416,12 @@ def test_a_question_that_no_database_can_hold_finds_nothing(odd: str, connection
     assert asked(connection, "requests", channel=odd) == []
     ctx = context(connection)
     assert list_(ctx, ListChannels(channel=odd)).rows == ()
+
+
+def test_a_channel_whose_path_is_no_unicode_is_entered(connection: Connection) -> None:
+    enter(connection, ChannelFolder(laid([ONE]).folder, "/srv/M\udcff"))
+    (row,) = list_(context(connection), ListChannels()).rows
+    assert row.dir == r"/srv/M\udcff"
 
 
 def context(connection: Connection) -> Context:

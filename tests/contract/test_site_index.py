@@ -122,6 +122,14 @@ def test_events_of_one_site(connection: Connection) -> None:
         assert told(connection, name) == []
 
 
+def test_a_reason_may_be_any_text(connection: Connection) -> None:
+    store = site(1)
+    odd = msgspec.structs.replace(record(2, ImportState.QUARANTINED), why="x\0y")
+    store.flip(msgspec.structs.replace(store.state(), history=(odd,)))
+    SiteIndex(connection).enter(store, NOW)
+    assert [event.why for event in told(connection)] == [r"x\x00y"]
+
+
 def test_who_waited_enters_the_site_as_it_is_by_then(connection: Connection, database: str) -> None:
     store = site(1)
     done: list[Entered] = []

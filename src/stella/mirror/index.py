@@ -23,7 +23,7 @@ from stella.mirror.model import FoundRow, GenerationRecord, IndexRow
 from stella.mirror.named import READERS, Kind, Named, folded, named
 from stella.operations import Context
 from stella.runtime.ports import Progress
-from stella.runtime.postgres import Connection, speaking, statements, storable
+from stella.runtime.postgres import Connection, keepable, speaking, statements, storable
 
 MAX_DOCUMENT_READ = 64 * 1024 * 1024  # bytes; a feed or an SBOM above it names nothing here, rather than fill memory
 MAX_TERM = 512  # bytes of UTF-8; a search asks for no more
@@ -52,7 +52,7 @@ class ChannelIndex:
 
     def _run(self, name: str, **values: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401  # parameters of any type
         with speaking(WHAT):
-            found = self._connection.execute(self._sql[name].sql, values)
+            found = self._connection.execute(self._sql[name].sql, keepable(values))
             return found.fetchall() if found.description else []
 
     def enter(self, store: ChannelFolder, now: Instant, progress: Progress, *, anew: bool = False) -> Entered:
@@ -104,30 +104,25 @@ class ChannelIndex:
             cursor.executemany(self._sql["put_document"].sql, [{"digest": digest} for digest in unread])
             cursor.executemany(self._sql["put_name"].sql, rows)
 
-    def _ask(self, name: str, **values: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401  # parameters of any type
-        """The rows of an answer; none where the question has a text that no row can hold."""
-        texts = [value for value in values.values() if isinstance(value, str)]
-        return self._run(name, **values) if all(map(storable, texts)) else []
-
     def channels(self, after: tuple[str, str], limit: int) -> list[IndexRow]:
         """Channels by name and id behind `after`, with their newest generation."""
         place = {"after_channel": after[0], "after_id": after[1]}
-        return [IndexRow(*row) for row in self._ask("list_channels", **place, limit=limit)]
+        return [IndexRow(*row) for row in self._run("list_channels", **place, limit=limit)]
 
     def generations(self, channel: str, before: tuple[int, str], limit: int) -> list[IndexRow]:
         """Generations of the channels of that name below `before`, newest first."""
         place = {"before": before[0], "before_id": before[1]}
-        return [IndexRow(*row) for row in self._ask("list_generations", channel=channel, **place, limit=limit)]
+        return [IndexRow(*row) for row in self._run("list_generations", channel=channel, **place, limit=limit)]
 
     def contents(self, prefix: str, channel: str, after: Place, limit: int) -> list[FoundRow]:
         """Contents whose digest begins with `prefix`, in the channels of a name or (empty) in all."""
         span = {"low": prefix, "high": prefix + "g"}  # every hex digit sorts below
-        return [FoundRow(*row) for row in self._ask("find_content", **span, **_behind(channel, after), limit=limit)]
+        return [FoundRow(*row) for row in self._run("find_content", **span, **_behind(channel, after), limit=limit)]
 
     def named(self, term: str, kinds: Sequence[Kind], channel: str, after: Place, limit: int) -> list[FoundRow]:
         """Packages and advisories known by that name, name and version, package URL or alias."""
         what = {"term": folded(term), "kinds": list(kinds)}
-        return [FoundRow(*row) for row in self._ask("find_named", **what, **_behind(channel, after), limit=limit)]
+        return [FoundRow(*row) for row in self._run("find_named", **what, **_behind(channel, after), limit=limit)]
 
 
 def keep_current(ctx: Context, store: ChannelFolder) -> tuple[str, ...]:

@@ -181,6 +181,15 @@ def storable(text: str) -> bool:
         return False
 
 
+def keepable(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The same, with the signs that PostgreSQL cannot keep written out: paths and reasons may hold any."""
+    return {name: _written_out(value) if isinstance(value, str) else value for name, value in values.items()}
+
+
+def _written_out(text: str) -> str:
+    return text if storable(text) else text.replace("\0", r"\x00").encode(errors="backslashreplace").decode()
+
+
 class Statement(NamedTuple):
     """A statement with its name and what it is for."""
 

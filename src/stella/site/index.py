@@ -15,7 +15,7 @@ from stella.kernel.cursor import cut_page, read_cursor
 from stella.kernel.errors import StellaError
 from stella.kernel.instant import Instant
 from stella.operations import Context
-from stella.runtime.postgres import Connection, speaking, statements, storable
+from stella.runtime.postgres import Connection, keepable, speaking, statements
 from stella.site.folder import SiteFolder
 from stella.site.model import CustodyEvent, EventsShown, ImportRecord, ImportState, IndexSite, SeeEvents, SiteIndexed
 from stella.site.service import open_site
@@ -49,7 +49,7 @@ class SiteIndex:
 
     def _run(self, name: str, **values: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401  # parameters of any type
         with speaking(WHAT):
-            found = self._connection.execute(self._sql[name].sql, values)
+            found = self._connection.execute(self._sql[name].sql, keepable(values))
             return found.fetchall() if found.description else []
 
     def enter(self, store: SiteFolder, now: Instant) -> Entered:
@@ -76,7 +76,7 @@ class SiteIndex:
 
     def events(self, site: str, before: int, limit: int) -> list[Event]:
         """Events below a number, newest first; of the sites of that name, or (empty) of all."""
-        found = self._run("list_events", site=site, before=before, limit=limit) if storable(site) else []
+        found = self._run("list_events", site=site, before=before, limit=limit)
         return [Event(number, CustodyEvent(*row)) for number, *row in found]
 
 

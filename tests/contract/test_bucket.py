@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import obstore
 import pytest
+from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
 from obstore.store import MemoryStore
 
 from stella.kernel.digest import sha256
@@ -154,6 +155,29 @@ def test_every_trouble_has_its_name(bucket_server: Store, bucket: str, monkeypat
                 use()
             assert int(caught.value.exit) == code
             assert keys.secret not in str(caught.value)
+
+
+@pytest.mark.parametrize("problem", [AlreadyExistsError, PreconditionError])
+def test_a_conflict_where_no_condition_was_sent_is_the_trouble_of_the_store(
+    problem: type[BaseError], memory: Objects, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S3 answers 409 to a write that meets another one, whether it had a condition or not."""
+
+    def conflict(*_: object, **__: object) -> None:
+        raise problem("<Code>OperationAborted</Code>")
+
+    for name in ("put", "delete", "head", "get"):
+        monkeypatch.setattr(obstore, name, conflict)
+    folder = BucketFolder(memory)
+    uses: list[Callable[[], object]] = [
+        lambda: folder.write("a", b""),
+        lambda: folder.remove("a"),
+        lambda: folder.exists("a"),
+        lambda: folder.read("a", 1),
+    ]
+    for use in uses:
+        with pytest.raises(StoreUnreachable, match="OperationAborted"):
+            use()
 
 
 @pytest.mark.parametrize("location", ["s3://", "s3://A/b", "s3://ab/../c", "s3://abc//d", "s3://abc/ä", "s3://a..b/c"])

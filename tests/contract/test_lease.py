@@ -170,6 +170,24 @@ def test_a_holder_that_slept_removes_nothing(memory: Objects) -> None:
     assert memory.get("pointer").data == b"new"
 
 
+def test_a_lease_whose_every_writing_loses_its_first_answer_is_busy_and_no_crash(
+    memory: Objects, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Objects.put_if
+
+    def twice(self: Objects, key: str, data: bytes, tag: str | None, *, kind: str = "put") -> str:
+        real(self, key, data, tag, kind=kind)
+        return real(self, key, data, tag, kind=kind)
+
+    folder = BucketFolder(memory, terms=SILENT)
+    with monkeypatch.context() as patched:
+        patched.setattr(Objects, "put_if", twice)
+        with pytest.raises(Busy), folder.lock():
+            pass
+    with folder.lock():
+        folder.write("a", b"")
+
+
 def test_a_lease_that_is_being_taken_is_not_taken_by_another_thread(memory: Objects) -> None:
     """Its answer is still under way, and it names a process that does not know yet that it holds it."""
     terms = Terms(ttl=20, beat=60, poll=0.02, settle=0)

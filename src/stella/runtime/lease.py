@@ -140,7 +140,10 @@ class Lease:
         if seen is None or seen[0].token != self._paper.token:
             raise self._busy(seen)
         self._paper = seen[0]
-        self._write(seen[1])
+        try:
+            self._write(seen[1])
+        except Outdated:
+            raise self._busy(self._look()) from None
 
     def _look(self) -> tuple[Paper, str] | None:
         try:

@@ -293,6 +293,7 @@ class RolledBack(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema", 
     active: int
     root: str
     was: int
+    notes: tuple[str, ...] = ()
 
 
 class SeeQuarantine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -329,6 +330,7 @@ class QuarantineShown(msgspec.Struct, frozen=True, kw_only=True, tag_field="sche
     site: str
     cases: tuple[QuarantineCase, ...]
     released: bool = False
+    notes: tuple[str, ...] = ()
 
 
 class MakeReceipt(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

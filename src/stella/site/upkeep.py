@@ -257,8 +257,8 @@ def rollback(ctx: Context, want: RollBack) -> RolledBack:
                 history=rules.activated(state.history, record),
             )
         )
-    keep_indexed(ctx, store)
-    return RolledBack(site=state.site, active=target.generation, root=target.root, was=was.generation)
+    notes = keep_indexed(ctx, store)
+    return RolledBack(site=state.site, active=target.generation, root=target.root, was=was.generation, notes=notes)
 
 
 def quarantine(ctx: Context, want: SeeQuarantine) -> QuarantineShown:
@@ -266,6 +266,7 @@ def quarantine(ctx: Context, want: SeeQuarantine) -> QuarantineShown:
     store = open_site(ctx, want.dir)
     state = store.state()
     cases = _cases(store, want)
+    notes: tuple[str, ...] = ()
     if want.release:
         if not want.reason.strip():
             raise ReasonRequired(what="Letting go of a refused bundle")
@@ -283,8 +284,8 @@ def quarantine(ctx: Context, want: SeeQuarantine) -> QuarantineShown:
             store.flip(msgspec.structs.replace(state, history=rules.with_record(state.history, record)))
             for name in ("bundle.stella", "case.json"):
                 store.folder.remove(f"quarantine/{cases[0].id}/{name}")
-        keep_indexed(ctx, store)
-    return QuarantineShown(site=state.site, cases=tuple(cases), released=want.release)
+        notes = keep_indexed(ctx, store)
+    return QuarantineShown(site=state.site, cases=tuple(cases), released=want.release, notes=notes)
 
 
 def _cases(store: SiteFolder, want: SeeQuarantine) -> list[QuarantineCase]:

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import replace
 
+import msgspec
 import pytest
 
+from stella.bundle.model import Mark
 from stella.kernel.canonical import dump
 from stella.kernel.instant import Floor
 from stella.operations import Context
+from stella.runtime.errors import DatabaseUnavailable
 from stella.runtime.ports import Folder
 from stella.runtime.settings import Settings
 from stella.site.errors import NotInQuarantine
 from stella.site.folder import SiteFolder
-from stella.site.model import QuarantineCase, SeeQuarantine, SiteState
-from stella.site.upkeep import quarantine
+from stella.site.model import QuarantineCase, RollBack, SeeQuarantine, SiteState
+from stella.site.upkeep import quarantine, rollback
 from stella.testing import ManualClock, MemoryFolder, SilentProgress, counted_entropy
 
 CASE = QuarantineCase(
@@ -58,6 +62,18 @@ def test_a_case_is_let_go_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [record.id for record in store.state().history] == [f"release-{CASE.id}"]
     with pytest.raises(NotInQuarantine):
         quarantine(ctx, LET_GO)
+
+
+def test_what_is_not_in_the_index_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    def away() -> contextlib.AbstractContextManager[object]:
+        raise DatabaseUnavailable(where="index", problem="switched off")
+
+    store = laid(MemoryFolder())
+    active, below = Mark(2, "2" * 64), Mark(1, "1" * 64)
+    store.flip(msgspec.structs.replace(STATE, active=active, held=(below, active)))
+    ctx = replace(context(store.folder, monkeypatch), database=away)
+    for notes in (quarantine(ctx, LET_GO).notes, rollback(ctx, RollBack(dir="D", reason="it crashes")).notes):
+        assert [note[:20] for note in notes] == ["not in the index yet"]
 
 
 def test_who_comes_second_lets_nothing_go(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -183,6 +183,23 @@ def _first_line(error: psycopg.Error) -> str:
     return " ".join(text.split()).removeprefix("connection failed: ").removesuffix(".") or type(error).__name__
 
 
+def storable(text: str) -> bool:
+    """Whether PostgreSQL can keep the text: it knows neither NUL nor what is no Unicode."""
+    try:
+        return b"\0" not in text.encode()
+    except UnicodeEncodeError:
+        return False
+
+
+def keepable(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The same, with the signs that PostgreSQL cannot keep written out: paths and reasons may hold any."""
+    return {name: _written_out(value) if isinstance(value, str) else value for name, value in values.items()}
+
+
+def _written_out(text: str) -> str:
+    return text if storable(text) else text.replace("\0", r"\x00").encode(errors="backslashreplace").decode()
+
+
 class Statement(NamedTuple):
     """A statement with its name and what it is for."""
 

@@ -26,7 +26,8 @@ SELECT count(*) FROM site.events WHERE site_id = %(site_id)s;
 
 -- name: list_events
 -- Events of all sites or of those of one name, newest first.
-SELECT e.event, s.site, e.site_id, s.channel, e.bundle, e.state, extract(epoch FROM e.at)::bigint, e.actor, e.approver,
+SELECT e.event, s.site, e.site_id, s.channel, e.bundle, e.state,
+       to_char(e.at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), e.actor, e.approver,
        e.generation, e.root, e.reason, e.code, e.why
 FROM site.events e JOIN site.sites s USING (site_id)
 WHERE (%(site)s = '' OR s.site = %(site)s) AND e.event < %(before)s

@@ -22,10 +22,20 @@ import msgspec
 from stella.operations import Context
 from stella.runtime import processes, run_file
 from stella.runtime.errors import Busy, EgressBlocked
+from stella.runtime.processes import identify
 from stella.runtime.run_file import Run, StackState
 from stella.runtime.supervise import RETRY, last_words
-from stella.stack import rules, servers
-from stella.stack.errors import NoStack, NotHealthy, NotRunning, OtherConfiguration, PartlyUp, StartFailed, WillNotStop
+from stella.stack import outside, rules
+from stella.stack.errors import (
+    NoStack,
+    NotHealthy,
+    NotRunning,
+    OtherConfiguration,
+    PartlyUp,
+    StartFailed,
+    StillStarting,
+    WillNotStop,
+)
 from stella.stack.layout import Layout, Lock, holder, take, taken
 from stella.stack.model import ChildShown, OfStack, Plan, StackDown, StackShown, StackUp, StartStack
 
@@ -37,10 +47,11 @@ RETRY_PATIENCE = 0.3  # seconds in which a supervisor takes up what failed
 def up(ctx: Context, want: StartStack) -> StackUp:
     """Start a stack, or find it running."""
     began = time.monotonic()
-    plan = rules.plan_of(want, ctx.settings.stack)
-    far = servers.far(plan) if ctx.sealed else ""
+    plan = rules.plan_of(want, ctx.settings)
+    far = outside.far(plan) if ctx.sealed else ""
     if far:
         raise EgressBlocked(target=far)
+    outside.require_secrets(plan)
     layout = Layout(want.data)
     if _supervisor(layout):
         return _joined(layout, plan, began)
@@ -59,6 +70,8 @@ def up(ctx: Context, want: StartStack) -> StackUp:
             lock.release()
     try:
         run = _await(layout, process)
+    except StillStarting:
+        raise
     except BaseException:
         process.send_signal(signal.SIGTERM)
         process.wait()
@@ -74,7 +87,12 @@ def up(ctx: Context, want: StartStack) -> StackUp:
 def _supervisor(layout: Layout) -> int | None:
     """The process that holds the lock, if it is a supervisor and not somebody who looks or prepares."""
     pid, run = holder(layout), run_file.read(layout.data)
-    return pid if run is not None and run.supervisor is not None and run.supervisor.pid == pid else None
+    return pid if _wrote(run, pid) else None
+
+
+def _wrote(run: Run | None, pid: int | None) -> bool:
+    """Whether a report is that of the process that has this id now, and not of one of the past that had it too."""
+    return run is not None and run.supervisor is not None and pid is not None and run.supervisor == identify(pid)
 
 
 def _require(layout: Layout, plan: Plan) -> None:
@@ -108,30 +126,42 @@ def _spawn(layout: Layout, plan: Plan, lock: Lock) -> subprocess.Popen[bytes]:
 
 def _await(layout: Layout, process: subprocess.Popen[bytes]) -> Run:
     """The report of a supervisor that was just started, once it says how it went."""
-    end = time.monotonic() + PATIENCE
+    end, started = time.monotonic() + PATIENCE, identify(process.pid)
     while time.monotonic() < end:
         ended = process.poll()
         run = run_file.read(layout.data)
-        mine = run is not None and run.supervisor is not None and run.supervisor.pid == process.pid
-        if mine and run is not None and rules.is_settled(run):
+        # Its birth counts too: a report of the past may name the same id, as in a container that was killed.
+        if run is not None and started is not None and run.supervisor == started and rules.is_settled(run):
             return run
         if ended is not None:
             words = last_words(layout.log("supervisor"))
             raise StartFailed(path=layout.shown, reason=f"its supervisor ended with {ended}: {words}")
         time.sleep(POLL)
-    raise StartFailed(path=layout.shown, reason=f"not ready after {PATIENCE} s")
+    raise _still_starting(layout, process.pid)
+
+
+def _still_starting(layout: Layout, pid: int) -> StillStarting:
+    run = run_file.read(layout.data)
+    names = [child.name for child in run.children if child.state != "ready"] if run else []
+    return StillStarting(
+        path=layout.shown, pid=pid, seconds=PATIENCE, reason=(run and run.reason) or f"waiting for {', '.join(names)}"
+    )
 
 
 def _joined(layout: Layout, plan: Plan, began: float) -> StackUp:
     """The answer of a second `up`."""
-    pid = holder(layout) or 0
     run = _settled(layout)
     if run is None:
-        raise Busy(path=layout.shown, holder=f" (pid {pid})")
+        pid, last = holder(layout), run_file.read(layout.data)
+        if pid and last is not None and last.state is StackState.STARTING and _wrote(last, pid):
+            raise _still_starting(layout, pid)
+        raise Busy(path=layout.shown, holder=f" (pid {pid})" if pid else "")
+    pid = run.supervisor.pid if run.supervisor else 0
     if run.digest != rules.digest(plan):
         raise OtherConfiguration(path=layout.shown, pid=pid, difference=rules.difference(run.plan, plan))
     if run.state is StackState.FAILED:
-        os.kill(pid, RETRY)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, RETRY)
         time.sleep(RETRY_PATIENCE)
         run = _settled(layout) or run
     if run.state is not StackState.READY:
@@ -144,7 +174,7 @@ def _settled(layout: Layout) -> Run | None:
     end = time.monotonic() + PATIENCE
     while (pid := holder(layout)) is not None and time.monotonic() < end:
         run = run_file.read(layout.data)
-        if run is not None and run.supervisor is not None and run.supervisor.pid == pid and rules.is_settled(run):
+        if run is not None and _wrote(run, pid) and rules.is_settled(run):
             return run
         time.sleep(POLL)
     return None
@@ -165,7 +195,6 @@ def _shown(layout: Layout, run: Run, began: float, *, already: bool) -> StackUp:
 
 def down(ctx: Context, want: OfStack) -> StackDown:
     """Stop a stack; nothing to stop is no error."""
-    del ctx
     began = time.monotonic()
     layout = Layout(want.data)
     if not layout.exists():
@@ -173,7 +202,7 @@ def down(ctx: Context, want: OfStack) -> StackDown:
     run = run_file.read(layout.data)
     was_running = _stop(layout)
     with taken(layout):
-        _sweep(layout, run)
+        _sweep(layout, run, ctx.clock.read().boot_id)
         layout.sockets = Path(run.sockets) if run else layout.sockets
         layout.forget_sockets()
     names = tuple(child.name for child in reversed(run.children)) if run and was_running else ()
@@ -197,12 +226,12 @@ def _stop(layout: Layout) -> bool:
     return asked is not None
 
 
-def _sweep(layout: Layout, run: Run | None) -> None:
+def _sweep(layout: Layout, run: Run | None, boot: str) -> None:
     """End what a supervisor that was killed has left, and let the report say that nothing runs."""
     from stella.stack import supervisor  # noqa: PLC0415  # loads every server's module
 
     if run is not None:
-        supervisor.recover(layout, run, run.boot)
+        supervisor.recover(layout, run, boot)
         last = run_file.read(layout.data) or run
         if last.state is not StackState.STOPPED:
             done = msgspec.structs.replace(last, state=StackState.STOPPED, endpoints={}, children=(), reason="")
@@ -216,8 +245,9 @@ def status(ctx: Context, want: OfStack) -> StackShown:
         raise NoStack(path=layout.shown)
     run = run_file.read(layout.data)
     pid = holder(layout)
-    if pid is None or run is None or run.supervisor is None:
-        raise NotRunning(path=layout.shown, reason=rules.why_not_running(run))
+    if run is None or not _wrote(run, pid):
+        why = f"process {pid} prepares it" if pid else rules.why_not_running(run)
+        raise NotRunning(path=layout.shown, reason=why)
     boot_seconds = ctx.clock.read().boot_seconds
     children = tuple(_child(record, boot_seconds) for record in run.children)
     outside = [

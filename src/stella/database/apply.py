@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from stella.database.errors import LintFailed, ReadOnlyPending
@@ -46,20 +46,22 @@ def start(
     *,
     pause: Pause = time.sleep,
     patience: float = PATIENCE,
+    waiting: Callable[[str], None] = lambda _: None,
 ) -> Started:
     """Bring every schema to what this release needs, or refuse to start.
 
     `modules` maps each schema to the package that owns it. `pause` waits that many seconds; `patience` is how many
-    seconds another starter may keep the lock. Raises ReleasePending, ChecksumDrift, NewerDatabase, ReadOnlyPending,
-    LintFailed, BadMigrationName, BadMigrationFile, LockTimeout, or what PostgreSQL refused.
+    seconds another starter may keep the lock; `waiting` hears in words what a long wait is for. Raises ReleasePending,
+    ChecksumDrift, NewerDatabase, ReadOnlyPending, LintFailed, BadMigrationName, BadMigrationFile, LockTimeout, or what
+    PostgreSQL refused.
     """
     shipped = load(modules)
-    with Session(login, actor, clock, pause, patience) as session:
+    with Session(login, actor, clock, pause, patience, waiting) as session:
         judged = judge_all(session, shipped)
         check_release(judged)
         rows = apply_pending(session, shipped, judged, Choice.AUTOMATIC)
-        waiting = tuple(file.label for one in judged for file in one.pending[Category.DATA])
-        return Started(tuple(rows), waiting, session.read_only(), notes_of(judged))
+        data = tuple(file.label for one in judged for file in one.pending[Category.DATA])
+        return Started(tuple(rows), data, session.read_only(), notes_of(judged))
 
 
 def judge_all(session: Session, shipped: Shipped) -> list[Judged]:

@@ -122,6 +122,8 @@ def parse(file: File) -> Parsed:
             raise _bad(file, node.piece.line, "it begins or ends a transaction", "remove it: each file is one")
         if node.kind == "copy_stmt" and not node.tree.filename:
             raise _bad(file, node.piece.line, "COPY has nobody here to exchange rows with", "write INSERT")
+        if node.kind == "variable_set_stmt" and node.tree.name.lower() in READING:
+            raise _bad(file, node.piece.line, "it changes how the rest of the file is read", "remove it")
         if not transaction:
             _check_repeatable(file, node)
         elif node.kind in {"index_stmt", "drop_stmt"} and node.tree.concurrent:
@@ -131,6 +133,7 @@ def parse(file: File) -> Parsed:
     return Parsed(tuple(_with_index(node) for node in nodes), transaction, batch)
 
 
+READING = frozenset({"client_encoding", "standard_conforming_strings"})
 _OUTSIDE = "begin the file with `-- stella:no-transaction`"
 
 

@@ -149,7 +149,7 @@ def test_a_seed_inserts_what_is_missing(text: str, good: bool, folder: Path) -> 
     if good:
         parse(folder, text, "S001_a.sql")
         return
-    with pytest.raises(LintFailed, match="ON CONFLICT DO NOTHING|in a WITH"):
+    with pytest.raises(LintFailed, match=r"ON CONFLICT DO NOTHING|in a WITH"):
         parse(folder, text, "S001_a.sql")
 
 
@@ -183,6 +183,9 @@ def test_no_file_begins_or_ends_a_transaction(word: str, name: str, folder: Path
         ("-- stella: \nSELECT 1", 1, "there is no mark `stella:`"),
         ("SELECT 1;\nCOPY a FROM STDIN", 2, "COPY"),
         ("COPY a TO STDOUT", 1, "COPY"),
+        ("SET client_encoding = 'LATIN1'; SELECT 1", 1, "how the rest of the file is read"),
+        ("SET NAMES 'LATIN1'", 1, "how the rest of the file is read"),
+        ("SET LOCAL standard_conforming_strings = off", 1, "how the rest of the file is read"),
         ("\\\\d a", 1, "syntax error"),
         ("SELECT 1;\nSELECT " + "||".join(["'a'"] * 200), 2, "nests too deep"),
         ("SELECT " + "NOT " * 1_000_000 + "true", 1, "memory"),

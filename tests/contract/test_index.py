@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 from collections.abc import Iterator, Sequence
@@ -16,10 +17,12 @@ from stella.bundle.model import Blob, Entry, Mark, dump_lines, root_of_lines
 from stella.kernel.canonical import dump
 from stella.kernel.digest import sha256
 from stella.mirror.channel import ChannelFolder, record_key
-from stella.mirror.index import ChannelIndex, Entered
+from stella.mirror.index import ChannelIndex, Entered, keep_current
 from stella.mirror.model import Channel, GenerationRecord, Head
+from stella.operations import Context
 from stella.runtime.postgres import Connection
-from stella.testing import MemoryFolder, SilentProgress
+from stella.runtime.settings import Settings
+from stella.testing import ManualClock, MemoryFolder, SilentProgress, counted_entropy
 
 NOW = 1_790_000_000
 START, NOBODY = ("", "", ""), ("", "")
@@ -278,3 +281,79 @@ def test_a_failure_leaves_what_was_there(connection: Connection) -> None:
     with pytest.raises(Exception, match="does not exist"):
         enter(connection, broken)
     assert rows(connection) == before
+
+
+def odd(*components: dict[str, str]) -> ChannelFolder:
+    """A channel whose SBOM names these, and then something plain."""
+    document = {"bomFormat": "CycloneDX", "components": [*components, {"name": "plain", "version": "1"}]}
+    return laid([{"sbom/odd.cdx.json": json.dumps(document).encode()}])
+
+
+@pytest.mark.parametrize(
+    ("component", "found"),
+    [
+        ({"name": "a\x00b"}, ""),
+        ({"name": "noise", "version": "\x00"}, ""),
+        ({"name": "kept", "purl": "pkg:pypi/a\x00"}, ""),
+        ({"name": "".join(f"{n:04x}" for n in range(3000))}, ""),
+        ({"name": "kept", "purl": "pkg:pypi/kept?" + "".join(f"{n:04x}" for n in range(3000))}, ""),
+        ({"name": "é" * 500}, "é" * 500),
+    ],
+)
+def test_a_name_that_no_index_can_hold_is_left_out(
+    component: dict[str, str], found: str, connection: Connection
+) -> None:
+    """Documents come from elsewhere: what one of them says must not keep a whole channel out."""
+    enter(connection, odd(component))
+    index = ChannelIndex(connection)
+    assert [row.label for row in index.named("plain", ["package"], "", START, 9)] == ["plain 1"]
+    assert [row.label for row in index.named(found, ["package"], "", START, 9)] == ([found] if found else [])
+
+
+@pytest.mark.parametrize("broken", ["staged", "names", "lost"])
+def test_whatever_happens_to_the_index_is_a_note(broken: str, connection: Connection) -> None:
+    """The generation is published when the index is written."""
+    if broken == "lost":
+        connection.close()
+    else:
+        connection.execute(f"DROP TABLE mirror.{broken}")
+    ctx = Context(
+        clock=ManualClock(),
+        entropy=counted_entropy("x"),
+        progress=SilentProgress(),
+        settings=Settings(),
+        secret=lambda _: b"",
+        actor="me",
+        database=lambda: contextlib.nullcontext(connection),
+    )
+    (note,) = keep_current(ctx, laid([NAMING]))
+    assert "not in the index yet" in note
+    assert "stella mirror index /srv/stable" in note
+
+
+def test_two_channels_with_the_same_documents_do_not_block_each_other(connection: Connection, database: str) -> None:
+    """Both take the rows that they share in one order, whatever order a plan of the server gives them."""
+    documents = {f"sbom/{n}.cdx.json": json.dumps({"components": [{"name": f"p{n}"}]}).encode() for n in range(40)}
+    digests = sorted(sha256(data) for data in documents.values())
+    put = "INSERT INTO mirror.documents VALUES (%s)"
+    connection.execute("SET enable_sort = off")
+    with psycopg.connect(database) as other:
+        other.execute(put, [digests[0]])
+        failures: list[BaseException] = []
+
+        def work() -> None:
+            try:
+                enter(connection, laid([documents]))
+            except BaseException as error:  # noqa: BLE001  # shown by the assertion
+                failures.append(error)
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        waits = "SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'"
+        while other.execute(waits).fetchone() == (0,):
+            assert thread.is_alive()
+        for digest in digests[1:]:
+            other.execute(put, [digest])
+        other.commit()
+        thread.join()
+    assert failures == []

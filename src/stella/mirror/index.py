@@ -23,6 +23,7 @@ from stella.operations import Context
 from stella.runtime.ports import Progress
 from stella.runtime.postgres import Connection, speaking, statements
 
+MAX_ROW = 2500  # bytes of what a row says about a name; an index of PostgreSQL holds 2,704 with what it adds
 MAX_DOCUMENT_READ = 64 * 1024 * 1024  # bytes; a feed or an SBOM above it names nothing here, rather than fill memory
 KINDS: tuple[Kind, ...] = ("advisory", "package")
 
@@ -77,7 +78,7 @@ class ChannelIndex:
     def enter(self, store: ChannelFolder, now: Instant, progress: Progress, *, anew: bool = False) -> Entered:
         """Enter every generation of a channel that is missing; `anew` forgets the channel first."""
         channel, records = store.channel(), store.records()
-        with self._connection.transaction():
+        with speaking("the index of channels"), self._connection.transaction():
             self._run("hold_channel", channel_id=channel.channel_id)
             newest = self._run("newest_generation", channel_id=channel.channel_id)
             done, root = newest[0] if newest else (0, "")
@@ -155,9 +156,13 @@ def _behind(channel: str, after: tuple[str, str, str]) -> dict[str, str]:
 
 
 def _rows(contents: Contents, digest: str, unread: Mapping[str, str], small: set[str]) -> Iterator[dict[str, str]]:
+    """What a document names, as far as an index can hold it: documents come from elsewhere and may say anything."""
     for named in READERS[unread[digest]](contents.read(digest)) if digest in small else []:
         about = {"digest": digest, "kind": named.kind, "label": named.label, "purl": named.purl}
-        yield from ({**about, "term": term} for term in _terms(named))
+        for term in _terms(named):
+            said = f"{digest}{named.kind}{named.label}{named.purl}{term}"
+            if "\0" not in said and len(said.encode()) <= MAX_ROW:
+                yield {**about, "term": term}
 
 
 def _terms(named: Named) -> set[str]:

@@ -39,7 +39,8 @@ UPDATE mirror.entries e SET until = %(generation)s - 1
 WHERE e.channel_id = %(channel_id)s AND e.until IS NULL
   AND NOT EXISTS (
       SELECT FROM mirror.staged s
-      WHERE s.channel_id = e.channel_id AND s.path = e.path AND s.digest = e.digest AND s.category = e.category AND s.media_type = e.media_type
+      WHERE s.channel_id = e.channel_id AND s.path = e.path AND s.digest = e.digest AND s.category = e.category
+        AND s.media_type = e.media_type
   );
 
 -- name: begin_entries
@@ -53,9 +54,12 @@ WHERE s.channel_id = %(channel_id)s AND NOT EXISTS (
 );
 
 -- name: unread_documents
--- Contents of the generation that may name something and were never read.
+-- Contents of the generation that may name something and were never read; in one order, so that no two writers block
+-- each other.
 SELECT DISTINCT s.digest, s.category FROM mirror.staged s
-WHERE s.channel_id = %(channel_id)s AND s.category = ANY(%(categories)s) AND NOT EXISTS (SELECT FROM mirror.documents d WHERE d.digest = s.digest);
+WHERE s.channel_id = %(channel_id)s AND s.category = ANY(%(categories)s)
+  AND NOT EXISTS (SELECT FROM mirror.documents d WHERE d.digest = s.digest)
+ORDER BY s.digest, s.category;
 
 -- name: put_document
 -- A content was read.

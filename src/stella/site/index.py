@@ -52,7 +52,7 @@ class SiteIndex:
 
     def enter(self, state: SiteState, location: str, now: Instant) -> int:
         """Enter how a site stands and the history it has; how many events were new."""
-        with self._connection.transaction():
+        with speaking("the index of sites"), self._connection.transaction():
             self._run("hold_site", site_id=state.site_id)
             self._run(
                 "put_site",

@@ -58,9 +58,12 @@ def checkpoints(session: Session, schema: str) -> dict[str, Checkpoint]:
     return {row[0]: Checkpoint(*row) for row in rows}
 
 
-def mark(session: Session, entry: Entry, size: int, *, paused: bool) -> bool:
-    """Begin a data migration where it is not begun, and set or lift its pause; False when it has ended meanwhile."""
-    values = {"checksum": entry.checksum, "size": size, "paused": paused}
+def mark(session: Session, entry: Entry, size: int, *, paused: bool | None) -> bool:
+    """Begin a data migration where it is not begun, and set or lift its pause; None leaves that as it is.
+
+    False when it has ended meanwhile.
+    """
+    values = {"checksum": entry.checksum, "size": size, "paused": bool(paused), "keep": paused is None}
     with session.speaking(entry.label), session.connection.transaction():
         session.ask("hold_checkpoint", entry.schema, name=entry.name)  # a batch that runs may be the last one
         return session.ask("begin_checkpoint", entry.schema, name=entry.name, **values).rowcount > 0

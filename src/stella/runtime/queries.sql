@@ -95,7 +95,8 @@ FROM {schema}.schema_checkpoints;
 INSERT INTO {schema}.schema_checkpoints (migration_name, checksum, size, paused)
 SELECT %(name)s, %(checksum)s, %(size)s, %(paused)s
 WHERE NOT EXISTS (SELECT FROM {schema}.schema_migrations WHERE migration_name = %(name)s)
-ON CONFLICT (migration_name) DO UPDATE SET paused = EXCLUDED.paused;
+ON CONFLICT (migration_name) DO UPDATE
+SET paused = CASE WHEN %(keep)s THEN schema_checkpoints.paused ELSE EXCLUDED.paused END;
 
 -- name: hold_checkpoint
 -- The checkpoint of a data migration, held until the batch is committed.

@@ -118,7 +118,9 @@ def _await(layout: Layout, process: subprocess.Popen[bytes]) -> Run:
             words = last_words(layout.log("supervisor"))
             raise StartFailed(path=layout.shown, reason=f"its supervisor ended with {ended}: {words}")
         time.sleep(POLL)
-    raise StartFailed(path=layout.shown, reason=f"not ready after {PATIENCE} s")
+    run = run_file.read(layout.data)
+    reasons = [f"; {child.name}: {child.reason}" for child in run.children if child.reason] if run else []
+    raise StartFailed(path=layout.shown, reason=f"not ready after {PATIENCE} s{''.join(reasons)}")
 
 
 def _joined(layout: Layout, plan: Plan, began: float) -> StackUp:

@@ -20,6 +20,7 @@ from stella.mirror.channel import ChannelFolder, record_key
 from stella.mirror.index import ChannelIndex, Entered, keep_current
 from stella.mirror.model import Channel, GenerationRecord, Head
 from stella.operations import Context
+from stella.runtime.errors import DatabaseUnavailable
 from stella.runtime.postgres import Connection
 from stella.runtime.settings import Settings
 from stella.testing import ManualClock, MemoryFolder, SilentProgress, counted_entropy
@@ -329,6 +330,17 @@ def test_whatever_happens_to_the_index_is_a_note(broken: str, connection: Connec
     (note,) = keep_current(ctx, laid([NAMING]))
     assert "not in the index yet" in note
     assert "stella mirror index /srv/stable" in note
+
+
+def test_a_writer_that_hangs_is_not_waited_for_without_end(
+    connection: Connection, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stella.mirror.index.PATIENCE_MS", 50)
+    with psycopg.connect(database) as other:
+        other.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [sha256(b"stable")])
+        with pytest.raises(DatabaseUnavailable, match="lock timeout"):
+            enter(connection, laid([ONE]))
+    assert enter(connection, laid([ONE])).entered == 1
 
 
 def test_two_channels_with_the_same_documents_do_not_block_each_other(connection: Connection, database: str) -> None:

@@ -23,6 +23,7 @@ from stella.operations import Context
 from stella.runtime.ports import Progress
 from stella.runtime.postgres import Connection, speaking, statements
 
+PATIENCE_MS = 60_000  # for another writer of the channel; the generation is published, and can be entered later
 MAX_ROW = 2500  # bytes of what a row says about a name; an index of PostgreSQL holds 2,704 with what it adds
 MAX_DOCUMENT_READ = 64 * 1024 * 1024  # bytes; a feed or an SBOM above it names nothing here, rather than fill memory
 KINDS: tuple[Kind, ...] = ("advisory", "package")
@@ -79,7 +80,7 @@ class ChannelIndex:
         """Enter every generation of a channel that is missing; `anew` forgets the channel first."""
         channel, records = store.channel(), store.records()
         with speaking("the index of channels"), self._connection.transaction():
-            self._run("hold_channel", channel_id=channel.channel_id)
+            self._run("hold_channel", channel_id=channel.channel_id, patience_ms=str(PATIENCE_MS))
             newest = self._run("newest_generation", channel_id=channel.channel_id)
             done, root = newest[0] if newest else (0, "")
             same = done == 0 or any(record.generation == done and record.root == root for record in records)

@@ -11,8 +11,8 @@ ON CONFLICT (channel_id) DO UPDATE SET location = EXCLUDED.location, indexed = E
 DELETE FROM mirror.channels WHERE channel_id = %(channel_id)s;
 
 -- name: hold_channel
--- Keep other writers of the same channel waiting until the transaction ends.
-SELECT pg_advisory_xact_lock(hashtextextended(%(channel_id)s, 0));
+-- Keep other writers of the same channel waiting until the transaction ends; nobody waits for a lock without end.
+SELECT set_config('lock_timeout', %(patience_ms)s, true), pg_advisory_xact_lock(hashtextextended(%(channel_id)s, 0));
 
 -- name: newest_generation
 -- The newest generation of a channel that the index knows, its root with it.

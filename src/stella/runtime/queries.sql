@@ -112,6 +112,10 @@ SET last_key = %(last_key)s, size = %(size)s, touched = touched + %(touched)s, b
     duration_ms = duration_ms + %(duration_ms)s
 WHERE migration_name = %(name)s;
 
+-- name: halve_checkpoint
+-- A batch took too long and was undone.
+UPDATE {schema}.schema_checkpoints SET size = size / 2 WHERE migration_name = %(name)s AND size > 1;
+
 -- name: end_checkpoint
 -- A data migration is done; in the transaction of its history row.
 DELETE FROM {schema}.schema_checkpoints WHERE migration_name = %(name)s;

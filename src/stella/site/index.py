@@ -18,6 +18,7 @@ from stella.site.folder import SiteFolder
 from stella.site.model import CustodyEvent, EventsShown, ImportRecord, IndexSite, SeeEvents, SiteIndexed, SiteState
 from stella.site.service import open_site
 
+PATIENCE_MS = 60_000  # for another writer of the site, who has a few rows to write
 LAST = 2**63 - 1  # above every event, where a list from the newest one down begins
 
 
@@ -53,7 +54,7 @@ class SiteIndex:
     def enter(self, state: SiteState, location: str, now: Instant) -> int:
         """Enter how a site stands and the history it has; how many events were new."""
         with speaking("the index of sites"), self._connection.transaction():
-            self._run("hold_site", site_id=state.site_id)
+            self._run("hold_site", site_id=state.site_id, patience_ms=str(PATIENCE_MS))
             self._run(
                 "put_site",
                 site_id=state.site_id,

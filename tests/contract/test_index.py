@@ -332,6 +332,13 @@ def test_whatever_happens_to_the_index_is_a_note(broken: str, connection: Connec
     assert "stella mirror index /srv/stable" in note
 
 
+def test_a_folder_may_have_any_name(connection: Connection) -> None:
+    store = laid([ONE])
+    store.shown = "/srv/\udcff"
+    enter(connection, store)
+    assert ChannelIndex(connection).channels(NOBODY, 9)[0].location == "/srv/\\xff"
+
+
 def test_a_writer_that_hangs_is_not_waited_for_without_end(
     connection: Connection, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,6 +9,7 @@ Rules:
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
@@ -88,7 +89,8 @@ class ChannelIndex:
                 self._run("drop_channel", channel_id=channel.channel_id)
                 done = 0
             identity = {"channel_id": channel.channel_id, "channel": channel.channel, "created": channel.created}
-            self._run("put_channel", **identity, location=store.shown, now=now)
+            location = os.fsencode(store.shown).decode(errors="backslashreplace")  # a name on a disk may be any bytes
+            self._run("put_channel", **identity, location=location, now=now)
             missing = [record for record in records if record.generation > done]
             progress.start("index", sum(record.files for record in missing), "files")
             for record in missing:

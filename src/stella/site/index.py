@@ -7,6 +7,7 @@ Rules:
 
 from __future__ import annotations
 
+import os
 from typing import Any, NamedTuple
 
 from stella.kernel.cursor import make_cursor, read_cursor
@@ -61,7 +62,7 @@ class SiteIndex:
                 site=state.site,
                 channel=state.channel,
                 channel_id=state.channel_id,
-                location=location,
+                location=os.fsencode(location).decode(errors="backslashreplace"),  # a name on a disk may be any bytes
                 active=state.active.generation if state.active else None,
                 root=state.active.root if state.active else None,
                 now=now,

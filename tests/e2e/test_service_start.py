@@ -79,6 +79,18 @@ def test_with_a_database_of_a_newer_release(tmp_path: Path, database: str, dsn: 
     assert (problem["code"], problem["exit"]) == ("MIGRATE-006", 6)
 
 
+def test_sealed(tmp_path: Path, dsn: str) -> None:
+    """Nothing is asked of a database elsewhere, not even by the role that only reads and writes."""
+    with socket.create_server(("127.0.0.2", 0)) as far:
+        far.settimeout(0.1)
+        address = f"host=127.0.0.2 port={far.getsockname()[1]} dbname=x user=y"
+        env = {"STELLA_DATABASE_DSN": address, "STELLA_DATABASE_OWNER_DSN": dsn, "STELLA_SEALED": "1"}
+        problem = start(tmp_path, **env)
+        assert (problem["code"], problem["exit"]) == ("AIRGAP_EGRESS_BLOCKED", 5)
+        with pytest.raises(TimeoutError):
+            far.accept()
+
+
 def test_with_schemas_that_somebody_keeps(tmp_path: Path, postgres: Postgres, database: str) -> None:
     """Whoever waits says for whom; when it is over the service starts."""
     with psycopg.connect(database, autocommit=True) as connection:

@@ -36,6 +36,7 @@ from stella.http.protocol import Protocol
 from stella.kernel.instant import parse_duration
 from stella.operations import Context
 from stella.runtime.config import read_secret
+from stella.runtime.errors import EgressBlocked
 from stella.runtime.files import DiskFolder, make_directory
 from stella.runtime.postgres import owner_login, service_login
 
@@ -72,8 +73,11 @@ class _Place(NamedTuple):
 def serve(ctx: Context, want: Serve) -> Served:
     """Serve until a signal comes.
 
-    Raises NoDatabase, ServiceRuns, CannotListen, TokenExposed, or what keeps a database from being started.
+    Raises EgressBlocked in a sealed process, NoDatabase, ServiceRuns, CannotListen, TokenExposed, or what keeps a
+    database from being started.
     """
+    if ctx.sealed:
+        raise EgressBlocked(target="the address of a service")
     settings = ctx.settings.service
     log = Log(ctx.clock, STDERR, json=not os.isatty(STDERR))
     login, owner = (found(ctx.settings.database, ctx.secret) for found in (service_login, owner_login))

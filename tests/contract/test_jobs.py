@@ -308,7 +308,7 @@ def test_a_connection_that_the_server_closed_is_replaced(database: str) -> None:
     store.ping()
     with psycopg.connect(database, autocommit=True) as other:
         other.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+            "SELECT pg_terminate_backend(pid, 9000) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
             " AND datname = current_database()"
         )
     store.ping()

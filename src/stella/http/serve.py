@@ -28,6 +28,7 @@ from stella.http.assemble import Service, assemble
 from stella.http.auth import admin_token
 from stella.http.errors import CannotListen
 from stella.http.feed import Quiet
+from stella.http.filling import Filling
 from stella.http.logs import Log
 from stella.http.model import Serve, Served
 from stella.http.postgres import PostgresStore
@@ -35,10 +36,12 @@ from stella.http.protocol import Protocol
 from stella.kernel.instant import parse_duration
 from stella.operations import Context
 from stella.runtime.config import read_secret
+from stella.runtime.errors import EgressBlocked
 from stella.runtime.files import DiskFolder, make_directory
 from stella.runtime.postgres import owner_login, service_login
 from stella.runtime.settings import Settings
 
+TURN = 45.0  # seconds that somebody else may keep the schemas; then whoever supervises this start should hear of it
 BACKLOG = 512  # connections that wait to be accepted
 KEEP_ALIVE = 15  # seconds that an idle connection is kept
 STDERR = 2
@@ -71,11 +74,18 @@ class _Place(NamedTuple):
 def serve(ctx: Context, want: Serve) -> Served:
     """Serve until a signal comes.
 
-    Raises NoDatabase, ServiceRuns, CannotListen, TokenExposed, or what keeps a database from being started.
+    Raises NoDatabase, ServiceRuns, CannotListen, TokenExposed, what keeps a database from being started, or in a sealed
+    process EgressBlocked for a database or an address beyond this machine.
     """
     settings = ctx.settings.service
-    login = service_login(ctx.settings.database, ctx.secret)
-    start(owner_login(ctx.settings.database, ctx.secret), ctx.schemas, ctx.actor, ctx.clock)
+    log = Log(ctx.clock, STDERR, json=not os.isatty(STDERR))
+    login, owner = (found(ctx.settings.database, ctx.secret) for found in (service_login, owner_login))
+    for one in (login, owner):
+        if ctx.sealed and not one.on_this_machine:
+            raise EgressBlocked(target=one.where)
+    started = start(
+        owner, ctx.schemas, ctx.actor, ctx.clock, patience=TURN, waiting=lambda words: log.event("start", {"is": words})
+    )
     place = _laid(want.data)
     token = admin_token(settings.token, place.data, ctx.entropy)
     store = PostgresStore(login.conninfo)
@@ -84,10 +94,10 @@ def serve(ctx: Context, want: Serve) -> Served:
         listener = _listen(want.host, want.port)
         os.umask(0o022)  # what may be read by others is what may be sent; see `files`
         os.chdir(place.work)
-        log = Log(ctx.clock, STDERR, json=not os.isatty(STDERR))
         ctx = dataclasses.replace(ctx, progress=Quiet(), secret=_secret, settings=_at_home(ctx.settings, place.data))
         service = assemble(ctx, bootstrap.load_all(), store, token, place.work, place.data / "parts", log)
-        return _Running(ctx, service, log, listener, place.data).run()
+        filling = Filling(ctx, owner, log) if started.data_pending and not started.read_only else None
+        return _Running(ctx, service, log, listener, place.data, filling).run()
     finally:
         store.close()
 
@@ -125,13 +135,22 @@ def _listen(host: str, port: int) -> socket.socket:
 class _Running:
     """A service that listens."""
 
-    def __init__(self, ctx: Context, service: Service, log: Log, listener: socket.socket, data: Path) -> None:
+    def __init__(
+        self,
+        ctx: Context,
+        service: Service,
+        log: Log,
+        listener: socket.socket,
+        data: Path,
+        filling: Filling | None,
+    ) -> None:
         host, port = listener.getsockname()[:2]
         self.address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
         self._service = service
         self._log = log
         self._listener = listener
         self._data = data
+        self._filling = filling
         self._drain = parse_duration(ctx.settings.service.drain)
         self._server = _Server(_config(service.app, self._drain))
 
@@ -153,8 +172,12 @@ class _Running:
             loop.add_signal_handler(number, self._begin_to_stop)
         async with self._service.working():
             self._announce()
+            if self._filling:
+                self._filling.start()
             await self._server.serve(sockets=[self._listener])
             self._log.event("draining", {"jobs": self._service.runner.running})
+        if self._filling:
+            await asyncio.to_thread(self._filling.join, self._drain)
         # The loop takes its handlers with it; a second signal between that and the exit must not undo a clean stop.
         signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
         (self._data / "service.json").unlink(missing_ok=True)
@@ -167,6 +190,8 @@ class _Running:
 
     def _begin_to_stop(self) -> None:
         self._service.stop()
+        if self._filling:
+            self._filling.stop()
         self._server.should_exit = True
 
 

@@ -142,10 +142,10 @@ def _await(layout: Layout, process: subprocess.Popen[bytes]) -> Run:
 
 def _still_starting(layout: Layout, pid: int) -> StillStarting:
     run = run_file.read(layout.data)
-    names = [child.name for child in run.children if child.state != "ready"] if run else []
-    return StillStarting(
-        path=layout.shown, pid=pid, seconds=PATIENCE, reason=(run and run.reason) or f"waiting for {', '.join(names)}"
-    )
+    late = [child for child in run.children if child.state != "ready"] if run else []
+    words = ", ".join(f"{child.name} ({child.reason})" if child.reason else child.name for child in late)
+    reason = (run and run.reason) or f"waiting for {words}"
+    return StillStarting(path=layout.shown, pid=pid, seconds=PATIENCE, reason=reason)
 
 
 def _joined(layout: Layout, plan: Plan, began: float) -> StackUp:

@@ -3,7 +3,7 @@
 Rules:
 - The process works in `<data>/work`, so that relative paths of requests are those that operations see.
 - A stop takes no new request, finishes those that are there, puts running jobs back into the queue, and ends with 0.
-- One service at a time uses a database.
+- One service at a time uses a database. One that lost it to another, because PostgreSQL restarted, stops.
 """
 
 from __future__ import annotations
@@ -145,14 +145,16 @@ class _Running:
         loop = asyncio.get_running_loop()
         for number in STOPPING:
             loop.add_signal_handler(number, self._begin_to_stop)
-        async with self._service.working():
-            self._announce()
-            await self._server.serve(sockets=[self._listener])
-            self._log.event("draining", {"jobs": self._service.runner.running})
-        # The loop takes its handlers with it; a second signal between that and the exit must not undo a clean stop.
-        signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
-        (self._data / "service.json").unlink(missing_ok=True)
-        self._log.event("stopped", {"handed_over": self._service.runner.handed_over})
+        try:
+            async with self._service.working(self._begin_to_stop):
+                self._announce()
+                await self._server.serve(sockets=[self._listener])
+                self._log.event("draining", {"jobs": self._service.runner.running})
+        finally:
+            # The loop takes its handlers with it; a second signal between that and the exit must not undo a clean stop.
+            signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
+            (self._data / "service.json").unlink(missing_ok=True)
+            self._log.event("stopped", {"handed_over": self._service.runner.handed_over})
 
     def _announce(self) -> None:
         text = msgspec.json.encode(Address(url=self.address, pid=os.getpid())) + b"\n"

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import logging
 import os
 import signal
 import socket
@@ -28,7 +29,8 @@ from stella.http.assemble import Service, assemble
 from stella.http.auth import admin_token
 from stella.http.errors import CannotListen
 from stella.http.feed import Quiet
-from stella.http.logs import Log
+from stella.http.jobs import trace_of
+from stella.http.logs import Forwarded, Log
 from stella.http.model import Serve, Served
 from stella.http.postgres import PostgresStore
 from stella.http.protocol import Protocol
@@ -83,7 +85,7 @@ def serve(ctx: Context, want: Serve) -> Served:
         listener = _listen(want.host, want.port)
         os.umask(0o022)  # what may be read by others is what may be sent; see `files`
         os.chdir(place.work)
-        log = Log(ctx.clock, STDERR, json=not os.isatty(STDERR))
+        log = _log(ctx)
         ctx = dataclasses.replace(ctx, progress=Quiet(), secret=_secret)
         service = assemble(ctx, bootstrap.load_all(), store, token, place.work, place.data / "parts", log)
         return _Running(ctx, service, log, listener, place.data).run()
@@ -94,6 +96,14 @@ def serve(ctx: Context, want: Serve) -> Served:
 def _secret(reference: str) -> bytes:
     """A secret of the service's own environment; nobody is asked for one."""
     return read_secret(reference, os.environ)
+
+
+def _log(ctx: Context) -> Log:
+    """The log, which libraries speak through as well; uvicorn's of requests would be a second one."""
+    log = Log(ctx.clock, STDERR, json=not os.isatty(STDERR))
+    logging.getLogger().addHandler(Forwarded(log, trace_of))
+    logging.getLogger("uvicorn").setLevel(logging.CRITICAL)
+    return log
 
 
 def _laid(text: str) -> _Place:

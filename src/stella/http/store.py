@@ -35,7 +35,7 @@ class Outcome(NamedTuple):
 class Store(Protocol):
     """Jobs, answers and uploads.
 
-    `term` grows each time that the right to the store is taken: it may be lost, and taken by another service in between.
+    `term` grows each time that the right to the store is taken: it may be lost, and another service have it in between.
     """
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import socket
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from stella import bootstrap
 from stella.cli.main import run
 from stella.client import exchange, transport
 from stella.client.api import Client
@@ -23,7 +25,8 @@ from stella.mirror.errors import NoChannel
 from stella.mirror.model import CreateBundle
 from stella.operations import find
 from stella.runtime.entropy import system_entropy
-from stella.runtime.errors import Unreadable
+from stella.runtime.errors import DiskFull, Unreadable
+from stella.runtime.files import observe_steps
 from stella.runtime.postgres_server import Postgres
 from stella.testing import SilentProgress
 from tests.e2e.material import as_process
@@ -177,6 +180,7 @@ def answered(body: bytes, *headers: bytes, status: bytes = b"200 OK", length: in
 
 
 def fetching(url: str) -> Exchange:
+    bootstrap.load("mirror")
     return Exchange(Transport(url, "x"), find("mirror.create"), system_entropy, SilentProgress())
 
 
@@ -206,6 +210,22 @@ def test_a_file_that_became_another_meanwhile(hasty: None, tmp_path: Path, rest:
     del hasty
     with pretender(answered(DATA[:99], TAG, length=len(DATA)), rest) as (url, _), pytest.raises(NotAService):
         fetching(url)._fetch("downloads/x", tmp_path / "x")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_is_not_waited_for(tmp_path: Path) -> None:
+    def full(kind: str, path: str) -> None:
+        if kind == "write" and path.endswith("/x"):
+            raise OSError(errno.ENOSPC, "full")
+
+    begin = time.monotonic()
+    observe_steps(full)
+    try:
+        with pretender(answered(DATA, TAG)) as (url, _), pytest.raises(DiskFull):
+            fetching(url)._fetch("downloads/x", tmp_path / "x")
+    finally:
+        observe_steps(None)
+    assert time.monotonic() - begin < transport.RESTART / 2
     assert list(tmp_path.iterdir()) == []
 
 

@@ -105,7 +105,7 @@ class Exchange:
                 try:
                     with self._opened(there, done, etag) as answer:
                         if size < 0:
-                            etag, size = answer.headers.get("ETag", ""), int(answer.headers.get("Content-Length", 0))
+                            etag, size = answer.headers.get("ETag", ""), answer.length or 0
                             self._progress.start("download", size or None, "bytes")
                         while chunk := answer.read(CHUNK):
                             file.write(chunk)

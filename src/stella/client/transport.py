@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from stella.client.errors import BadToken, NotAService, ServiceAway, TokenInTheClear, UnknownProblem
-from stella.kernel.errors import Exit, StellaError
+from stella.kernel.errors import StellaError
 
 Kind = TypeVar("Kind")
 PATIENCE = 60.0  # seconds for one answer; long work is a job, and its answer comes at once
@@ -30,6 +30,7 @@ FIRST = 1.4  # seconds in which a service has to be there at first
 RESTART = 30.0  # seconds in which one comes back that was there: a stop with its drain, a start
 PAUSE = 0.2  # seconds before the second attempt; doubled for each further one
 LONGEST_PAUSE = 2.0
+PASSING = "unavailable"  # the reason of errors that pass; a full disk needs somebody
 WRONG_OFFSET = "HTTP-021"  # what the last piece of an upload came to was not known yet
 MAX_ANSWER = 256 * 1024 * 1024  # bytes of a JSON answer; the listing of two million entries stays below
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -50,7 +51,7 @@ class Patience:
     def wait(self, error: StellaError) -> None:
         """Wait for a moment; raise the error instead when it does not pass by itself, or has not passed in time."""
         left = self._end - time.monotonic()
-        if left <= 0 or (error.exit is not Exit.TRANSIENT and error.code != WRONG_OFFSET):
+        if left <= 0 or (error.reason != PASSING and error.code != WRONG_OFFSET):
             raise error
         time.sleep(min(self._pause, left))
         self._pause = min(2 * self._pause, LONGEST_PAUSE)

@@ -3,7 +3,7 @@
 Rules:
 - The process works in `<data>/work`, so that relative paths of requests are those that operations see.
 - A stop takes no new request, finishes those that are there, puts running jobs back into the queue, and ends with 0.
-- One service at a time uses a database.
+- One service at a time uses a database. One that lost it to another, because PostgreSQL restarted, stops.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import logging
 import os
 import signal
 import socket
@@ -29,7 +30,8 @@ from stella.http.auth import admin_token
 from stella.http.errors import CannotListen
 from stella.http.feed import Quiet
 from stella.http.filling import Filling
-from stella.http.logs import Log
+from stella.http.jobs import trace_of
+from stella.http.logs import Forwarded, Log
 from stella.http.model import Serve, Served
 from stella.http.postgres import PostgresStore
 from stella.http.protocol import Protocol
@@ -78,7 +80,7 @@ def serve(ctx: Context, want: Serve) -> Served:
     process EgressBlocked for a database or an address beyond this machine.
     """
     settings = ctx.settings.service
-    log = Log(ctx.clock, STDERR, json=not os.isatty(STDERR))
+    log = _log(ctx)
     login, owner = (found(ctx.settings.database, ctx.secret) for found in (service_login, owner_login))
     for one in (login, owner):
         if ctx.sealed and not one.on_this_machine:
@@ -110,6 +112,14 @@ def _at_home(settings: Settings, data: Path) -> Settings:
 def _secret(reference: str) -> bytes:
     """A secret of the service's own environment; nobody is asked for one."""
     return read_secret(reference, os.environ)
+
+
+def _log(ctx: Context) -> Log:
+    """The log, which libraries speak through as well; uvicorn's of requests would be a second one."""
+    log = Log(ctx.clock, STDERR, json=not os.isatty(STDERR))
+    logging.getLogger().addHandler(Forwarded(log, trace_of))
+    logging.getLogger("uvicorn").setLevel(logging.CRITICAL)
+    return log
 
 
 def _laid(text: str) -> _Place:
@@ -170,18 +180,20 @@ class _Running:
         loop = asyncio.get_running_loop()
         for number in STOPPING:
             loop.add_signal_handler(number, self._begin_to_stop)
-        async with self._service.working():
-            self._announce()
+        try:
+            async with self._service.working(self._begin_to_stop):
+                self._announce()
+                if self._filling:
+                    self._filling.start()
+                await self._server.serve(sockets=[self._listener])
+                self._log.event("draining", {"jobs": self._service.runner.running})
             if self._filling:
-                self._filling.start()
-            await self._server.serve(sockets=[self._listener])
-            self._log.event("draining", {"jobs": self._service.runner.running})
-        if self._filling:
-            await asyncio.to_thread(self._filling.join, self._drain)
-        # The loop takes its handlers with it; a second signal between that and the exit must not undo a clean stop.
-        signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
-        (self._data / "service.json").unlink(missing_ok=True)
-        self._log.event("stopped", {"handed_over": self._service.runner.handed_over})
+                await asyncio.to_thread(self._filling.join, self._drain)
+        finally:
+            # The loop takes its handlers with it; a second signal between that and the exit must not undo a clean stop.
+            signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
+            (self._data / "service.json").unlink(missing_ok=True)
+            self._log.event("stopped", {"handed_over": self._service.runner.handed_over})
 
     def _announce(self) -> None:
         text = msgspec.json.encode(Address(url=self.address, pid=os.getpid())) + b"\n"

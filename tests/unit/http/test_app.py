@@ -108,7 +108,7 @@ class World:
         parts = self.folder / "parts"
         self.service = assemble(context, self.probe.rows(), self.store, b"token", self.folder, parts, log)
         try:
-            async with self.service.working():
+            async with self.service.working(lambda: None):
                 yield self
         finally:
             await asyncio.sleep(0)  # the last lines
@@ -262,6 +262,28 @@ def test_a_job_outlives_a_store_that_is_away(world: World) -> None:
         assert job["result"]["actor"] == "admin"
 
     play(world, scene)
+
+
+def test_the_queue_goes_on_after_a_surprise(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An exception of the store that nobody foresaw must not leave a service that is ready and starts nothing."""
+    surprises = [RuntimeError("secret-of-the-store")] * 2
+    claim = world.store.claim
+
+    def surprised(*given: Any) -> Any:
+        if surprises:
+            raise surprises.pop()
+        return claim(*given)
+
+    monkeypatch.setattr(world.store, "claim", surprised)
+    monkeypatch.setattr("stella.http.jobs.POLL", 0.01)
+
+    async def scene(world: World) -> None:
+        _, headers, _ = await world.call("POST", "/v1/longs", {})
+        await world.until(headers["location"], "done")
+
+    play(world, scene)
+    assert '"operation":"jobs"' in world.log_path.read_text()
+    assert "secret-of-the-store" not in world.log_path.read_text()
 
 
 def test_what_ended_badly(world: World) -> None:

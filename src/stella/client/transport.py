@@ -99,7 +99,8 @@ class Transport:
         sent = {"Authorization": f"Bearer {self._token}", "Accept": "application/json", **(headers or {})}
         try:
             try:
-                connection.request(method, self._parts.path.rstrip("/") + path, body, sent)
+                with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it may have said why
+                    connection.request(method, self._parts.path.rstrip("/") + path, body, sent)
                 answer = connection.getresponse()
             except (OSError, http.client.HTTPException) as error:
                 raise ServiceAway(url=self.url, problem=str(error) or type(error).__name__) from None

@@ -142,6 +142,10 @@ class App:
             headers.append((b"content-length", b"%d" % len(answer.body)))
         request.started = True
         await request.send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        if (b"connection", b"close") in headers:
+            await request.send({"type": "http.response.body", "body": body, "more_body": True})
+            await request.drop()
+            body = b""
         await request.send({"type": "http.response.body", "body": body})
         return answer.status
 

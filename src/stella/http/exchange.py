@@ -8,6 +8,7 @@ Rules:
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from typing import Any
 
@@ -24,6 +25,8 @@ Headers = list[tuple[bytes, bytes]]
 
 JSON = b"application/json"
 WORTH_READING = 64 * 1024  # bytes of a body that nobody wants; a new connection costs as much
+DROPPED = 8 * 1024 * 1024  # bytes of a body that was refused; a piece of an upload that comes too late is half of it
+DROP_SECONDS = 2.0
 MAX_DIGITS = 18  # of a number of bytes; Python refuses to read thousands of them
 ENDLESS = 2**63
 PIECE_TIMEOUT = 30  # seconds between two pieces of an upload
@@ -119,6 +122,18 @@ class Request:
         if length is not None and length > limit:
             raise BodyTooLarge(limit=limit, setting=setting)
         return length
+
+    async def drop(self) -> None:
+        """Read what is left of the body and drop it, within bounds: many clients listen when they have sent all."""
+        left = DROPPED
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DROP_SECONDS):
+                while left > 0 and not self.whole:
+                    message = await self.receive()
+                    if message["type"] == "http.disconnect":
+                        return
+                    left -= len(message["body"])
+                    self.whole = not message.get("more_body")
 
     async def gone(self) -> None:
         """Return when the client has left."""

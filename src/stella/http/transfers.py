@@ -34,7 +34,7 @@ class Transfers:
         now: Callable[[], int],
         entropy: Entropy,
     ) -> None:
-        self._store = store
+        self._keys = idempotency.Keys(store, now)
         self._uploads = uploads
         self._files = files
         self._metrics = metrics
@@ -65,7 +65,7 @@ class Transfers:
             upload = await asyncio.to_thread(self._uploads.begin, upload_id, want, request.principal.name)
             return self._shown(upload, 201)
 
-        return await idempotency.once(self._store, request, body, self._now, work, repeatable=True)
+        return await self._keys.once(request, body, work, repeatable=True)
 
     async def show(self, request: Request) -> Answer:
         """GET and HEAD /v1/uploads/{id}."""

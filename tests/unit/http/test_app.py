@@ -54,10 +54,12 @@ class Probe:
             raise RuntimeError("secret-of-the-request")
         if want.what == "missing":
             raise NoChannel(path="x")
-        if want.what == "wait":
+        if want.what.startswith("wait"):
             ctx.progress.start("wait", None, "turns")
             while not self.go.wait(0.01):
                 ctx.progress.advance(1)
+        if want.what == "wait-missing":
+            raise NoChannel(path="x")
         return Got(ctx.actor, self.turns)
 
     def rows(self) -> list[Operation[Any, Any]]:
@@ -140,6 +142,22 @@ class World:
         found = {name.decode(): value.decode() for name, value in told[0]["headers"]}
         data = b"".join(message.get("body", b"") for message in told[1:])
         return told[0]["status"], found, json.loads(data) if data else None
+
+    async def stream(self, path: str, leaves: float | None = None) -> list[Any]:
+        """The messages of a streamed answer; the client leaves after so many seconds."""
+        headers = [(b"authorization", b"Bearer token")]
+        scope = {"type": "http", "method": "GET", "path": path, "query_string": b"", "headers": headers}
+        told: list[Any] = []
+
+        async def receive() -> Any:
+            await asyncio.sleep(1000 if leaves is None else leaves)
+            return {"type": "http.disconnect"}
+
+        async def send(message: Any) -> None:
+            told.append(message)
+
+        await self.service.app(scope, receive, send)
+        return told
 
     async def until(self, location: str, *states: str) -> Any:
         for _ in range(500):
@@ -262,28 +280,6 @@ def test_a_job_outlives_a_store_that_is_away(world: World) -> None:
         assert job["result"]["actor"] == "admin"
 
     play(world, scene)
-
-
-def test_the_queue_goes_on_after_a_surprise(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An exception of the store that nobody foresaw must not leave a service that is ready and starts nothing."""
-    surprises = [RuntimeError("secret-of-the-store")] * 2
-    claim = world.store.claim
-
-    def surprised(*given: Any) -> Any:
-        if surprises:
-            raise surprises.pop()
-        return claim(*given)
-
-    monkeypatch.setattr(world.store, "claim", surprised)
-    monkeypatch.setattr("stella.http.jobs.POLL", 0.01)
-
-    async def scene(world: World) -> None:
-        _, headers, _ = await world.call("POST", "/v1/longs", {})
-        await world.until(headers["location"], "done")
-
-    play(world, scene)
-    assert '"operation":"jobs"' in world.log_path.read_text()
-    assert "secret-of-the-store" not in world.log_path.read_text()
 
 
 def test_what_ended_badly(world: World) -> None:

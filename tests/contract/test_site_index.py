@@ -15,6 +15,7 @@ import pytest
 from stella.bundle.model import Mark
 from stella.kernel.instant import Floor
 from stella.operations import Context
+from stella.runtime.errors import DatabaseUnavailable
 from stella.runtime.postgres import Connection
 from stella.runtime.settings import Settings
 from stella.site import rules
@@ -164,3 +165,13 @@ def test_a_database_that_goes_away_is_a_note_and_no_failure(connection: Connecti
     (note,) = keep_current(ctx, store)
     assert "stella site index --dir /srv/plant-7" in note
     assert told(connection) == []
+
+
+def test_a_writer_that_hangs_is_not_waited_for_without_end(
+    connection: Connection, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stella.site.index.PATIENCE_MS", 50)
+    with psycopg.connect(database) as other:
+        other.execute("SELECT pg_advisory_xact_lock(hashtextextended('id', 1))")
+        with pytest.raises(DatabaseUnavailable, match="lock timeout"):
+            SiteIndex(connection).enter(site(1), NOW)

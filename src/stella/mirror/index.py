@@ -25,6 +25,7 @@ from stella.operations import Context
 from stella.runtime.ports import Progress
 from stella.runtime.postgres import Connection, keepable, speaking, statements, storable
 
+PATIENCE_MS = 60_000  # for another writer of the channel; the generation is published, and can be entered later
 MAX_DOCUMENT_READ = 64 * 1024 * 1024  # bytes; a feed or an SBOM above it names nothing here, rather than fill memory
 MAX_TERM = 512  # bytes of UTF-8; a search asks for no more
 MAX_LABEL = 1024  # bytes; with digest and term these fit into a row of a b-tree, which has 2704
@@ -59,7 +60,7 @@ class ChannelIndex:
         """Enter every generation of a channel that is missing; `anew` forgets the channel first."""
         channel = store.channel()
         with speaking(WHAT), self._connection.transaction():
-            self._run("hold_channel", channel_id=channel.channel_id)
+            self._run("hold_channel", channel_id=channel.channel_id, patience_ms=str(PATIENCE_MS))
             records = store.records()
             newest = self._run("newest_generation", channel_id=channel.channel_id)
             done, root = newest[0] if newest else (0, "")

@@ -20,8 +20,8 @@ WHERE digest IN (SELECT digest FROM mirror.entries WHERE channel_id = %(channel_
 SELECT pg_advisory_xact_lock(hashtextextended('mirror.documents', 2));
 
 -- name: hold_channel
--- Keep other writers of the same channel waiting until the transaction ends.
-SELECT pg_advisory_xact_lock(hashtextextended(%(channel_id)s, 0));
+-- Keep other writers of the same channel waiting until the transaction ends; nobody waits for a lock without end.
+SELECT set_config('lock_timeout', %(patience_ms)s, true), pg_advisory_xact_lock(hashtextextended(%(channel_id)s, 0));
 
 -- name: newest_generation
 -- The newest generation of a channel that the index knows, its root with it.
@@ -48,7 +48,8 @@ UPDATE mirror.entries e SET until = %(generation)s - 1
 WHERE e.channel_id = %(channel_id)s AND e.until IS NULL
   AND NOT EXISTS (
       SELECT FROM mirror.staged s
-      WHERE s.channel_id = e.channel_id AND s.path = e.path AND s.digest = e.digest AND s.category = e.category AND s.media_type = e.media_type
+      WHERE s.channel_id = e.channel_id AND s.path = e.path AND s.digest = e.digest AND s.category = e.category
+        AND s.media_type = e.media_type
   );
 
 -- name: begin_entries

@@ -86,7 +86,10 @@ class BudgetSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class DatabaseSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The PostgreSQL that keeps the state of the service. Channels and sites need none."""
+    """The PostgreSQL that keeps the state of the service. Channels and sites need none.
+
+    Where both addresses are empty, the database is that of the stack that runs in `stack.data`, if one does.
+    """
 
     dsn: Annotated[
         str,

@@ -20,6 +20,7 @@ from stella.site.folder import SiteFolder
 from stella.site.model import CustodyEvent, EventsShown, ImportRecord, ImportState, IndexSite, SeeEvents, SiteIndexed
 from stella.site.service import open_site
 
+PATIENCE_MS = 60_000  # for another writer of the site, who has a few rows to write
 LAST = 2**63 - 1  # above every event, where a list from the newest one down begins
 
 
@@ -55,7 +56,7 @@ class SiteIndex:
     def enter(self, store: SiteFolder, now: Instant) -> Entered:
         """Enter how a site stands and the history it has."""
         with speaking(WHAT), self._connection.transaction():
-            self._run("hold_site", site_id=store.state().site_id)
+            self._run("hold_site", site_id=store.state().site_id, patience_ms=str(PATIENCE_MS))
             state = store.state()
             self._run(
                 "put_site",

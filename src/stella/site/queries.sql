@@ -1,8 +1,8 @@
 -- The statements of the index of sites.
 
 -- name: hold_site
--- Keep other writers of the same site waiting until the transaction ends.
-SELECT pg_advisory_xact_lock(hashtextextended(%(site_id)s, 1));
+-- Keep other writers of the same site waiting until the transaction ends; nobody waits for a lock without end.
+SELECT set_config('lock_timeout', %(patience_ms)s, true), pg_advisory_xact_lock(hashtextextended(%(site_id)s, 1));
 
 -- name: put_site
 -- Enter a site, or say how it stands now.

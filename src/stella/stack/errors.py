@@ -115,9 +115,9 @@ class PartlyUp(StellaError):
 
 
 class StillStarting(StellaError):
-    """Stack in {path} is not ready after {seconds} s: {reason}.
+    """Stack in {path} (process {pid}) is not ready after {seconds} s: {reason}.
 
-    A server recovers or migrates what it holds, and that takes its time. Its supervisor (process {pid}) goes on.
+    A server recovers or migrates what it holds, and that takes its time. Its supervisor goes on.
     """
 
     code = "STACK-010"

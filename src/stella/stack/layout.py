@@ -15,7 +15,6 @@ import hashlib
 import os
 import stat
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 from stella.runtime.errors import Busy, ObjectMissing, Unreadable, Unwritable
@@ -180,14 +179,3 @@ def _locked(handle: int, kind: int = fcntl.LOCK_EX) -> bool:
     except OSError:
         return False
     return True
-
-
-@contextlib.contextmanager
-def taken(layout: Layout) -> Iterator[Lock]:
-    """The lock for the length of a block."""
-    lock = take(layout)
-    try:
-        yield lock
-    finally:
-        with contextlib.suppress(OSError):  # it was handed on
-            lock.release()

@@ -99,6 +99,11 @@ def is_settled(run: Run) -> bool:
     return run.state in {StackState.READY, StackState.STOPPED}
 
 
+def is_over(run: Run) -> bool:
+    """Whether a report is the last one of its supervisor, which lets go of the lock next."""
+    return run.state is StackState.STOPPED or (run.state is StackState.FAILED and not run.endpoints)
+
+
 def why_not_running(run: Run | None) -> str:
     """What the last report says about a stack whose lock nobody holds."""
     if run is None:

@@ -36,10 +36,11 @@ from stella.stack.errors import (
     StillStarting,
     WillNotStop,
 )
-from stella.stack.layout import Layout, Lock, holder, take, taken
+from stella.stack.layout import Layout, Lock, holder, take
 from stella.stack.model import ChildShown, OfStack, Plan, StackDown, StackShown, StackUp, StartStack
 
 PATIENCE = 120  # seconds that a start or a stop may take before somebody should look
+STOPPED = "it was told to stop"
 POLL = 0.01  # seconds between two looks at the report
 RETRY_PATIENCE = 0.3  # seconds in which a supervisor takes up what failed
 
@@ -53,12 +54,24 @@ def up(ctx: Context, want: StartStack) -> StackUp:
         raise EgressBlocked(target=far)
     outside.require_secrets(plan)
     layout = Layout(want.data)
-    if _supervisor(layout):
-        return _joined(layout, plan, began)
+    while time.monotonic() < began + PATIENCE:
+        lock = None if _supervisor(layout) else _lock(layout)
+        found = _joined(layout, plan, began) if lock is None else _started(ctx, want, layout, plan, lock, began)
+        if found is not None:
+            return found
+    raise Busy(path=layout.shown, holder="")
+
+
+def _lock(layout: Layout) -> Lock | None:
+    """The lock of a stack; None when somebody else has it."""
     try:
-        lock = take(layout)
+        return take(layout)
     except Busy:
-        return _joined(layout, plan, began)
+        return None
+
+
+def _started(ctx: Context, want: StartStack, layout: Layout, plan: Plan, lock: Lock, began: float) -> StackUp:
+    """The answer of an `up` that starts the stack."""
     try:
         _require(layout, plan)
         layout.lay(ctx.entropy)
@@ -81,7 +94,8 @@ def up(ctx: Context, want: StartStack) -> StackUp:
     if process.poll() is None and run.endpoints:
         raise PartlyUp(path=layout.shown, reason=run.reason)
     process.wait()
-    raise StartFailed(path=layout.shown, reason=run.reason)
+    stopped = run.state is StackState.STOPPED
+    raise StartFailed(path=layout.shown, reason=STOPPED if stopped else run.reason)
 
 
 def _supervisor(layout: Layout) -> int | None:
@@ -135,27 +149,30 @@ def _await(layout: Layout, process: subprocess.Popen[bytes]) -> Run:
             return run
         if ended is not None:
             words = last_words(layout.log("supervisor"))
-            raise StartFailed(path=layout.shown, reason=f"its supervisor ended with {ended}: {words}")
+            how = STOPPED if ended == -signal.SIGTERM else f"its supervisor ended with {ended}{words and ': '}{words}"
+            raise StartFailed(path=layout.shown, reason=how)
         time.sleep(POLL)
     raise _still_starting(layout, process.pid)
 
 
 def _still_starting(layout: Layout, pid: int) -> StillStarting:
     run = run_file.read(layout.data)
-    names = [child.name for child in run.children if child.state != "ready"] if run else []
-    return StillStarting(
-        path=layout.shown, pid=pid, seconds=PATIENCE, reason=(run and run.reason) or f"waiting for {', '.join(names)}"
-    )
+    late = [child for child in run.children if child.state != "ready"] if run else []
+    words = ", ".join(f"{child.name} ({child.reason})" if child.reason else child.name for child in late)
+    reason = (run and run.reason) or f"waiting for {words}"
+    return StillStarting(path=layout.shown, pid=pid, seconds=PATIENCE, reason=reason)
 
 
-def _joined(layout: Layout, plan: Plan, began: float) -> StackUp:
-    """The answer of a second `up`."""
+def _joined(layout: Layout, plan: Plan, began: float) -> StackUp | None:
+    """The answer of a second `up`; None when the one that ran has ended."""
     run = _settled(layout)
     if run is None:
         pid, last = holder(layout), run_file.read(layout.data)
         if pid and last is not None and last.state is StackState.STARTING and _wrote(last, pid):
             raise _still_starting(layout, pid)
-        raise Busy(path=layout.shown, holder=f" (pid {pid})" if pid else "")
+        if pid is not None:
+            raise Busy(path=layout.shown, holder=f" (pid {pid})" if pid else "")
+        return None
     pid = run.supervisor.pid if run.supervisor else 0
     if run.digest != rules.digest(plan):
         raise OtherConfiguration(path=layout.shown, pid=pid, difference=rules.difference(run.plan, plan))
@@ -170,11 +187,11 @@ def _joined(layout: Layout, plan: Plan, began: float) -> StackUp:
 
 
 def _settled(layout: Layout) -> Run | None:
-    """The report of whoever holds the lock, once it no longer changes by itself."""
+    """The report of whoever holds the lock, once it no longer changes by itself; None when the lock is let go."""
     end = time.monotonic() + PATIENCE
     while (pid := holder(layout)) is not None and time.monotonic() < end:
         run = run_file.read(layout.data)
-        if run is not None and _wrote(run, pid) and rules.is_settled(run):
+        if run is not None and _wrote(run, pid) and rules.is_settled(run) and not rules.is_over(run):
             return run
         time.sleep(POLL)
     return None
@@ -201,28 +218,34 @@ def down(ctx: Context, want: OfStack) -> StackDown:
         raise NoStack(path=layout.shown)
     run = run_file.read(layout.data)
     was_running = _stop(layout)
-    with taken(layout):
-        _sweep(layout, run, ctx.clock.read().boot_id)
-        layout.sockets = Path(run.sockets) if run else layout.sockets
-        layout.forget_sockets()
+    lock = _lock(layout)
+    if lock is not None:  # else another `down` sweeps, or an `up` that came after this one has it
+        try:
+            _sweep(layout, run, ctx.clock.read().boot_id)
+            layout.sockets = Path(run.sockets) if run else layout.sockets
+            layout.forget_sockets()
+        finally:
+            lock.release()
     names = tuple(child.name for child in reversed(run.children)) if run and was_running else ()
     seconds = round(time.monotonic() - began, 2)
     return StackDown(data=layout.shown, was_running=was_running, stopped=names, seconds=seconds)
 
 
 def _stop(layout: Layout) -> bool:
-    """Ask whoever holds the lock to stop and wait for it; whether there was anybody."""
+    """Ask the supervisor that holds the lock to stop, and wait for the lock; whether there was one.
+
+    Others hold it for a moment alone: an `up` that prepares, or another `down`.
+    """
     end = time.monotonic() + PATIENCE
-    asked: processes.Process | None = None
-    while pid := holder(layout):
-        if asked is None or pid != asked.pid:
-            asked = processes.identify(pid)
+    asked: int | None = None
+    while (pid := holder(layout)) is not None and asked in {None, pid}:
+        if asked is None and pid == _supervisor(layout):
+            asked = pid
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGTERM)
         if time.monotonic() > end:
             raise WillNotStop(path=layout.shown, pid=pid, seconds=PATIENCE)
         time.sleep(POLL)
-    processes.gone([asked] if asked else [], PATIENCE)
     return asked is not None
 
 

@@ -139,6 +139,13 @@ def test_when_waiting_changes_nothing(state: str, children: str, settled: bool) 
     assert rules.is_settled(report) is settled
 
 
+def test_the_last_report_of_a_supervisor() -> None:
+    assert rules.is_over(run(StackState.STOPPED))
+    assert rules.is_over(run(StackState.FAILED))
+    partly = msgspec.structs.replace(run(StackState.FAILED), endpoints={"postgres": "here"})
+    assert not any(map(rules.is_over, (partly, run(StackState.READY), run(StackState.STOPPING))))
+
+
 def test_why_nothing_runs() -> None:
     assert rules.why_not_running(None) == "it was never started"
     assert rules.why_not_running(run(StackState.STOPPED)) == "it was stopped"

@@ -13,13 +13,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from stella.operations import Context, Operation
     from stella.runtime.config import Loaded
     from stella.runtime.ports import Progress
     from stella.runtime.settings import DatabaseSettings
+    from stella.runtime.transaction import TenantDatabase
 
 Prompt = Callable[[str], str]
 
@@ -45,8 +45,22 @@ NOUNS: dict[str, Noun] = {
     "explain": Noun("stella.about.operations", "Explain an error code."),
     "version": Noun("stella.about.operations", "Show the version of Stella and of what it runs on."),
 }
-# Each schema of the database, and the package that ships its migrations.
-SCHEMAS: dict[str, str] = {"service": "stella.http", "mirror": "stella.mirror", "site": "stella.site"}
+# Each schema of the database, and the package that ships its migrations; the guard between tenants comes first.
+SCHEMAS: dict[str, str] = {
+    "tenancy": "stella.tenancy",
+    "service": "stella.http",
+    "mirror": "stella.mirror",
+    "site": "stella.site",
+}
+# What a stack calls the secrets of its database, and the settings that name them.
+SECRETS_OF_A_STACK = {
+    "postgres": "password",
+    "postgres-owner": "owner_password",
+    "postgres-jobs": "jobs_password",
+    "postgres-issuer": "issuer_password",
+    "postgres-sealer": "sealer_password",
+    "seal-key": "seal_key",
+}
 UNCONFIGURED = frozenset({"explain", "version"})  # they must answer when the configuration itself is what is wrong
 
 
@@ -95,7 +109,7 @@ def _with_stack(loaded: Loaded, folder: Path) -> Loaded:
     if run is None or "postgres" not in run.endpoints:
         return loaded
     found = {"dsn": run.endpoints["postgres"], "owner_dsn": run.endpoints["postgres-owner"]}
-    for name, key in (("postgres", "password"), ("postgres-owner", "owner_password")):
+    for name, key in SECRETS_OF_A_STACK.items():
         if name in run.secrets:  # a server that somebody else runs keeps the password of the settings
             found[key] = run.secrets[name]
     settings = msgspec.structs.replace(loaded.settings, database=msgspec.structs.replace(database, **found))
@@ -118,7 +132,7 @@ def make_context(loaded: Loaded, progress: Progress, env: Mapping[str, str], pro
 
     `prompt` asks a person for the passphrase of `keys.passphrase` when it is set nowhere; without it nobody is asked.
     """
-    from stella.operations import Context, no_database
+    from stella.operations import EVERY_SCOPE, Context, Principal
     from stella.runtime.clock import SystemClock
     from stella.runtime.entropy import system_entropy
 
@@ -133,21 +147,23 @@ def make_context(loaded: Loaded, progress: Progress, env: Mapping[str, str], pro
         sealed=loaded.settings.site.sealed,
         schemas=SCHEMAS,
         origins=loaded.origins,
-        database=_database(loaded.settings.database, secret) if loaded.settings.database.dsn else no_database,
+        database=_database(loaded.settings.database, secret) if loaded.settings.database.dsn else None,
+        principal=Principal("local", frozenset({EVERY_SCOPE}), loaded.settings.client.tenant),
     )
 
 
-def _database(found: DatabaseSettings, secret: Callable[[str], bytes]) -> Callable[[], AbstractContextManager[Any]]:
-    """Connections of the service's role, one for each block that asks."""
+def _database(found: DatabaseSettings, secret: Callable[[str], bytes]) -> Callable[[], TenantDatabase]:
+    """The way to data of tenants, made when it is first asked for; it keeps no connection."""
 
-    def connected() -> AbstractContextManager[Any]:
-        from contextlib import closing
-
+    def made() -> TenantDatabase:
         from stella.runtime import postgres
+        from stella.runtime.connections import Connections
+        from stella.runtime.transaction import Seal, TenantDatabase
 
-        return closing(postgres.connect(postgres.service_login(found, secret)))
+        login = postgres.service_login(found, secret)
+        return TenantDatabase(Connections(login, keep=0), Seal(secret(found.seal_key)))
 
-    return connected
+    return made
 
 
 def actor() -> str:

@@ -18,15 +18,19 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any, Generic, Literal, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, get_type_hints
 
 import msgspec
 
 from stella.formats.view import View
 from stella.kernel.errors import Exit
+from stella.kernel.tenant import DEFAULT_TENANT
 from stella.runtime.errors import NoDatabase
 from stella.runtime.ports import Clock, Entropy, Folder, Progress
 from stella.runtime.settings import Settings
+
+if TYPE_CHECKING:
+    from stella.runtime.transaction import TenantDatabase, Transaction
 
 Where = Literal["value", "file_in", "file_out", "folder", "folder_out", "source", "report", "home"]
 Request = TypeVar("Request", bound=msgspec.Struct)
@@ -37,17 +41,13 @@ _ROUTE = re.compile(r"((GET|POST|PUT|PATCH|DELETE) /v1|LOCAL )(/[a-z0-9{}_.-]+)+
 _SCOPE = re.compile(r"[a-z]+:[a-z]+\Z")
 
 
-def no_database() -> AbstractContextManager[Any]:
-    """The database of a context that has none; raises NoDatabase."""
-    raise NoDatabase
-
-
 @dataclass(frozen=True)
 class Principal:
-    """Who asks, and what for: a name and the scopes it has; the scope `*` stands for all."""
+    """Who asks, for which tenant, and what for: the scopes it has; the scope `*` stands for all."""
 
     name: str
     scopes: frozenset[str]
+    tenant: str = DEFAULT_TENANT
 
     def may(self, scope: str) -> bool:
         """Whether an operation of that scope is open to it."""
@@ -71,8 +71,14 @@ class Context:
     sealed: bool = False
     schemas: Mapping[str, str] = field(default_factory=dict)  # the package that owns each schema of the database
     origins: Mapping[str, str] = field(default_factory=dict)  # where each setting came from, by `section.name`
-    database: Callable[[], AbstractContextManager[Any]] = no_database  # a connection for the length of a block
+    database: Callable[[], TenantDatabase] | None = None  # the way to data of tenants; None where none is configured
     principal: Principal = LOCAL
+
+    def tenant(self) -> AbstractContextManager[Transaction]:
+        """A transaction of the principal's tenant for the length of a block; raises NoDatabase, or as it says."""
+        if self.database is None:
+            raise NoDatabase
+        return self.database().transaction(self.principal.tenant)
 
     def folder(self, location: str, *, make: bool = False) -> Folder:
         """The channel or site folder at a path or at `s3://BUCKET/PREFIX`; see `places.open_folder`."""

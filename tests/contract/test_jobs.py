@@ -15,7 +15,7 @@ from stella.http.model import Answered, JobEvent, JobState, NewJob, Upload, Uplo
 from stella.http.postgres import PostgresStore
 from stella.http.store import Key, Outcome, Store
 from stella.kernel.ids import uuid7
-from stella.runtime.postgres import statements
+from stella.runtime.statements import statements
 from tests.memory_store import MemoryStore
 from tests.service import migrate
 

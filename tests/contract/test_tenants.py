@@ -15,7 +15,8 @@ from stella.kernel.errors import BadTenant
 from stella.runtime import roles, transaction
 from stella.runtime.connections import Connections
 from stella.runtime.errors import BadSealKey, OutsideTenant
-from stella.runtime.postgres import Login, Statement
+from stella.runtime.postgres import Login
+from stella.runtime.statements import Statement
 from stella.runtime.transaction import Seal, TenantDatabase
 from stella.tenancy import gate
 from tests.database import postgres
@@ -98,9 +99,9 @@ def test_what_raises_is_rolled_back(shop: Guarded) -> None:
         assert opened.all("shop", "read") == [(1, "acme")]
 
 
-def test_two_tenants_on_one_connection(shop: Guarded, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_tenants_on_one_connection(shop: Guarded) -> None:
     """As behind a pooler in transaction mode: nothing is left of one for the other."""
-    monkeypatch.setattr("stella.runtime.connections.IDLE", 1)
+    shop.tenants._connections.keep = 1
     backends = set()
     for _ in range(20):
         for tenant in ("acme", "acme-2"):

@@ -22,6 +22,8 @@ from stella.runtime import batches
 from stella.runtime.migrate import PATIENCE, Entry, Pause, Session
 from stella.runtime.ports import Clock, Progress
 from stella.runtime.postgres import Login
+from stella.runtime.transaction import Seal
+from stella.tenancy import gate, guard
 
 if TYPE_CHECKING:
     from stella.database import syntax
@@ -47,19 +49,24 @@ def start(
     pause: Pause = time.sleep,
     patience: float = PATIENCE,
     waiting: Callable[[str], None] = lambda _: None,
+    seal: Seal | None = None,
 ) -> Started:
     """Bring every schema to what this release needs, or refuse to start.
 
     `modules` maps each schema to the package that owns it. `pause` waits that many seconds; `patience` is how many
-    seconds another starter may keep the lock; `waiting` hears in words what a long wait is for. Raises ReleasePending,
-    ChecksumDrift, NewerDatabase, ReadOnlyPending, LintFailed, BadMigrationName, BadMigrationFile, LockTimeout, or what
-    PostgreSQL refused.
+    seconds another starter may keep the lock; `waiting` hears in words what a long wait is for; `seal` is made known to
+    the guard between tenants, whose gate must find nothing. Raises ReleasePending, ChecksumDrift, NewerDatabase,
+    ReadOnlyPending, LintFailed, GateFailed, BadMigrationName, BadMigrationFile, LockTimeout, or what PostgreSQL
+    refused.
     """
     shipped = load(modules)
     with Session(login, actor, clock, pause, patience, waiting) as session:
         judged = judge_all(session, shipped)
         check_release(judged)
         rows = apply_pending(session, shipped, judged, Choice.AUTOMATIC)
+        if seal is not None and not session.read_only():
+            guard.install(session.connection, seal)
+        gate.require(session.connection)
         data = tuple(file.label for one in judged for file in one.pending[Category.DATA])
         return Started(tuple(rows), data, session.read_only(), notes_of(judged))
 
@@ -184,6 +191,8 @@ class _Run:
                 problem = f"it changes {touched} rows"
                 advice = f"make it a data migration, `DMNNN_{file.name.partition('_')[2]}`"
                 raise LintFailed(file=file.label, line=1, problem=problem, category=file.category, advice=advice)
+            if file.category is Category.RELEASE:
+                gate.require(self.session.connection)
 
         took = self.session.apply(
             entry_of(file), parsed.pieces, LIMITS[file.category], transaction=parsed.transaction, check=check

@@ -37,6 +37,7 @@ from stella.runtime import batches
 from stella.runtime.batches import Checkpoint
 from stella.runtime.migrate import Applied, Session
 from stella.runtime.postgres import owner_login
+from stella.tenancy import gate
 
 
 def status(ctx: Context, want: AskMigrations) -> StatusShown:
@@ -85,6 +86,8 @@ def run(ctx: Context, want: RunMigrations) -> Ran:
             command = f"stella migrate plan --category {want.category}"
             raise PlanChanged(wanted=str(want.plan)[:SHORT], found=digest[:SHORT], command=command)
         rows = _waiting(files) if want.dry_run else apply_pending(session, shipped, judged, want.category, ctx.progress)
+        if not want.dry_run:
+            gate.require(session.connection)
     return Ran(category=want.category, digest=digest, dry_run=want.dry_run, files=tuple(rows), notes=notes_of(judged))
 
 

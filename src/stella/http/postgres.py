@@ -39,7 +39,8 @@ from stella.http.model import (
     sources,
 )
 from stella.http.store import Key, Outcome
-from stella.runtime.postgres import UNAVAILABLE, statements
+from stella.runtime.postgres import UNAVAILABLE
+from stella.runtime.statements import statements
 
 IDLE = 8  # connections kept open; more threads than that rarely wait for the database at once
 CONNECT_TIMEOUT = 5  # seconds

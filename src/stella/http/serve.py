@@ -38,10 +38,12 @@ from stella.http.protocol import Protocol
 from stella.kernel.instant import parse_duration
 from stella.operations import Context
 from stella.runtime.config import read_secret
+from stella.runtime.connections import Connections
 from stella.runtime.errors import EgressBlocked
 from stella.runtime.files import DiskFolder, make_directory
 from stella.runtime.postgres import owner_login, service_login
 from stella.runtime.settings import Settings
+from stella.runtime.transaction import Seal, TenantDatabase
 
 TURN = 45.0  # seconds that somebody else may keep the schemas; then whoever supervises this start should hear of it
 BACKLOG = 512  # connections that wait to be accepted
@@ -85,8 +87,15 @@ def serve(ctx: Context, want: Serve) -> Served:
     for one in (login, owner):
         if ctx.sealed and not one.on_this_machine:
             raise EgressBlocked(target=one.where)
+    seal = Seal(ctx.secret(ctx.settings.database.seal_key))
     started = start(
-        owner, ctx.schemas, ctx.actor, ctx.clock, patience=TURN, waiting=lambda words: log.event("start", {"is": words})
+        owner,
+        ctx.schemas,
+        ctx.actor,
+        ctx.clock,
+        patience=TURN,
+        waiting=lambda words: log.event("start", {"is": words}),
+        seal=seal,
     )
     place = _laid(want.data)
     token = admin_token(settings.token, place.data, ctx.entropy)
@@ -96,7 +105,14 @@ def serve(ctx: Context, want: Serve) -> Served:
         listener = _listen(want.host, want.port)
         os.umask(0o022)  # what may be read by others is what may be sent; see `files`
         os.chdir(place.work)
-        ctx = dataclasses.replace(ctx, progress=Quiet(), secret=_secret, settings=_at_home(ctx.settings, place.data))
+        tenants = TenantDatabase(Connections(login, "stella serve"), seal)
+        ctx = dataclasses.replace(
+            ctx,
+            progress=Quiet(),
+            secret=_secret,
+            settings=_at_home(ctx.settings, place.data),
+            database=lambda: tenants,
+        )
         service = assemble(ctx, bootstrap.load_all(), store, token, place.work, place.data / "parts", log)
         filling = Filling(ctx, owner, log) if started.data_pending and not started.read_only else None
         return _Running(ctx, service, log, listener, place.data, filling).run()

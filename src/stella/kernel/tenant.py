@@ -12,6 +12,7 @@ import re
 from stella.kernel.errors import BadTenant
 
 TENANT = re.compile(r"[a-z0-9][a-z0-9-]{0,62}\Z")
+DEFAULT_TENANT = "default"  # of an installation that nobody has divided
 SHOWN = 80  # characters of a bad name that are told
 
 

@@ -30,8 +30,8 @@ LAST = 2**31 - 1  # above every generation, where a list from the newest one dow
 def index(ctx: Context, want: IndexChannel) -> ChannelIndexed:
     """Enter what the index lacks of a channel."""
     store = open_channel(ctx, want.dir)
-    with ctx.database() as connection:
-        done = ChannelIndex(connection).enter(store, ctx.clock.read().wall, ctx.progress, anew=want.anew)
+    with ctx.tenant() as transaction:
+        done = ChannelIndex(transaction).enter(store, ctx.clock.read().wall, ctx.progress, anew=want.anew)
     channel = store.channel()
     return ChannelIndexed(
         channel=channel.channel,
@@ -46,8 +46,8 @@ def index(ctx: Context, want: IndexChannel) -> ChannelIndexed:
 def list_(ctx: Context, want: ListChannels) -> ChannelsListed:
     """Channels, or the generations of one."""
     query = ("mirror.list", want.channel)
-    with ctx.database() as connection:
-        found = ChannelIndex(connection)
+    with ctx.tenant() as transaction:
+        found = ChannelIndex(transaction)
         if want.channel is None:
             after = read_cursor(want.cursor, query, tuple[str, str]) if want.cursor else ("", "")
             rows, cursor = cut_page(
@@ -71,8 +71,8 @@ def search(ctx: Context, want: SearchIndex) -> IndexSearched:
     digest = DIGEST.match(want.what.strip().lower())
     where = (want.channel or "", after, want.limit + 1)
     found: list[FoundRow] = []
-    with ctx.database() as connection:
-        index = ChannelIndex(connection)
+    with ctx.tenant() as transaction:
+        index = ChannelIndex(transaction)
         if digest and want.kind in {"any", "content"}:
             found = index.contents(digest[1], *where)
         if not found and want.kind != "content":

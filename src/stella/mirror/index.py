@@ -23,14 +23,14 @@ from stella.mirror.model import FoundRow, GenerationRecord, IndexRow
 from stella.mirror.named import READERS, Kind, Named, folded, named
 from stella.operations import Context
 from stella.runtime.ports import Progress
-from stella.runtime.postgres import Connection, keepable, speaking, statements, storable
+from stella.runtime.postgres import storable
+from stella.runtime.transaction import Row, Transaction
 
-PATIENCE_MS = 60_000  # for another writer of the channel; the generation is published, and can be entered later
 MAX_DOCUMENT_READ = 64 * 1024 * 1024  # bytes; a feed or an SBOM above it names nothing here, rather than fill memory
 MAX_TERM = 512  # bytes of UTF-8; a search asks for no more
 MAX_LABEL = 1024  # bytes; with digest and term these fit into a row of a b-tree, which has 2704
 KINDS: tuple[Kind, ...] = ("advisory", "package")
-WHAT = "the index of channels"
+STAGE = 10_000  # entries in one statement: a few megabytes
 
 
 class Entered(NamedTuple):
@@ -45,38 +45,34 @@ Place = tuple[str, str, str, str]  # of a row among what was found: channel, its
 
 
 class ChannelIndex:
-    """The index behind one connection in autocommit; every method is a transaction of its own."""
+    """The index of a tenant's channels, in a transaction of that tenant."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-        self._sql = statements("stella.mirror")
+    def __init__(self, transaction: Transaction) -> None:
+        self._transaction = transaction
 
-    def _run(self, name: str, **values: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401  # parameters of any type
-        with speaking(WHAT):
-            found = self._connection.execute(self._sql[name].sql, keepable(values))
-            return found.fetchall() if found.description else []
+    def _run(self, name: str, **values: Any) -> list[Row]:  # noqa: ANN401  # parameters of any type
+        return self._transaction.all("stella.mirror", name, **values)
 
     def enter(self, store: ChannelFolder, now: Instant, progress: Progress, *, anew: bool = False) -> Entered:
         """Enter every generation of a channel that is missing; `anew` forgets the channel first."""
         channel = store.channel()
-        with speaking(WHAT), self._connection.transaction():
-            self._run("hold_channel", channel_id=channel.channel_id, patience_ms=str(PATIENCE_MS))
-            records = store.records()
-            newest = self._run("newest_generation", channel_id=channel.channel_id)
-            done, root = newest[0] if newest else (0, "")
-            same = done == 0 or any(record.generation == done and record.root == root for record in records)
-            if anew or not same:
-                self._run("hold_documents")
-                self._run("forget_documents", channel_id=channel.channel_id)
-                self._run("drop_channel", channel_id=channel.channel_id)
-                done = 0
-            identity = {"channel_id": channel.channel_id, "channel": channel.channel, "created": channel.created}
-            self._run("put_channel", **identity, location=store.shown, now=now)
-            missing = [record for record in records if record.generation > done]
-            progress.start("index", sum(record.files for record in missing), "files")
-            for record in missing:
-                self._enter(store, channel.channel_id, record)
-                progress.advance(record.files)
+        self._run("hold_channel", channel_id=channel.channel_id)
+        records = store.records()
+        newest = self._run("newest_generation", channel_id=channel.channel_id)
+        done, root = newest[0] if newest else (0, "")
+        same = done == 0 or any(record.generation == done and record.root == root for record in records)
+        if anew or not same:
+            self._run("hold_documents")
+            self._run("forget_documents", channel_id=channel.channel_id)
+            self._run("drop_channel", channel_id=channel.channel_id)
+            done = 0
+        identity = {"channel_id": channel.channel_id, "channel": channel.channel, "created": channel.created}
+        self._run("put_channel", **identity, location=store.shown, now=now)
+        missing = [record for record in records if record.generation > done]
+        progress.start("index", sum(record.files for record in missing), "files")
+        for record in missing:
+            self._enter(store, channel.channel_id, record)
+            progress.advance(record.files)
         return Entered(records[-1].generation if records else 0, len(missing), bool(newest) and (anew or not same))
 
     def _enter(self, store: ChannelFolder, channel_id: str, record: GenerationRecord) -> None:
@@ -84,15 +80,25 @@ class ChannelIndex:
         which = {"channel_id": channel_id, "generation": record.generation}
         about = {"root": record.root, "created": record.created, "files": record.files}
         self._run("put_generation", **which, **about, content_bytes=record.content_bytes)
-        with self._connection.cursor() as cursor, cursor.copy(self._sql["copy_stage"].sql) as copy:
-            for entry in entries:
-                copy.write_row((channel_id, entry.path, entry.category, entry.digest, entry.size, entry.media_type))
+        for first in range(0, len(entries), STAGE):
+            self._stage(channel_id, entries[first : first + STAGE])
         self._run("end_entries", **which)
         self._run("begin_entries", **which)
         if self._unread(channel_id):
             self._run("hold_documents")
             self._read(store.contents(record), entries, self._unread(channel_id))
         self._run("empty_stage", channel_id=channel_id)
+
+    def _stage(self, channel_id: str, entries: Sequence[Entry]) -> None:
+        self._run(
+            "stage",
+            channel_id=channel_id,
+            paths=[entry.path for entry in entries],
+            categories=[entry.category for entry in entries],
+            digests=[entry.digest for entry in entries],
+            sizes=[entry.size for entry in entries],
+            media_types=[entry.media_type for entry in entries],
+        )
 
     def _unread(self, channel_id: str) -> list[str]:
         return [row[0] for row in self._run("unread_documents", channel_id=channel_id, categories=list(READERS))]
@@ -101,9 +107,8 @@ class ChannelIndex:
         small = {entry.digest for entry in entries if entry.size <= MAX_DOCUMENT_READ}
         readable = contents.in_store_order(small.intersection(unread))
         rows = (row for digest in readable for row in _rows(contents, digest))
-        with self._connection.cursor() as cursor:
-            cursor.executemany(self._sql["put_document"].sql, [{"digest": digest} for digest in unread])
-            cursor.executemany(self._sql["put_name"].sql, rows)
+        self._transaction.many("stella.mirror", "put_document", [{"digest": digest} for digest in unread])
+        self._transaction.many("stella.mirror", "put_name", rows)
 
     def channels(self, after: tuple[str, str], limit: int) -> list[IndexRow]:
         """Channels by name and id behind `after`, with their newest generation."""
@@ -129,8 +134,8 @@ class ChannelIndex:
 def keep_current(ctx: Context, store: ChannelFolder) -> tuple[str, ...]:
     """Enter a channel; what goes wrong comes back as a note, since the folder is whole."""
     try:
-        with ctx.database() as connection:
-            ChannelIndex(connection).enter(store, ctx.clock.read().wall, ctx.progress)
+        with ctx.tenant() as transaction:
+            ChannelIndex(transaction).enter(store, ctx.clock.read().wall, ctx.progress)
     except StellaError as problem:
         return (f"not in the index yet ({problem}); when that is mended: stella mirror index {store.shown}",)
     return ()

@@ -49,7 +49,7 @@ from stella.mirror.publish import (
 )
 from stella.mirror.sources import walk
 from stella.mirror.thin import ThinPlanner
-from stella.operations import Context, no_database
+from stella.operations import Context
 from stella.runtime.files import Replacement, open_file, replacing
 from stella.signing import signers, tuf_client, tuf_repository
 from stella.signing.keys import PrivateKey
@@ -118,7 +118,7 @@ def create(ctx: Context, want: CreateBundle) -> BundleCreated:
 
 def _indexed(ctx: Context, store: ChannelFolder) -> tuple[str, ...]:
     """Keep the index current where there is one; a note when that failed, since the generation itself is published."""
-    if ctx.database is no_database:
+    if ctx.database is None:
         return ()
     from stella.mirror import index  # noqa: PLC0415  # the driver costs more than all else that a start needs
 

@@ -18,16 +18,18 @@ import psycopg
 
 from stella.runtime.postgres import Connection, Login, connect
 
+LIMITS = {"lock_timeout": "60000"}  # milliseconds; a writer that hangs is not waited for without end
 IDLE = 8  # connections kept open; more threads than that rarely wait for the database at once
 
 
 class Connections:
-    """Connections of one login in autocommit. `settings` are run-time parameters that each of them has."""
+    """Connections of one login in autocommit; `keep` of them stay open. `settings` are run-time parameters of each."""
 
-    def __init__(self, login: Login, application: str = "stella", **settings: str) -> None:
+    def __init__(self, login: Login, application: str = "stella", *, keep: int = IDLE, **settings: str) -> None:
         self.login = login
+        self.keep = keep
         self._application = application
-        self._settings = settings
+        self._settings = {**LIMITS, **settings}
         self._idle: queue.SimpleQueue[Connection] = queue.SimpleQueue()
 
     @contextlib.contextmanager
@@ -39,7 +41,7 @@ class Connections:
         except BaseException:
             connection.close()
             raise
-        if connection.info.transaction_status is psycopg.pq.TransactionStatus.IDLE and self._idle.qsize() < IDLE:
+        if connection.info.transaction_status is psycopg.pq.TransactionStatus.IDLE and self._idle.qsize() < self.keep:
             self._idle.put(connection)
         else:
             connection.close()

@@ -26,6 +26,7 @@ from stella.runtime import postgres
 from stella.runtime.errors import DatabaseUnavailable, LockTimeout, StatementRefused
 from stella.runtime.ports import Clock
 from stella.runtime.postgres import Login
+from stella.runtime.statements import statements
 
 POLL = 0.05  # seconds between two looks at the lock of a schema
 PATIENCE = 300.0  # seconds to wait for another starter; several files may each take a minute
@@ -133,7 +134,7 @@ class Session:
         **values: Any,  # noqa: ANN401  # values of a statement
     ) -> psycopg.Cursor[tuple[Any, ...]]:
         """Execute a statement of `queries.sql`; raises the driver's errors."""
-        text = sql.SQL(postgres.statements("stella.runtime")[statement].sql)
+        text = sql.SQL(statements("stella.runtime")[statement].sql)
         identifiers = {"schema": sql.Identifier(schema)} if schema else {}
         identifiers |= {key: values.pop(key) for key in list(values) if isinstance(values[key], sql.Identifier)}
         return self.send(text.format(**identifiers), values or None)

@@ -11,12 +11,10 @@ Rules:
 from __future__ import annotations
 
 import contextlib
-import functools
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
-from importlib.resources import files
-from typing import Any, LiteralString, NamedTuple
+from typing import Any, NamedTuple
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
@@ -47,7 +45,6 @@ UNKNOWN_DATABASE = "3D000"
 # At connect the driver has no state.
 _NO_DATABASE = re.compile(r'database ".*" does not exist')
 _NO_ENTRY = re.compile(r"password|authentication failed|no pg_hba\.conf entry|not permitted|denied for database")
-_HEAD = re.compile(r"-- name: (?P<name>[a-z][a-z0-9_]*)\Z")
 
 
 class Login(NamedTuple):
@@ -132,6 +129,17 @@ def owner_login(settings: DatabaseSettings, secret: Callable[[str], bytes]) -> L
     return login(settings, secret, owner=True) or service_login(settings, secret)
 
 
+def duty_login(settings: DatabaseSettings, secret: Callable[[str], bytes], role: str) -> Login:
+    """The way in of a role whose duty spans tenants: as another user into the service's database.
+
+    Raises as `service_login`.
+    """
+    into = service_login(settings, secret)
+    key = f"{role.removeprefix('stella_')}_password"
+    password = _password(getattr(settings, key), secret)
+    return Login(make_conninfo(into.dsn, user=role), password, into.origin, f"database.{key}")
+
+
 def _password(reference: str, secret: Callable[[str], bytes]) -> str:
     """The password; none when libpq's own variable is named and nobody set it."""
     try:
@@ -204,35 +212,3 @@ def keepable(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _written_out(text: str) -> str:
     return text if storable(text) else text.replace("\0", r"\x00").encode(errors="backslashreplace").decode()
-
-
-class Statement(NamedTuple):
-    """A statement with its name and what it is for."""
-
-    name: str
-    description: str
-    sql: LiteralString
-
-
-@functools.cache
-def statements(package: str) -> Mapping[str, Statement]:
-    """The statements of a package's `queries.sql`; raises ValueError for a file that is not of the form."""
-    return parse_statements(files(package).joinpath("queries.sql").read_text(encoding="utf-8"), package)
-
-
-def parse_statements(text: str, package: str) -> Mapping[str, Statement]:
-    """Blocks of `-- name: x`, lines of description, then one statement. Raises ValueError."""
-    found: dict[str, Statement] = {}
-    for number, block in enumerate(re.split(r"^(?=-- name:)", text, flags=re.MULTILINE)):
-        lines = block.strip().splitlines()
-        if number == 0 and all(line.startswith("--") or not line for line in lines):
-            continue  # what the file itself is for
-        head = _HEAD.match(lines[0])
-        said = [line.removeprefix("--").strip() for line in lines[1:] if line.startswith("--")]
-        body = "\n".join(line for line in lines[1:] if not line.startswith("--")).strip()
-        if not head or not said or not body or head["name"] in found:
-            raise ValueError(
-                f"{package}/queries.sql: block {lines[0]!r} needs a name of its own, a description, a statement"
-            )
-        found[head["name"]] = Statement(head["name"], " ".join(said), body.removesuffix(";"))
-    return found

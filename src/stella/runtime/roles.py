@@ -13,7 +13,8 @@ from collections.abc import Mapping
 
 from psycopg import sql
 
-from stella.runtime.postgres import Connection, statements
+from stella.runtime.postgres import Connection
+from stella.runtime.statements import statements
 
 DATABASE = "stella"
 OWNER, APP, JOBS, ISSUER, SEALER = "stella_owner", "stella_app", "stella_jobs", "stella_issuer", "stella_sealer"

@@ -104,6 +104,19 @@ class DatabaseSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     owner_password: Annotated[
         str, setting("Password that goes with `database.owner_dsn`; an unset PGPASSWORD means none.", secret=True)
     ] = "env:PGPASSWORD"
+    jobs_password: Annotated[str, setting("Password of the role stella_jobs, at `database.dsn`.", secret=True)] = (
+        "env:PGPASSWORD"
+    )
+    issuer_password: Annotated[str, setting("Password of the role stella_issuer, at `database.dsn`.", secret=True)] = (
+        "env:PGPASSWORD"
+    )
+    sealer_password: Annotated[str, setting("Password of the role stella_sealer, at `database.dsn`.", secret=True)] = (
+        "env:PGPASSWORD"
+    )
+    seal_key: Annotated[
+        str,
+        setting("Key that proves to the database for which tenant a transaction is, 32 bytes or more.", secret=True),
+    ] = "env:STELLA_SEAL_KEY"
 
 
 class ClientSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -113,6 +126,9 @@ class ClientSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         str, setting("Service that does the work instead of this process; STELLA_SERVER or `--server` set it too.")
     ] = ""
     token: Annotated[str, setting("Token to show to the service.", secret=True)] = "env:STELLA_TOKEN"
+    tenant: Annotated[
+        str, setting("Tenant that commands in this process work for; a service takes it from the token.")
+    ] = "default"
 
 
 class StackSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

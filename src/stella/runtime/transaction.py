@@ -14,7 +14,7 @@ import contextlib
 import hashlib
 import hmac
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any, LiteralString, NamedTuple
 
 import psycopg
 from psycopg.pq import ExecStatus
@@ -23,7 +23,8 @@ from psycopg.pq.abc import PGresult
 from stella.kernel.tenant import parse_tenant
 from stella.runtime.connections import Connections
 from stella.runtime.errors import BadSealKey, OutsideTenant
-from stella.runtime.postgres import Connection, speaking, statements
+from stella.runtime.postgres import Connection, keepable, speaking
+from stella.runtime.statements import statements
 
 BLOCK = 64  # bytes; of SHA-256 (FIPS 180-4)
 MIN_KEY = 32  # bytes
@@ -69,8 +70,9 @@ class Transaction:
         self.last = ""  # the statement that was sent last, for whoever asks what failed
 
     def all(self, package: str, name: str, **values: Any) -> list[Row]:  # noqa: ANN401  # parameters of any type
-        """The rows of a statement."""
-        return self._send(package, name, values).fetchall()
+        """The rows of a statement; none for one that gives none."""
+        cursor = self._send(package, name, values)
+        return cursor.fetchall() if cursor.description else []
 
     def one(self, package: str, name: str, **values: Any) -> Row | None:  # noqa: ANN401  # parameters of any type
         """The first row of a statement, or None."""
@@ -82,14 +84,47 @@ class Transaction:
 
     def many(self, package: str, name: str, rows: Iterable[Mapping[str, Any]]) -> None:
         """Send a statement for each row, in few round trips."""
-        self.last = f"{package}/{name}"
+        text = self._text(package, name)
         with self._connection.cursor() as cursor:
-            text = statements(package)[name].sql
-            cursor.executemany(text, [{**row, "tenant": self.tenant} for row in rows])
+            cursor.executemany(text, [self._values(row) for row in rows])
 
     def _send(self, package: str, name: str, values: Mapping[str, Any]) -> psycopg.Cursor[Row]:
+        return self._connection.execute(self._text(package, name), self._values(values), prepare=True)
+
+    def _text(self, package: str, name: str) -> LiteralString:
         self.last = f"{package}/{name}"
-        return self._connection.execute(statements(package)[name].sql, {**values, "tenant": self.tenant}, prepare=True)
+        found = statements(package)[name]
+        if found.duty or "%(tenant)s" not in found.sql:
+            raise ValueError(f"{self.last} is no statement of one tenant")
+        return found.sql
+
+    def _values(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        return keepable({**values, "tenant": self.tenant})
+
+
+class Duty:
+    """The statements of one duty that spans tenants, sent by its own login. Each is a transaction of its own."""
+
+    def __init__(self, connections: Connections, role: str) -> None:
+        self._connections = connections
+        self.role = role
+
+    def all(self, package: str, name: str, **values: Any) -> list[Row]:  # noqa: ANN401  # parameters of any type
+        """The rows of a statement; raises as `postgres.connect`."""
+        found = statements(package)[name]
+        if found.duty != self.role:
+            raise ValueError(f"{package}/{name} is no statement of {self.role}")
+        with speaking(self._connections.login.where), self._connections.one() as connection:
+            cursor = connection.execute(found.sql, keepable(values), prepare=True)
+            return cursor.fetchall() if cursor.description else []
+
+    def one(self, package: str, name: str, **values: Any) -> Row | None:  # noqa: ANN401  # parameters of any type
+        """The first row of a statement, or None."""
+        return next(iter(self.all(package, name, **values)), None)
+
+    def close(self) -> None:
+        """Close what is kept."""
+        self._connections.close()
 
 
 class TenantDatabase:

@@ -10,27 +10,24 @@ Rules:
 from __future__ import annotations
 
 from typing import Any, NamedTuple
+from uuid import UUID
 
 from stella.kernel.cursor import cut_page, read_cursor
 from stella.kernel.errors import StellaError
 from stella.kernel.instant import Instant
 from stella.operations import Context
-from stella.runtime.postgres import Connection, keepable, speaking, statements
+from stella.runtime.transaction import Row, Transaction
 from stella.site.folder import SiteFolder
 from stella.site.model import CustodyEvent, EventsShown, ImportRecord, ImportState, IndexSite, SeeEvents, SiteIndexed
 from stella.site.service import open_site
 
-PATIENCE_MS = 60_000  # for another writer of the site, who has a few rows to write
-LAST = 2**63 - 1  # above every event, where a list from the newest one down begins
-
-
-WHAT = "the index of sites"
+LAST = UUID(int=2**128 - 1)  # above every event, where a list from the newest one down begins
 
 
 class Event(NamedTuple):
-    """A row of the index: its number, and what people see of it."""
+    """A row of the index: its id, and what people see of it."""
 
-    number: int
+    id: UUID
     shown: CustodyEvent
 
 
@@ -42,43 +39,39 @@ class Entered(NamedTuple):
 
 
 class SiteIndex:
-    """The index behind one connection in autocommit; every method is a transaction of its own."""
+    """The index of a tenant's sites, in a transaction of that tenant."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-        self._sql = statements("stella.site")
+    def __init__(self, transaction: Transaction) -> None:
+        self._transaction = transaction
 
-    def _run(self, name: str, **values: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401  # parameters of any type
-        with speaking(WHAT):
-            found = self._connection.execute(self._sql[name].sql, keepable(values))
-            return found.fetchall() if found.description else []
+    def _run(self, name: str, **values: Any) -> list[Row]:  # noqa: ANN401  # parameters of any type
+        return self._transaction.all("stella.site", name, **values)
 
     def enter(self, store: SiteFolder, now: Instant) -> Entered:
         """Enter how a site stands and the history it has."""
-        with speaking(WHAT), self._connection.transaction():
-            self._run("hold_site", site_id=store.state().site_id, patience_ms=str(PATIENCE_MS))
-            state = store.state()
-            self._run(
-                "put_site",
-                site_id=state.site_id,
-                site=state.site,
-                channel=state.channel,
-                channel_id=state.channel_id,
-                location=store.shown,
-                active=state.active.generation if state.active else None,
-                root=state.active.root if state.active else None,
-                now=now,
-            )
-            before = self._run("count_events", site_id=state.site_id)[0][0]
-            for record in state.history:
-                self._run("put_event", site_id=state.site_id, **_event(record))
-            after = self._run("count_events", site_id=state.site_id)[0][0]
+        self._run("hold_site", site_id=store.state().site_id)
+        state = store.state()
+        self._run(
+            "put_site",
+            site_id=state.site_id,
+            site=state.site,
+            channel=state.channel,
+            channel_id=state.channel_id,
+            location=store.shown,
+            active=state.active.generation if state.active else None,
+            root=state.active.root if state.active else None,
+            now=now,
+        )
+        before = self._run("count_events", site_id=state.site_id)[0][0]
+        for record in state.history:
+            self._run("put_event", site_id=state.site_id, **_event(record))
+        after = self._run("count_events", site_id=state.site_id)[0][0]
         return Entered(len(state.history), after - before)
 
-    def events(self, site: str, before: int, limit: int) -> list[Event]:
-        """Events below a number, newest first; of the sites of that name, or (empty) of all."""
+    def events(self, site: str, before: UUID, limit: int) -> list[Event]:
+        """Events older than one, newest first; of the sites of that name, or (empty) of all."""
         found = self._run("list_events", site=site, before=before, limit=limit)
-        return [Event(number, CustodyEvent(*row)) for number, *row in found]
+        return [Event(name, CustodyEvent(*row)) for name, *row in found]
 
 
 def _event(record: ImportRecord) -> dict[str, Any]:
@@ -102,8 +95,8 @@ def _event(record: ImportRecord) -> dict[str, Any]:
 def keep_current(ctx: Context, store: SiteFolder) -> tuple[str, ...]:
     """Enter a site; what goes wrong comes back as a note, since the folder is whole."""
     try:
-        with ctx.database() as connection:
-            SiteIndex(connection).enter(store, ctx.clock.read().wall)
+        with ctx.tenant() as transaction:
+            SiteIndex(transaction).enter(store, ctx.clock.read().wall)
     except StellaError as problem:
         return (f"not in the index yet ({problem}); when that is mended: stella site index --dir {store.shown}",)
     return ()
@@ -113,16 +106,16 @@ def index(ctx: Context, want: IndexSite) -> SiteIndexed:
     """Enter a site into the index."""
     store = open_site(ctx, want.dir)
     state = store.state()
-    with ctx.database() as connection:
-        done = SiteIndex(connection).enter(store, ctx.clock.read().wall)
+    with ctx.tenant() as transaction:
+        done = SiteIndex(transaction).enter(store, ctx.clock.read().wall)
     return SiteIndexed(site=state.site, site_id=state.site_id, dir=want.dir, entered=done.new, events=done.events)
 
 
 def events(ctx: Context, want: SeeEvents) -> EventsShown:
     """Events of one site or of all, newest first."""
     query = ("site.events", want.site)
-    before = read_cursor(want.cursor, query, tuple[int])[0] if want.cursor else LAST
-    with ctx.database() as connection:
-        found = SiteIndex(connection).events(want.site or "", before, want.limit + 1)
-    page, following = cut_page(found, want.limit, query, lambda event: (event.number,))
+    before = read_cursor(want.cursor, query, tuple[UUID])[0] if want.cursor else LAST
+    with ctx.tenant() as transaction:
+        found = SiteIndex(transaction).events(want.site or "", before, want.limit + 1)
+    page, following = cut_page(found, want.limit, query, lambda event: (event.id,))
     return EventsShown(rows=tuple(event.shown for event in page), next=following)

@@ -30,7 +30,7 @@ from stella.kernel.canonical import dump
 from stella.kernel.digest import sha256
 from stella.kernel.errors import Exit, StellaError
 from stella.kernel.instant import Floor, TrustedTime, format_time, judge, parse_duration, raise_floor
-from stella.operations import Context, no_database
+from stella.operations import Context
 from stella.runtime.files import open_file, reading
 from stella.signing import tuf_client
 from stella.signing.errors import MetadataMixed, MetadataRollback
@@ -287,7 +287,7 @@ class Import:
 
 def keep_indexed(ctx: Context, store: SiteFolder) -> tuple[str, ...]:
     """Keep the index current where there is one; a note when that failed, since the site itself stands as it should."""
-    if ctx.database is no_database:
+    if ctx.database is None:
         return ()
     from stella.site import index  # noqa: PLC0415  # the driver costs more than all else that a start needs
 

@@ -24,7 +24,19 @@ from stella.runtime.ports import Entropy
 MAX_SOCKET_PATH = 107  # bytes, sun_path of unix(7) without its final zero
 LONGEST_SOCKET = ".s.PGSQL.5432"
 PRIVATE_FOLDER = 0o700
-SECRETS = ("postgres-super", "postgres-owner", "postgres-app", "nats", "admin-token", "s3-access-key", "s3-secret-key")
+SECRETS = (
+    "postgres-super",
+    "postgres-owner",
+    "postgres-app",
+    "postgres-jobs",
+    "postgres-issuer",
+    "postgres-sealer",
+    "seal-key",
+    "nats",
+    "admin-token",
+    "s3-access-key",
+    "s3-secret-key",
+)
 SECRET_BYTES = 24  # of randomness: 192 bits, beyond any search
 FOLDERS = ("nats", "valkey", "s3", "log", "secrets", "work")
 MEET_PATIENCE = 0.5  # seconds in which somebody who only looks lets go of the lock

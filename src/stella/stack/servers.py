@@ -29,6 +29,12 @@ START_PATIENCE = 3600.0  # seconds for the service to be ready: it migrates its 
 STOP_PATIENCE = 60.0  # seconds for its requests and jobs to end
 GOOD = 200
 SERVICE = "service"
+GUARD = (
+    "postgres-jobs",
+    "postgres-issuer",
+    "postgres-sealer",
+    "seal-key",
+)  # secrets of the guard between tenants
 
 
 def postgres_of(layout: Layout) -> Postgres:

@@ -13,8 +13,11 @@ import hashlib
 from importlib.resources import files
 from typing import NamedTuple
 
-from stella.runtime.postgres import Connection, speaking, statements
+from stella.runtime.postgres import Connection, speaking
 from stella.runtime.roles import APP, LOGINS, OWNER
+from stella.runtime.statements import statements
+from stella.tenancy.errors import GateFailed
+from stella.tenancy.guard import installed
 
 RULE = "(tenant_id = ( SELECT tenancy.tid() AS tid))"  # of every policy, as PostgreSQL prints it
 DEFINERS = ("tenancy.tid()",)  # it must read the key, which nobody else may
@@ -75,13 +78,23 @@ class Finding(NamedTuple):
 
 def findings(connection: Connection) -> list[Finding]:
     """What is wrong in the database of a connection, by kind and object; nothing where there is no guard yet."""
-    known = statements("stella.tenancy")
+    if not installed(connection):
+        return []
     with speaking("the catalogue"):
-        guarded = connection.execute(known["guarded"].sql).fetchone()
-        if not guarded or not guarded[0]:
-            return []
         values = {"logins": list(LOGINS), "app": APP, "owner": OWNER, "rule": RULE, "definers": list(_definers())}
-        return [Finding(*row) for row in connection.execute(known["gate"].sql, values).fetchall()]
+        return [
+            Finding(*row) for row in connection.execute(statements("stella.tenancy")["gate"].sql, values).fetchall()
+        ]
+
+
+def require(connection: Connection) -> None:
+    """Raise GateFailed unless nothing is wrong."""
+    found = findings(connection)
+    if found:
+        first = found[0]
+        raise GateFailed(
+            count=len(found), kind=first.kind, object=first.object, found=first.found, fix=WHY[first.kind][1]
+        )
 
 
 @functools.cache

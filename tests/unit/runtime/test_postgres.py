@@ -1,9 +1,8 @@
-"""Addresses, named statements, and the errors of the driver in the words of Stella."""
+"""Addresses, and the errors of the driver in the words of Stella."""
 
 from __future__ import annotations
 
 import re
-from importlib.resources import files
 
 import psycopg
 import pytest
@@ -19,51 +18,6 @@ from stella.runtime.errors import (
     StatementRefused,
 )
 from stella.runtime.postgres import Login
-
-TEXT = """\
--- What the file is for.
-
--- name: one
--- Says one,
--- and nothing else.
-SELECT 1; -- not cut
-
--- name: two
--- Says two.
-SELECT %(x)s
-FROM t;
-"""
-
-
-def test_statements_have_a_name_and_a_description() -> None:
-    found = postgres.parse_statements(TEXT.replace(" -- not cut", ""), "box")
-    assert [tuple(found[name]) for name in found] == [
-        ("one", "Says one, and nothing else.", "SELECT 1"),
-        ("two", "Says two.", "SELECT %(x)s\nFROM t"),
-    ]
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "-- name: one\nSELECT 1;",
-        "-- name: one\n-- Says one.\n",
-        "-- name: One\n-- Says one.\nSELECT 1;",
-        "-- name: one\n-- Says one.\nSELECT 1;\n-- name: one\n-- Again.\nSELECT 1;",
-        "SELECT 1;\n-- name: one\n-- Says one.\nSELECT 1;",
-    ],
-)
-def test_a_block_of_another_form_does_not_load(text: str) -> None:
-    with pytest.raises(ValueError, match=r"box/queries\.sql"):
-        postgres.parse_statements(text, "box")
-
-
-def test_statements_of_a_package_are_read_once_and_all_are_used() -> None:
-    found = postgres.statements("stella.runtime")
-    assert postgres.statements("stella.runtime") is found
-    folder = files("stella.runtime")
-    code = folder.joinpath("migrate.py").read_text() + folder.joinpath("batches.py").read_text()
-    assert [name for name in found if f'"{name}"' not in code] == []
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,77 @@
+"""The catalogue: every statement that Stella sends has a name in a `queries.sql` and is judged before it is sent.
+
+Rules:
+- A block is `-- name: x`, lines that say what it is for, and one statement. `-- duty: ROLE` says that it spans tenants
+  and is sent by that role alone.
+- Every other statement on a table of tenants is held to `%(tenant)s`, or the whole catalogue of the package does not
+  load. Which tables hold data of tenants is said by the migrations of the package, which protect them.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Mapping
+from importlib.resources import files
+from typing import LiteralString, NamedTuple
+
+_HEAD = re.compile(r"-- name: (?P<name>[a-z][a-z0-9_]*)\Z")
+_DUTY = re.compile(r"-- duty: (?P<duty>[a-z][a-z_]*)\Z")
+_PROTECTED = re.compile(r"tenancy\.protect\('([a-z0-9_]+\.[a-z0-9_]+)'\)")
+
+
+class Statement(NamedTuple):
+    """A statement with its name and what it is for; `duty` is the role of work that spans tenants, or empty."""
+
+    name: str
+    description: str
+    sql: LiteralString
+    duty: str = ""
+
+
+@functools.cache
+def statements(package: str) -> Mapping[str, Statement]:
+    """The statements of a package; raises ValueError for a file that is not of the form, or leaves its tenant."""
+    found = parse(files(package).joinpath("queries.sql").read_text(encoding="utf-8"), package)
+    tables = tenant_tables(package)
+    if tables:
+        from stella.runtime.catalogue import check_statement  # noqa: PLC0415  # PostgreSQL's parser is heavy
+
+        for one in found.values():
+            problem = None if one.duty else check_statement(one.sql, tables)
+            if problem:
+                raise ValueError(f"{package}/queries.sql: `{one.name}` may leave its tenant: {problem}")
+    return found
+
+
+@functools.cache
+def tenant_tables(package: str) -> frozenset[str]:
+    """The tables, as `schema.table`, that the migrations of a package protect."""
+    folder = files(package).joinpath("migrations")
+    texts = (
+        [path.read_text(encoding="utf-8") for path in folder.iterdir() if path.name.endswith(".sql")]
+        if folder.is_dir()
+        else []
+    )
+    return frozenset(name for text in texts for name in _PROTECTED.findall(text))
+
+
+def parse(text: str, package: str) -> Mapping[str, Statement]:
+    """The blocks of a catalogue; raises ValueError."""
+    found: dict[str, Statement] = {}
+    for number, block in enumerate(re.split(r"^(?=-- name:)", text, flags=re.MULTILINE)):
+        lines = block.strip().splitlines()
+        if number == 0 and all(line.startswith("--") or not line for line in lines):
+            continue  # what the file itself is for
+        head = _HEAD.match(lines[0])
+        duty = next((match["duty"] for line in lines if (match := _DUTY.match(line))), "")
+        said = [
+            line.removeprefix("--").strip() for line in lines[1:] if line.startswith("--") and not _DUTY.match(line)
+        ]
+        body = "\n".join(line for line in lines[1:] if not line.startswith("--")).strip()
+        if not head or not said or not body or head["name"] in found:
+            raise ValueError(
+                f"{package}/queries.sql: block {lines[0]!r} needs a name of its own, a description, a statement"
+            )
+        found[head["name"]] = Statement(head["name"], " ".join(said), body.removesuffix(";"), duty)
+    return found

@@ -1,0 +1,18 @@
+"""What can be wrong between tenants."""
+
+from __future__ import annotations
+
+from stella.kernel.errors import Exit, StellaError
+
+
+class GateFailed(StellaError):
+    """The database would let one tenant reach another: {kind} at {object}, {found}; {count} findings in all.
+
+    The gate reads the catalogue of the database after migrations, and nothing starts while it finds anything. Whatever
+    it names was changed by hand, or by a migration that did not use `tenancy.protect`.
+    """
+
+    code = "TENANCY-001"
+    exit = Exit.NEGATIVE
+    reason = "gate_failed"
+    hint = "`stella tenancy gate` lists all of them; this one: {fix}"

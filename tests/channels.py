@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from importlib.resources import files as resources
+from collections.abc import Sequence
 
-import psycopg
 import pytest
 
 from stella.bundle.contents import blob_key
@@ -16,8 +14,8 @@ from stella.mirror.channel import ChannelFolder, record_key
 from stella.mirror.index import ChannelIndex, Entered
 from stella.mirror.model import Channel, GenerationRecord, Head
 from stella.runtime.ports import Folder
-from stella.runtime.postgres import Connection
 from stella.testing import MemoryFolder, SilentProgress
+from tests.tenants import Guarded
 
 NOW = 1_790_000_000
 NOBODY = ("", "")
@@ -61,27 +59,18 @@ def laid(history: Sequence[Files], name: str = "stable", folder: Folder | None =
 
 
 @pytest.fixture
-def connection(database: str) -> Iterator[Connection]:
-    """A database with the schema of the mirror."""
-    with psycopg.connect(database, autocommit=True) as found:
-        migrated(found)
-        yield found
+def indexed(guarded: Guarded) -> Guarded:
+    """A database with the index of channels."""
+    guarded.migrate("mirror")
+    return guarded
 
 
-def migrated(found: Connection) -> None:
-    found.execute("CREATE SCHEMA mirror")
-    found.execute("SET search_path TO mirror, pg_catalog")
-    for file in sorted(resources("stella.mirror").joinpath("migrations").iterdir(), key=lambda file: file.name):
-        found.execute(file.read_text())
-    found.execute("RESET search_path")
+def enter(indexed: Guarded, store: ChannelFolder, *, anew: bool = False) -> Entered:
+    return indexed.through(ChannelIndex).enter(store, NOW, SilentProgress(), anew=anew)
 
 
-def enter(connection: Connection, store: ChannelFolder, *, anew: bool = False) -> Entered:
-    return ChannelIndex(connection).enter(store, NOW, SilentProgress(), anew=anew)
-
-
-def rows(connection: Connection) -> list[tuple[object, ...]]:
-    return connection.execute("SELECT * FROM mirror.entries ORDER BY channel_id, path, since").fetchall()
+def rows(indexed: Guarded) -> list[tuple[object, ...]]:
+    return indexed.execute("SELECT * FROM mirror.entries ORDER BY channel_id, path, since").fetchall()
 
 
 ONE: Files = {"artifacts/a": b"a", "artifacts/b": b"b", "other/gone": b"gone"}

@@ -10,7 +10,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
-import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -22,19 +21,22 @@ from stella.mirror.catalogue import list_, search
 from stella.mirror.channel import ChannelFolder
 from stella.mirror.index import KINDS, ChannelIndex, Entered, keep_current
 from stella.mirror.model import GenerationRecord, ListChannels, SearchIndex
-from stella.operations import Context
+from stella.runtime import connections, roles
+from stella.runtime.connections import Connections
 from stella.runtime.errors import DatabaseUnavailable
-from stella.runtime.postgres import Connection
-from stella.runtime.settings import Settings
-from stella.testing import ManualClock, MemoryFolder, SilentProgress, counted_entropy
-from tests.channels import BEGIN, NOBODY, NOW, ONE, TWO, Files, connection, enter, laid, rows
+from stella.runtime.transaction import TenantDatabase
+from stella.testing import MemoryFolder, SilentProgress
+from tests.channels import BEGIN, NOBODY, NOW, ONE, TWO, Files, enter, indexed, laid, rows
+from tests.database import postgres
+from tests.tenants import SEAL, Guarded, guarded
 
-__all__ = ["connection"]  # a fixture
+__all__ = ["guarded", "indexed", "postgres"]  # fixtures
+pytestmark = [pytest.mark.network]
 
 
-def test_a_content_is_found_where_it_was_first(connection: Connection) -> None:
-    enter(connection, laid([ONE, TWO, ONE]))
-    index = ChannelIndex(connection)
+def test_a_content_is_found_where_it_was_first(indexed: Guarded) -> None:
+    enter(indexed, laid([ONE, TWO, ONE]))
+    index = indexed.through(ChannelIndex)
 
     def first(data: bytes) -> list[tuple[int, int | None, str, int]]:
         return [(row.first, row.last, row.path, row.places) for row in index.contents(sha256(data), "", BEGIN, 9)]
@@ -46,35 +48,35 @@ def test_a_content_is_found_where_it_was_first(connection: Connection) -> None:
     assert first(b"never") == []
 
 
-def test_the_beginning_of_a_digest_is_enough(connection: Connection) -> None:
-    enter(connection, laid([ONE]))
-    (row,) = ChannelIndex(connection).contents(sha256(b"a")[:8], "", BEGIN, 9)
+def test_the_beginning_of_a_digest_is_enough(indexed: Guarded) -> None:
+    enter(indexed, laid([ONE]))
+    (row,) = indexed.through(ChannelIndex).contents(sha256(b"a")[:8], "", BEGIN, 9)
     assert (row.name, row.kind, row.channel) == (sha256(b"a"), "content", "stable")
 
 
-def test_an_unchanged_file_costs_no_row(connection: Connection) -> None:
-    enter(connection, laid([ONE] * 5))
-    assert len(rows(connection)) == len(ONE)
+def test_an_unchanged_file_costs_no_row(indexed: Guarded) -> None:
+    enter(indexed, laid([ONE] * 5))
+    assert len(rows(indexed)) == len(ONE)
 
 
-def test_entering_twice_changes_nothing(connection: Connection) -> None:
+def test_entering_twice_changes_nothing(indexed: Guarded) -> None:
     store = laid([ONE, TWO])
-    assert enter(connection, store) == Entered(2, 2, rebuilt=False)
-    before = rows(connection)
-    assert enter(connection, store) == Entered(2, 0, rebuilt=False)
-    assert rows(connection) == before
+    assert enter(indexed, store) == Entered(2, 2, rebuilt=False)
+    before = rows(indexed)
+    assert enter(indexed, store) == Entered(2, 0, rebuilt=False)
+    assert rows(indexed) == before
 
 
-def test_a_channel_laid_anew_under_its_id_is_entered_from_the_beginning(connection: Connection) -> None:
-    enter(connection, laid([ONE, TWO]))
-    assert enter(connection, laid([TWO, ONE])) == Entered(2, 2, rebuilt=True)
-    assert rows(connection)[0][2] == 1
+def test_a_channel_laid_anew_under_its_id_is_entered_from_the_beginning(indexed: Guarded) -> None:
+    enter(indexed, laid([ONE, TWO]))
+    assert enter(indexed, laid([TWO, ONE])) == Entered(2, 2, rebuilt=True)
+    assert rows(indexed)[0][3] == 1
 
 
-def test_a_folder_behind_the_index_is_the_truth(connection: Connection) -> None:
-    enter(connection, laid([ONE, TWO]))
-    assert enter(connection, laid([ONE])) == Entered(1, 1, rebuilt=True)
-    assert ChannelIndex(connection).contents(sha256(b"changed"), "", BEGIN, 9) == []
+def test_a_folder_behind_the_index_is_the_truth(indexed: Guarded) -> None:
+    enter(indexed, laid([ONE, TWO]))
+    assert enter(indexed, laid([ONE])) == Entered(1, 1, rebuilt=True)
+    assert indexed.through(ChannelIndex).contents(sha256(b"changed"), "", BEGIN, 9) == []
 
 
 contents = st.sampled_from([b"1", b"2", b"3"])
@@ -83,14 +85,14 @@ trees = st.dictionaries(st.sampled_from(["artifacts/a", "artifacts/b", "other/c"
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(trees, max_size=6), st.integers(0, 6))
-def test_the_answers_are_those_of_the_folders(connection: Connection, history: list[Files], stop: int) -> None:
-    connection.execute("DELETE FROM mirror.channels")
-    enter(connection, laid(history[:stop]))
-    enter(connection, laid(history))
-    stepwise = rows(connection)
-    enter(connection, laid(history), anew=True)
-    assert rows(connection) == stepwise
-    index = ChannelIndex(connection)
+def test_the_answers_are_those_of_the_folders(indexed: Guarded, history: list[Files], stop: int) -> None:
+    indexed.execute("DELETE FROM mirror.channels")
+    enter(indexed, laid(history[:stop]))
+    enter(indexed, laid(history))
+    stepwise = rows(indexed)
+    enter(indexed, laid(history), anew=True)
+    assert rows(indexed) == stepwise
+    index = indexed.through(ChannelIndex)
     for data in (b"1", b"2", b"3"):
         carried = [number for number, files in enumerate(history, 1) if data in files.values()]
         found = index.contents(sha256(data), "", BEGIN, 9)
@@ -144,34 +146,34 @@ NAMING: Files = {
         ("pkg:generic/zlib", "package", "zlib 1.3"),
     ],
 )
-def test_names_are_found_as_people_write_them(connection: Connection, term: str, kind: str, label: str) -> None:
-    enter(connection, laid([ONE, NAMING, ONE]))
-    (row,) = ChannelIndex(connection).named(term, ["advisory", "package"], "", BEGIN, 9)
+def test_names_are_found_as_people_write_them(indexed: Guarded, term: str, kind: str, label: str) -> None:
+    enter(indexed, laid([ONE, NAMING, ONE]))
+    (row,) = indexed.through(ChannelIndex).named(term, ["advisory", "package"], "", BEGIN, 9)
     assert (row.kind, row.name, row.first, row.last) == (kind, label, 2, 2)
     other = "package" if kind == "advisory" else "advisory"
-    assert ChannelIndex(connection).named(term, [other], "", BEGIN, 9) == []  # type: ignore[list-item]
+    assert indexed.through(ChannelIndex).named(term, [other], "", BEGIN, 9) == []  # type: ignore[list-item]
 
 
-def test_what_is_no_sbom_names_nothing(connection: Connection) -> None:
-    enter(connection, laid([NAMING]))
-    assert ChannelIndex(connection).named("not an SBOM", ["package"], "", BEGIN, 9) == []
+def test_what_is_no_sbom_names_nothing(indexed: Guarded) -> None:
+    enter(indexed, laid([NAMING]))
+    assert indexed.through(ChannelIndex).named("not an SBOM", ["package"], "", BEGIN, 9) == []
 
 
-def test_a_document_of_two_channels_is_read_once(connection: Connection) -> None:
-    enter(connection, laid([NAMING]))
-    enter(connection, laid([NAMING], "edge"))
-    found = ChannelIndex(connection).named("requests", ["package"], "", BEGIN, 9)
+def test_a_document_of_two_channels_is_read_once(indexed: Guarded) -> None:
+    enter(indexed, laid([NAMING]))
+    enter(indexed, laid([NAMING], "edge"))
+    found = indexed.through(ChannelIndex).named("requests", ["package"], "", BEGIN, 9)
     assert [row.channel for row in found] == ["edge", "stable"]
-    assert connection.execute("SELECT count(*) FROM mirror.documents").fetchone() == (5,)
-    assert [row.channel for row in ChannelIndex(connection).named("requests", ["package"], "edge", BEGIN, 9)] == [
+    assert indexed.execute("SELECT count(*) FROM mirror.documents").fetchone() == (5,)
+    assert [row.channel for row in indexed.through(ChannelIndex).named("requests", ["package"], "edge", BEGIN, 9)] == [
         "edge"
     ]
 
 
-def test_pages_follow_each_other_without_gap_or_repetition(connection: Connection) -> None:
+def test_pages_follow_each_other_without_gap_or_repetition(indexed: Guarded) -> None:
     for name in "abcde":
-        enter(connection, laid([ONE, TWO], name))
-    index = ChannelIndex(connection)
+        enter(indexed, laid([ONE, TWO], name))
+    index = indexed.through(ChannelIndex)
     whole = index.channels(NOBODY, 99)
     assert [row.channel for row in whole] == list("abcde")
     paged, after = [], NOBODY
@@ -187,19 +189,18 @@ def test_pages_follow_each_other_without_gap_or_repetition(connection: Connectio
     )
 
 
-def test_a_channel_without_a_generation_is_listed(connection: Connection) -> None:
-    enter(connection, laid([]))
-    (row,) = ChannelIndex(connection).channels(NOBODY, 9)
+def test_a_channel_without_a_generation_is_listed(indexed: Guarded) -> None:
+    enter(indexed, laid([]))
+    (row,) = indexed.through(ChannelIndex).channels(NOBODY, 9)
     assert (row.channel, row.generation, row.root) == ("stable", None, None)
 
 
-def test_writers_of_one_channel_wait_for_each_other(connection: Connection, database: str) -> None:
+def test_writers_of_one_channel_wait_for_each_other(indexed: Guarded) -> None:
     failures: list[BaseException] = []
 
     def work() -> None:
         try:
-            with psycopg.connect(database, autocommit=True) as own:
-                enter(own, laid([ONE, TWO, ONE]))
+            enter(indexed, laid([ONE, TWO, ONE]))
         except BaseException as error:  # noqa: BLE001  # shown by the assertion
             failures.append(error)
 
@@ -209,47 +210,47 @@ def test_writers_of_one_channel_wait_for_each_other(connection: Connection, data
     for thread in threads:
         thread.join()
     assert failures == []
-    expected = rows(connection)
-    enter(connection, laid([ONE, TWO, ONE]), anew=True)
-    assert rows(connection) == expected
+    expected = rows(indexed)
+    enter(indexed, laid([ONE, TWO, ONE]), anew=True)
+    assert rows(indexed) == expected
 
 
-def test_a_failure_leaves_what_was_there(connection: Connection) -> None:
-    enter(connection, laid([ONE]))
-    before = rows(connection)
+def test_a_failure_leaves_what_was_there(indexed: Guarded) -> None:
+    enter(indexed, laid([ONE]))
+    before = rows(indexed)
     broken = laid([ONE, NAMING])
     broken.folder.remove(blob_key(sha256(NAMING["sbom/app.cdx.json"])))
     with pytest.raises(Exception, match="does not exist"):
-        enter(connection, broken)
-    assert rows(connection) == before
+        enter(indexed, broken)
+    assert rows(indexed) == before
 
 
 # ---- two indexers, a database that goes away, documents that mean harm
 
 
-def test_who_waited_enters_the_folder_as_it_is_by_then(connection: Connection, database: str) -> None:
+def test_who_waited_enters_the_folder_as_it_is_by_then(indexed: Guarded) -> None:
     """An indexer that looked before it waited would throw away what was entered in the meantime."""
     folder = MemoryFolder()
     laid([ONE, TWO], folder=folder)
     done: list[Entered] = []
 
     def work() -> None:
-        with psycopg.connect(database, autocommit=True) as own:
-            done.append(enter(own, ChannelFolder(folder, "/srv/stable")))
+        done.append(enter(indexed, ChannelFolder(folder, "/srv/stable")))
 
     late = threading.Thread(target=work)
-    with connection.transaction():
-        connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [sha256(b"stable")])
+    with indexed.tenants.transaction("default") as transaction:
+        transaction.all("stella.mirror", "hold_channel", channel_id=sha256(b"stable"))
         late.start()
-        while connection.execute("SELECT count(*) FROM pg_locks WHERE NOT granted").fetchone() == (0,):
+        while indexed.execute("SELECT count(*) FROM pg_locks WHERE NOT granted").fetchone() == (0,):
             assert late.is_alive()
-        enter(connection, laid([ONE, TWO, ONE], folder=folder))
+        store = laid([ONE, TWO, ONE], folder=folder)
+        ChannelIndex(transaction).enter(store, NOW, SilentProgress())
     late.join()
     assert done == [Entered(3, 0, rebuilt=False)]
-    assert [row.generation for row in ChannelIndex(connection).generations("stable", (99, ""), 9)] == [3, 2, 1]
+    assert [row.generation for row in indexed.through(ChannelIndex).generations("stable", (99, ""), 9)] == [3, 2, 1]
 
 
-def test_channels_with_the_same_documents_do_not_lock_each_other_out(connection: Connection, database: str) -> None:
+def test_channels_with_the_same_documents_do_not_lock_each_other_out(indexed: Guarded) -> None:
     """Each reads one of two documents first and the other one then."""
     first = {"sbom/a.json": json.dumps(SBOM).encode()}
     second = {"sbom/b.json": json.dumps(SPDX).encode()}
@@ -262,13 +263,12 @@ def test_channels_with_the_same_documents_do_not_lock_each_other_out(connection:
                 meeting.wait(0.5)
 
     def work(name: str, history: list[Files]) -> Entered:
-        with psycopg.connect(database, autocommit=True) as own:
-            return ChannelIndex(own).enter(laid(history, name), NOW, Meeting())
+        return indexed.through(ChannelIndex).enter(laid(history, name), NOW, Meeting())
 
     with ThreadPoolExecutor(2) as pool:
         done = list(pool.map(work, "ab", [[first, second], [second, first]]))
     assert done == [Entered(2, 2, rebuilt=False)] * 2
-    assert asked(connection, "zlib") == ["zlib 1.3", "zlib 1.3"]
+    assert asked(indexed, "zlib") == ["zlib 1.3", "zlib 1.3"]
 
 
 class Severed(ChannelFolder):
@@ -290,11 +290,9 @@ class Severed(ChannelFolder):
 
 
 @pytest.mark.parametrize("at", ["entries", "contents", "the end"])
-def test_a_database_that_goes_away_is_a_note_and_no_failure(at: str, database: str, connection: Connection) -> None:
-    own = psycopg.connect(database, autocommit=True)
-
+def test_a_database_that_goes_away_is_a_note_and_no_failure(at: str, indexed: Guarded) -> None:
     def sever() -> None:
-        connection.execute("SELECT pg_terminate_backend(%s, 9000)", [own.info.backend_pid])
+        indexed.execute("SELECT pg_terminate_backend(pid, 9000) FROM pg_stat_activity WHERE usename = 'stella_app'")
 
     class Severing(SilentProgress):
         def advance(self, amount: int) -> None:
@@ -303,12 +301,11 @@ def test_a_database_that_goes_away_is_a_note_and_no_failure(at: str, database: s
                 sever()
 
     store = Severed(laid([NAMING]), sever, at)
-    ctx = Context(ManualClock(NOW), counted_entropy("x"), Severing(), Settings(), str.encode, "operator")
-    (note,) = keep_current(replace(ctx, database=lambda: contextlib.closing(own)), store)
+    (note,) = keep_current(replace(indexed.context(), progress=Severing()), store)
     assert "not in the index yet" in note
     assert "stella mirror index /srv/stable" in note
-    assert rows(connection) == []
-    assert enter(connection, store if at == "the end" else laid([NAMING])) == Entered(1, 1, rebuilt=False)
+    assert rows(indexed) == []
+    assert enter(indexed, store if at == "the end" else laid([NAMING])) == Entered(1, 1, rebuilt=False)
 
 
 LONG = "".join(sha256(bytes([number])) for number in range(200))  # 12,800 characters that nothing compresses
@@ -334,37 +331,31 @@ HARMFUL: Files = {
 }
 
 
-def test_a_document_that_means_harm_costs_only_its_own_names(connection: Connection) -> None:
-    enter(connection, laid([HARMFUL]))
-    index = ChannelIndex(connection)
+def test_a_document_that_means_harm_costs_only_its_own_names(indexed: Guarded) -> None:
+    enter(indexed, laid([HARMFUL]))
+    index = indexed.through(ChannelIndex)
     for term in ("good", "GHSA-7", "CVE-7", "c"):
         assert len(index.named(term, KINDS, "", BEGIN, 9)) == 1, term
 
 
 @pytest.mark.parametrize("odd", ["x\0", "\udcff", "\0"])
-def test_a_question_that_no_database_can_hold_finds_nothing(odd: str, connection: Connection) -> None:
-    enter(connection, laid([NAMING]))
-    assert asked(connection, odd) == []
-    assert asked(connection, "requests", channel=odd) == []
-    ctx = context(connection)
+def test_a_question_that_no_database_can_hold_finds_nothing(odd: str, indexed: Guarded) -> None:
+    enter(indexed, laid([NAMING]))
+    assert asked(indexed, odd) == []
+    assert asked(indexed, "requests", channel=odd) == []
+    ctx = indexed.context()
     assert list_(ctx, ListChannels(channel=odd)).rows == ()
 
 
-def test_a_channel_whose_path_is_no_unicode_is_entered(connection: Connection) -> None:
-    enter(connection, ChannelFolder(laid([ONE]).folder, "/srv/M\udcff"))
-    (row,) = list_(context(connection), ListChannels()).rows
+def test_a_channel_whose_path_is_no_unicode_is_entered(indexed: Guarded) -> None:
+    enter(indexed, ChannelFolder(laid([ONE]).folder, "/srv/M\udcff"))
+    (row,) = list_(indexed.context(), ListChannels()).rows
     assert row.dir == r"/srv/M\udcff"
 
 
-def context(connection: Connection) -> Context:
-    """An operation on that database."""
-    ctx = Context(ManualClock(NOW), counted_entropy("x"), SilentProgress(), Settings(), str.encode, "operator")
-    return replace(ctx, database=lambda: contextlib.nullcontext(connection))
-
-
-def asked(connection: Connection, what: str, **more: Any) -> list[str]:
+def asked(indexed: Guarded, what: str, **more: Any) -> list[str]:
     """What a search finds, page by page."""
-    ctx, cursor, found = context(connection), None, []
+    ctx, cursor, found = indexed.context(), None, []
     while True:
         answer = search(ctx, SearchIndex(what=what, limit=1, cursor=cursor, **more))
         found += [row.name for row in answer.rows]
@@ -385,55 +376,64 @@ def asked(connection: Connection, what: str, **more: Any) -> list[str]:
         "@TYPES/node",
     ],
 )
-def test_a_package_is_found_however_its_url_is_written(what: str, connection: Connection) -> None:
-    enter(connection, laid([NAMING]))
-    assert asked(connection, what) == ["@types/node 20.0.0"]
+def test_a_package_is_found_however_its_url_is_written(what: str, indexed: Guarded) -> None:
+    enter(indexed, laid([NAMING]))
+    assert asked(indexed, what) == ["@types/node 20.0.0"]
 
 
 @pytest.mark.parametrize("what", ["ghsa-1", "cve-2024-1", "Cve-2024-1 ", "PYSEC-1"])
-def test_an_advisory_is_found_in_any_case(what: str, connection: Connection) -> None:
-    enter(connection, laid([NAMING]))
-    assert asked(connection, what) == ["GHSA-1"]
+def test_an_advisory_is_found_in_any_case(what: str, indexed: Guarded) -> None:
+    enter(indexed, laid([NAMING]))
+    assert asked(indexed, what) == ["GHSA-1"]
 
 
-def test_a_digest_is_found_however_it_is_written(connection: Connection) -> None:
-    enter(connection, laid([ONE]))
+def test_a_digest_is_found_however_it_is_written(indexed: Guarded) -> None:
+    enter(indexed, laid([ONE]))
     digest = sha256(b"a")
     for what in (digest, digest.upper(), f"sha256:{digest}", f"SHA256:{digest[:8].upper()}", f" {digest[:9]}\n"):
-        assert asked(connection, what) == [digest], what
+        assert asked(indexed, what) == [digest], what
     for what in (digest[:7], f"{digest}0", f"sha512:{digest}", "g" * 64):
-        assert asked(connection, what) == [], what
+        assert asked(indexed, what) == [], what
 
 
-def test_a_page_ends_between_two_kinds_of_one_name(connection: Connection) -> None:
+def test_a_page_ends_between_two_kinds_of_one_name(indexed: Guarded) -> None:
     both: Files = {
         "advisories/x.json": json.dumps({"id": "twice"}).encode(),
         "sbom/x.json": json.dumps({"components": [{"name": "twice"}]}).encode(),
     }
-    enter(connection, laid([both]))
-    assert asked(connection, "twice") == ["twice", "twice"]
+    enter(indexed, laid([both]))
+    assert asked(indexed, "twice") == ["twice", "twice"]
 
 
-def test_what_a_document_names_does_not_hang_on_where_it_was_first(connection: Connection) -> None:
+def test_what_a_document_names_does_not_hang_on_where_it_was_first(indexed: Guarded) -> None:
     sbom = json.dumps({"components": [{"name": "inside"}]}).encode()
-    enter(connection, laid([{"advisories/x.json": sbom}, {"sbom/x.json": sbom}]))
-    assert asked(connection, "inside") == ["inside"]
+    enter(indexed, laid([{"advisories/x.json": sbom}, {"sbom/x.json": sbom}]))
+    assert asked(indexed, "inside") == ["inside"]
 
 
-def test_what_is_made_anew_is_read_anew(connection: Connection) -> None:
+def test_what_is_made_anew_is_read_anew(indexed: Guarded) -> None:
     """Another version may read more out of the same documents."""
-    enter(connection, laid([NAMING]))
-    enter(connection, laid([NAMING], "edge"))
-    connection.execute("DELETE FROM mirror.names")
-    enter(connection, laid([NAMING]), anew=True)
-    assert asked(connection, "requests") == ["requests 2.1", "requests 2.1"]
+    enter(indexed, laid([NAMING]))
+    enter(indexed, laid([NAMING], "edge"))
+    indexed.execute("DELETE FROM mirror.names")
+    enter(indexed, laid([NAMING]), anew=True)
+    assert asked(indexed, "requests") == ["requests 2.1", "requests 2.1"]
 
 
-def test_a_writer_that_hangs_is_not_waited_for_without_end(
-    connection: Connection, database: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("stella.mirror.index.PATIENCE_MS", 50)
-    with psycopg.connect(database) as other:
-        other.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [sha256(b"stable")])
-        with pytest.raises(DatabaseUnavailable, match="lock timeout"):
-            enter(connection, laid([ONE]))
+def test_a_writer_that_hangs_is_not_waited_for_without_end(indexed: Guarded, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(connections.LIMITS, "lock_timeout", "50")
+    with indexed.tenants.transaction("default") as other:
+        other.all("stella.mirror", "hold_channel", channel_id=sha256(b"stable"))
+        impatient = TenantDatabase(Connections(indexed.login(roles.APP), keep=0), SEAL)
+        with pytest.raises(DatabaseUnavailable, match="lock timeout"), impatient.transaction("default") as late:
+            ChannelIndex(late).enter(laid([ONE]), NOW, SilentProgress())
+
+
+def test_each_tenant_has_an_index_of_its_own(indexed: Guarded) -> None:
+    enter(indexed, laid([NAMING]))
+    other = indexed.through(ChannelIndex, "acme")
+    assert other.channels(NOBODY, 9) == []
+    assert other.named("requests", ["package"], "", BEGIN, 9) == []
+    assert other.enter(laid([ONE]), NOW, SilentProgress()) == Entered(1, 1, rebuilt=False)
+    assert [row.name for row in indexed.through(ChannelIndex).named("requests", ["package"], "", BEGIN, 9)] != []
+    assert indexed.refusals == []

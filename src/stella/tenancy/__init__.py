@@ -1,0 +1,1 @@
+"""Who acts, and for which tenant: access tokens, their keys, their binding and their revocation."""

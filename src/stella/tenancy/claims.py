@@ -9,6 +9,8 @@ Rules:
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 
 from stella.kernel.instant import Instant
@@ -24,7 +26,11 @@ from stella.tenancy.model import SKEW, Confirmation, Issuer, Verified
 
 MAX_ID = 255  # characters of a subject, client or token id
 MAX_SCOPES = 256  # the reference set has more than ninety
-EVERY_SCOPE = "*"
+
+_SCOPES = re.compile(r"[ !#-\[\]-~]*\Z", re.ASCII)  # RFC 6749 section 3.3: no quote, no backslash
+_PATH = re.compile(r"`\$\.([a-z_]+)")
+_MISSING = re.compile(r"missing required field `([a-z_]+)`")
+_NO_SCOPES = frozenset({"", "*"})  # what lies between two spaces, and what would stand for every scope
 
 
 class Actor(msgspec.Struct, frozen=True):
@@ -61,10 +67,16 @@ def read(payload: bytes) -> Claims:
     """The claims of a payload, types checked and nothing else; raises TokenMalformed."""
     try:
         return _decoder.decode(payload)
-    except msgspec.ValidationError as error:  # names the claim and the types, never the value
-        raise TokenMalformed(problem=f"a claim is wrong: {error}") from None
+    except msgspec.ValidationError as error:
+        raise TokenMalformed(problem=f"its claim `{_named(str(error))}` is missing or of a wrong type") from None
     except (ValueError, RecursionError):  # msgspec's and UTF-8's errors are ValueErrors
         raise TokenMalformed(problem="its claims are not JSON") from None
+
+
+def _named(message: str) -> str:
+    """Which of our claims a message of msgspec is about. What else it quotes may be the token's own words."""
+    found = _PATH.search(message) or _MISSING.search(message)
+    return found[1] if found and found[1] in Claims.__struct_fields__ else "?"
 
 
 def check(claims: Claims, issuer: Issuer, audience: str, now: Instant) -> Verified:
@@ -110,9 +122,8 @@ def _check_times(claims: Claims, issuer: Issuer, now: Instant) -> None:
 def _check_words(claims: Claims) -> None:
     if not is_tenant(claims.tid):
         raise TokenMalformed(problem="its claim `tid` is no tenant id")
-    for name in ("sub", "jti"):
-        if not getattr(claims, name):
-            raise TokenMalformed(problem=f"its claim `{name}` is empty")
+    if not claims.sub or not claims.jti:
+        raise TokenMalformed(problem="its claim `sub` or `jti` is empty")
     acting = claims.act.sub if isinstance(claims.act, Actor) else ""
     for text in (claims.sub, claims.jti, claims.client_id, claims.inst, acting, *claims.roles):
         if len(text) > MAX_ID or not text.isprintable():
@@ -122,18 +133,18 @@ def _check_words(claims: Claims) -> None:
 
 
 def _scopes(claims: Claims) -> frozenset[str]:
-    listed = tuple(claims.scp.split(" ")) if isinstance(claims.scp, str) else claims.scp
-    found = {*claims.scope.split(" "), *listed} - {"", EVERY_SCOPE}
+    text = claims.scope
+    if claims.scp:
+        listed = (claims.scp,) if isinstance(claims.scp, str) else claims.scp
+        if listed is claims.scp and any(" " in scope for scope in listed):
+            raise TokenMalformed(problem="a listed scope has a space in it")
+        text = " ".join((text, *listed))
+    if not _SCOPES.match(text):
+        raise TokenMalformed(problem="a scope has characters that a scope cannot have")
+    found = frozenset(text.split(" ")) - _NO_SCOPES
     if len(found) > MAX_SCOPES:
         raise TokenMalformed(problem=f"it has more than {MAX_SCOPES} scopes")
-    if not all(_is_scope(scope) for scope in found):
-        raise TokenMalformed(problem="a scope has characters that a scope cannot have")
-    return frozenset(found)
-
-
-def _is_scope(text: str) -> bool:
-    """RFC 6749 section 3.3: printable ASCII but space, quote and backslash."""
-    return text.isascii() and text.isprintable() and not set(text) & set(' "\\')
+    return found
 
 
 def _confirmation(claims: Claims) -> Confirmation | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import re
+import socket
 import ssl
 import threading
 from urllib.parse import SplitResult, urlsplit
@@ -41,20 +42,21 @@ class KeyAddress:
     def __call__(self, etag: str) -> Answer:
         """Fetch the set unless it is the one with that ETag; raises KeySetUnreachable."""
         connection = self._connection()
-        watchdog = threading.Timer(self._seconds, _abort, (connection,))  # the timeout of a socket is for each step
-        watchdog.daemon = True
-        watchdog.start()
+        watch = _Watch(connection, self._seconds)
         path = (self._parts.path or "/") + (f"?{self._parts.query}" if self._parts.query else "")
         headers = {"Accept": "application/jwk-set+json, application/json"} | ({"If-None-Match": etag} if etag else {})
         try:
             connection.request("GET", path, headers=headers)
+            watch.hold()
             response = connection.getresponse()
             body = response.read(MAX_SET + 1) if response.status == http.client.OK else b""
         except (OSError, ValueError, http.client.HTTPException) as error:
             raise KeySetUnreachable(url=self._url, problem=str(error) or type(error).__name__) from None
         finally:
-            watchdog.cancel()
+            watch.end()
             connection.close()
+        if watch.late:  # the end of what came looks like the end of an answer
+            raise KeySetUnreachable(url=self._url, problem=f"no whole answer within {self._seconds:g} s")
         return self._answer(response, body)
 
     def _answer(self, response: http.client.HTTPResponse, body: bytes) -> Answer:
@@ -102,9 +104,30 @@ def _address(url: str) -> SplitResult:
     return parts
 
 
-def _abort(connection: http.client.HTTPConnection) -> None:
-    """End an exchange that drips: whoever waits on the socket gets an error."""
-    sock = connection.sock
-    if sock is not None:
-        with contextlib.suppress(OSError):
-            sock.shutdown(2)  # both directions
+class _Watch:
+    """Ends an exchange that drips, since the timeout of a socket is for each step alone.
+
+    Whoever waits on the socket gets an error, or the end of the stream.
+    """
+
+    def __init__(self, connection: http.client.HTTPConnection, seconds: float) -> None:
+        self.late = False
+        self._connection = connection
+        self._sock: socket.socket | None = None
+        self._timer = threading.Timer(seconds, self._abort)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def hold(self) -> None:
+        """Keep the socket in sight: the connection lets go of it when an answer has no length."""
+        self._sock = self._connection.sock
+
+    def end(self) -> None:
+        self._timer.cancel()
+
+    def _abort(self) -> None:
+        self.late = True
+        sock = self._sock or self._connection.sock
+        if sock is not None:
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)

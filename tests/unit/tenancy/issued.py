@@ -65,7 +65,9 @@ def claims(**changes: Any) -> dict[str, Any]:
     return {name: value for name, value in (found | changes).items() if value is not GONE}
 
 
-def token(key: SigningKey = ES, header: Mapping[str, Any] | None = None, payload: bytes | None = None, **at: Any) -> str:
+def token(
+    key: SigningKey = ES, header: Mapping[str, Any] | None = None, payload: bytes | None = None, **at: Any
+) -> str:
     """A token with some claims changed; `header` members replace or, when GONE, remove."""
     head = {"typ": "at+jwt", "alg": key.alg, "kid": key.kid} | dict(header or {})
     body = json.dumps(claims(**at)).encode() if payload is None else payload

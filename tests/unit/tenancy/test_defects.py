@@ -60,7 +60,7 @@ def public_forms(key: SigningKey) -> dict[str, bytes]:
 @pytest.mark.parametrize("key", [ES, ED, rs()], ids=lambda key: key.alg)
 @pytest.mark.parametrize("alg", ["HS256", "RS256", "ES256", "EdDSA"])
 def test_a_public_key_is_never_a_secret(key: SigningKey, form: str, alg: str) -> None:
-    """CVE-2022-29217 (ssh form), CVE-2024-33663, CVE-2024-37568 (algorithm confusion), CVE-2026-48526 (JWK as secret)."""
+    """CVE-2022-29217 (ssh form), CVE-2024-33663 and -37568 (algorithm confusion), CVE-2026-48526 (JWK as secret)."""
     found = reason_of(by_secret(public_forms(key)[form], key.kid, alg))
     assert found == ("token.bad_signature" if alg == key.alg else "token.alg_denied")
 

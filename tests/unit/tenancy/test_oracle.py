@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import warnings
-from datetime import UTC, datetime
 from typing import Any
 
 import jwt
@@ -36,9 +34,9 @@ def pyjwt(text: str) -> dict[str, Any] | None:
             issuer=ISSUER,
             options=options,
         )
+        return found if int(found["exp"]) > NOW - 30 and int(found["iat"]) <= NOW + 30 else None
     except (jwt.PyJWTError, ValueError, TypeError):
         return None
-    return found if int(found["exp"]) > NOW - 30 and int(found["iat"]) <= NOW + 30 else None
 
 
 def ours(text: str) -> Any:
@@ -103,7 +101,6 @@ def test_neither_accepts_a_changed_token(place: int, flip: int, key: SigningKey)
 
 def test_where_the_oracle_accepts_more() -> None:
     """The differences that are meant: each is a rule of ours that PyJWT has not."""
-    body = json.dumps(claims()).encode()
     more = {
         "exp as text": token(exp=str(NOW + 300)),
         "several audiences": token(aud=[AUDIENCE, "other"]),
@@ -111,12 +108,7 @@ def test_where_the_oracle_accepts_more() -> None:
         "no tenant": token(tid=GONE),
         "a year": token(exp=NOW + 31_000_000),
         "a header that brings a key": token(header={"jwk": OTHER.jwk()}),
-        "a member twice": token(payload=body, header={"typ": "JWT"}),
     }
     for name, text in more.items():
         assert pyjwt(text) is not None, name
         assert ours(text) is None, name
-
-
-def test_the_oracle_agrees_on_the_hour() -> None:
-    assert datetime.fromtimestamp(NOW, UTC) == datetime(2026, 1, 1, tzinfo=UTC)

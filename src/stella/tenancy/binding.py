@@ -136,7 +136,7 @@ def _check_proof(jkt: str, request: Presented, now: Reading, replays: Replays) -
 def _read(text: str) -> tuple[VerifyKey, Proof]:
     """The key and the claims of a proof whose signature matches."""
     try:
-        compact = split(text)
+        compact = split(text.encode("ascii"))
         header, whole = read_header(compact.header, own_key=True)
         proof = _decoder.decode(compact.payload)
     except TokenMalformed as error:

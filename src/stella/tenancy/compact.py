@@ -20,17 +20,18 @@ from stella.tenancy.errors import TokenMalformed
 
 MAX_TOKEN = 8 * 1024  # bytes
 MAX_KID = 128  # characters
+OTHER_SPELLING = "a part is in another spelling of its base64url"
 
-_FORM = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]*)\.([A-Za-z0-9_-]*)", re.ASCII)
+_FORM = re.compile(rb"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]*)\.([A-Za-z0-9_-]*)")
 _BRINGS_A_KEY = ("jku", "x5u", "x5c", "jwk")
 _EXTENDS = ("crit", "b64")
 _FROM_URL = bytes.maketrans(b"-_+/", b"+/!!")  # what is base64 and not base64url becomes neither
 # By length modulo 4: the padding that was left off, and which characters may be the last, so that no bit is left over.
-_ENDS = ((b"", ""), (b"", "!"), (b"==", "AQgw"), (b"=", "AEIMQUYcgkosw048"))
+_ENDS = ((b"", b""), (b"", b"!"), (b"==", b"AQgw"), (b"=", b"AEIMQUYcgkosw048"))
 
 
 class Compact(NamedTuple):
-    """The parts of a JWS: header and payload as bytes, what is signed, and the signature."""
+    """The parts of a JWS: the header as it is spelled, the payload, what is signed, and the signature."""
 
     header: bytes
     payload: bytes
@@ -46,28 +47,28 @@ class Header(NamedTuple):
     typ: str
 
 
-def split(token: str) -> Compact:
-    """The parts of a token; raises TokenMalformed."""
+def split(token: bytes) -> Compact:
+    """The parts of a token; raises TokenMalformed. The header stays as it is, since few are ever new."""
     if len(token) > MAX_TOKEN:
         raise TokenMalformed(problem=f"it is longer than {MAX_TOKEN} characters")
     form = _FORM.fullmatch(token)
     if form is None:
         raise TokenMalformed(problem="it is not three parts of base64url")
-    parts = [decode(part) for part in form.groups()]
-    if None in parts:
-        raise TokenMalformed(problem="a part is in another spelling of its base64url")
-    header, payload, signature = parts
-    return Compact(header or b"", payload or b"", token[: form.end(2)].encode(), signature or b"")
+    header, payload, signature = form.groups()
+    body, made = decode(payload), decode(signature)
+    if body is None or made is None:
+        raise TokenMalformed(problem=OTHER_SPELLING)
+    return Compact(header, body, token[: form.end(2)], made)
 
 
-def decode(text: str) -> bytes | None:
+def decode(text: bytes) -> bytes | None:
     """The bytes of base64url without padding (RFC 7515 section 2) in its one spelling; None for anything else."""
     pad, last = _ENDS[len(text) % 4]
     if last and text[-1] not in last:
         return None
     try:
-        return binascii.a2b_base64(text.encode("ascii").translate(_FROM_URL) + pad, strict_mode=True)
-    except (binascii.Error, UnicodeEncodeError):
+        return binascii.a2b_base64(text.translate(_FROM_URL) + pad, strict_mode=True)
+    except binascii.Error:
         return None
 
 
@@ -98,8 +99,11 @@ def _refuse(word: str) -> object:
     raise ValueError(word)
 
 
-def read_header(data: bytes, *, own_key: bool = False) -> tuple[Header, dict[str, object]]:
+def read_header(text: bytes, *, own_key: bool = False) -> tuple[Header, dict[str, object]]:
     """What a header says, and the whole of it; `own_key` lets it bring a `jwk`. Raises TokenMalformed."""
+    data = decode(text)
+    if data is None:
+        raise TokenMalformed(problem=OTHER_SPELLING)
     found = json_object(data, "header")
     for name in _BRINGS_A_KEY:
         if name in found and not (own_key and name == "jwk"):

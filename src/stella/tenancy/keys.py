@@ -56,18 +56,16 @@ def read_key(jwk: Mapping[str, object]) -> VerifyKey | None:
     alg = _algorithm(jwk)
     if alg is None or holds_secret(jwk) or not _may_verify(jwk, alg):
         return None
-    material: dict[str, str] = {
-        name: text for name in ("kty", "crv", "x", "y", "n", "e") if isinstance(text := jwk.get(name), str)
-    }
+    material = {name: text for name in ("kty", "crv", "x", "y", "n", "e") if isinstance(text := jwk.get(name), str)}
     try:
         match alg:
             case "RS256":
                 return VerifyKey(alg, RSAKey.import_key({**material})) if _good_rsa(material) else None
             case "ES256":
-                good = all(len(decode(material.get(name, "")) or b"") == P256_BYTES for name in "xy")
+                good = all(len(_bytes(material, name)) == P256_BYTES for name in "xy")
                 return VerifyKey(alg, ECKey.import_key({**material})) if good else None
             case _:
-                PublicKey(decode(material.get("x", "")) or b"")  # refuses points of small order
+                PublicKey(_bytes(material, "x"))  # refuses points of small order
                 return VerifyKey(alg, OKPKey.import_key({**material}))
     except (ValueError, JoseError, MalformedPublicKey):  # a point beside its curve, an even exponent
         return None
@@ -102,8 +100,14 @@ def _may_verify(jwk: Mapping[str, object], alg: str) -> bool:
     )
 
 
+def _bytes(material: Mapping[str, str], name: str) -> bytes:
+    """A member's bytes; none at all where it is absent or spelled in another way."""
+    text = material.get(name, "")
+    return (decode(text.encode()) if text.isascii() else None) or b""
+
+
 def _good_rsa(material: Mapping[str, str]) -> bool:
-    modulus, exponent = (decode(material.get(name, "")) or b"\0" for name in "ne")
+    modulus, exponent = (_bytes(material, name) or b"\0" for name in "ne")
     bits, power = int.from_bytes(modulus).bit_length(), int.from_bytes(exponent)
     spelled = modulus[0] != 0 and exponent[0] != 0  # no leading zeros (RFC 7518 section 6.3.1.1)
     return spelled and bits in RSA_BITS and power in EXPONENTS

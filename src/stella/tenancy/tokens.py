@@ -80,7 +80,7 @@ class Verifier:
         self._capacity = capacity
         self._lock = threading.Lock()
         self._kept: dict[bytes, _Kept] = {}
-        self._headers: dict[str, compact.Header] = {}
+        self._headers: dict[bytes, compact.Header] = {}
 
     def verify(self, request: Presented, *, wait: bool = True) -> Verified:
         """Who presents a token; raises one of the closed set of `errors.Refusal`.
@@ -97,12 +97,12 @@ class Verifier:
         token = request.token
         if len(token) > compact.MAX_TOKEN or not token.isascii():
             raise TokenMalformed(problem=f"it is longer than {compact.MAX_TOKEN} characters, or not ASCII")
-        now = self._clock.read()
-        digest = hashlib.sha256(token.encode()).digest()
+        now, data = self._clock.read(), token.encode()
+        digest = hashlib.sha256(data).digest()
         kept = self._kept.get(digest)
         good = kept is not None and self._holds(kept, now)
         if kept is None or not good:
-            kept = self._judge(token, now, wait=wait)
+            kept = self._judge(data, now, wait=wait)
         verified = kept.verified
         if request.tenant is not None and request.tenant != verified.tenant:
             raise TokenTenantMismatch(asked="the request's")
@@ -122,12 +122,11 @@ class Verifier:
             and self._revocations.epoch == kept.revocation_epoch
         )
 
-    def _judge(self, token: str, now: Reading, *, wait: bool) -> _Kept:
+    def _judge(self, token: bytes, now: Reading, *, wait: bool) -> _Kept:
         """Form, header, key, signature and claims of a token."""
         revocation_epoch = self._revocations.epoch  # read before what depends on it
         parts = compact.split(token)
-        text = token[: token.index(".")]
-        header = self._headers.get(text) or self._header(parts)
+        header = self._headers.get(parts.header) or self._header(parts)
         found = claims.read(parts.payload)
         issuer = self._issuers.get(found.iss)
         if issuer is None:
@@ -137,8 +136,8 @@ class Verifier:
         source = issuer.keys.get(header.kid, wait=wait)
         check_signature(parts, header, source)
         verified = claims.check(found, issuer, self._audience, now.wall)
-        if text not in self._headers:
-            self._remember(text, header)
+        if parts.header not in self._headers:
+            self._remember(parts.header, header)
         begins = max(found.iat, found.nbf) - SKEW
         until = min(now.boot_seconds + KEPT_SECONDS, source.until)
         return _Kept(verified, begins, found.exp, until, issuer.keys, source.epoch, revocation_epoch)
@@ -154,7 +153,7 @@ class Verifier:
             raise TokenKeyUnknown(problem="it names none")
         return header
 
-    def _remember(self, text: str, header: compact.Header) -> None:
+    def _remember(self, text: bytes, header: compact.Header) -> None:
         """Keep the header of a good token; strangers cannot fill this."""
         with self._lock:
             if len(self._headers) >= HEADERS:

@@ -134,7 +134,7 @@ def test_an_ed25519_signature_has_one_spelling() -> None:
     """S and S + L are the same to a verifier that does not look (RFC 8032 section 5.1.7)."""
     order = 2**252 + 27742317777372353535851937790883648493
     head, body, signature = token(ED).split(".")
-    raw = decode(signature) or b""
+    raw = decode(signature.encode()) or b""
     moved = raw[:32] + (int.from_bytes(raw[32:], "little") + order).to_bytes(32, "little")
     assert reason_of(f"{head}.{body}.{encode(moved)}") == "token.bad_signature"
 

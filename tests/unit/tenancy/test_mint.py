@@ -46,8 +46,8 @@ def test_what_is_minted_verifies_here_and_with_the_library(key: SigningKey) -> N
     assert (found.issued, found.expires) == (NOW, NOW + 300)
     jwk = {name: value for name, value in key.jwk().items() if name != "alg"}
     theirs = deserialize_compact(text, JWKRegistry.import_key({**jwk}), algorithms=[key.alg])
-    assert theirs.payload == decode(text.split(".")[1])
-    header = json.loads(decode(text.split(".")[0]) or b"")
+    assert theirs.payload == decode(text.split(".")[1].encode())
+    header = json.loads(decode(text.split(".")[0].encode()) or b"")
     assert header == {"typ": "at+jwt", "alg": key.alg, "kid": key.kid}
 
 
@@ -60,7 +60,7 @@ def test_everything_that_a_grant_says_arrives() -> None:
         authenticated=NOW - 5,
         confirmation=Confirmation(x5t="thumb"),
     )
-    body = json.loads(decode(mint(ES, grant, NOW, counted_entropy("id")).split(".")[1]) or b"")
+    body = json.loads(decode(mint(ES, grant, NOW, counted_entropy("id")).split(".")[1].encode()) or b"")
     assert body["cnf"] == {"x5t#S256": "thumb"}
     unbound = msgspec.structs.replace(grant, confirmation=None)
     found = verify(mint(ES, unbound, NOW, counted_entropy("id")))
@@ -70,7 +70,7 @@ def test_everything_that_a_grant_says_arrives() -> None:
 
 
 def test_what_a_grant_does_not_say_is_absent() -> None:
-    body = json.loads(decode(mint(ES, GRANT, NOW, counted_entropy("id")).split(".")[1]) or b"")
+    body = json.loads(decode(mint(ES, GRANT, NOW, counted_entropy("id")).split(".")[1].encode()) or b"")
     assert set(body) == {"iss", "sub", "aud", "client_id", "tid", "scope", "iat", "nbf", "exp", "jti"}
     assert body["scope"] == "mirror:read site:read"
 

@@ -24,6 +24,7 @@ from stella.tenancy.compact import is_type, read_header, split
 from stella.tenancy.errors import TokenBinding, TokenMalformed
 from stella.tenancy.keys import VerifyKey, holds_secret, read_key
 from stella.tenancy.model import ALGORITHMS, SKEW, Confirmation, Presented
+from stella.tenancy.nonce import Nonces
 
 PROOF_SECONDS: Seconds = 60  # age at which a proof is too old
 MEMORY = 100_000  # used proofs that are remembered
@@ -41,6 +42,7 @@ class Proof(msgspec.Struct, frozen=True):
     htu: str
     iat: int
     ath: str
+    nonce: str = ""
 
 
 _decoder = msgspec.json.Decoder(Proof)
@@ -84,14 +86,20 @@ class Replays:
                 del self._of[jkt]
 
 
-def check(bound: Confirmation | None, request: Presented, now: Reading, replays: Replays) -> None:
+def check(
+    bound: Confirmation | None, request: Presented, now: Reading, replays: Replays, nonces: Nonces | None = None
+) -> None:
     """Raise TokenBinding unless the request proves what the token's confirmation asks for."""
     if bound is not None and bound.x5t:
         _check_certificate(bound.x5t, request.certificate)
     if bound is not None and bound.jkt:
         if request.scheme != "DPoP":
             raise TokenBinding(binding="dpop", problem="it is bound to a key and came as a bearer token")
-        _check_proof(bound.jkt, request, now, replays)
+        proof = _check_proof(bound.jkt, request, now)
+        if nonces is not None and not nonces.good(proof.nonce, now.wall):
+            raise TokenBinding(binding="nonce", problem="the proof does not carry this service's nonce")
+        if not replays.first_use(bound.jkt, proof.jti, proof.iat, now):
+            raise TokenBinding(binding="dpop", problem="the proof was used before, or too many were")
     elif request.scheme == "DPoP":
         raise TokenBinding(binding="dpop", problem="it is bound to no key and came with a proof")
 
@@ -113,7 +121,8 @@ def _check_certificate(wanted: str, der: bytes | None) -> None:
         raise TokenBinding(binding="certificate", problem="the client certificate is another one")
 
 
-def _check_proof(jkt: str, request: Presented, now: Reading, replays: Replays) -> None:
+def _check_proof(jkt: str, request: Presented, now: Reading) -> Proof:
+    """The proof of a request, if it is for that request; whether it was used before is another question."""
     if len(request.proofs) != 1:
         raise TokenBinding(binding="dpop", problem=f"{len(request.proofs)} proofs, expected one")
     key, proof = _read(request.proofs[0])
@@ -129,8 +138,7 @@ def _check_proof(jkt: str, request: Presented, now: Reading, replays: Replays) -
         raise TokenBinding(binding="dpop", problem="the proof is for another token")
     if not 0 < len(proof.jti) <= MAX_JTI or not proof.jti.isprintable() or " " in proof.jti:
         raise TokenBinding(binding="dpop", problem="the proof has no usable id")
-    if not replays.first_use(jkt, proof.jti, proof.iat, now):
-        raise TokenBinding(binding="dpop", problem="the proof was used before, or too many were")
+    return proof
 
 
 def _read(text: str) -> tuple[VerifyKey, Proof]:

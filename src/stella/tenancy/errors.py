@@ -14,6 +14,7 @@ from stella.kernel.errors import Exit, StellaError
 
 REALM = 'realm="stella"'
 PROOF_ALGORITHMS = "ES256 EdDSA RS256"
+_PROOF_ERRORS = {"dpop": "invalid_dpop_proof", "nonce": "use_dpop_nonce"}  # by what a token is bound with
 
 
 class Refusal(Exception):
@@ -270,7 +271,7 @@ def challenge(error: Refusal | None = None) -> str:
     """The WWW-Authenticate header of a refusal (RFC 6750 section 3, RFC 9449 section 7.1); None: there was no token."""
     if error is None:
         return f"Bearer {REALM}"
-    if isinstance(error, TokenBinding) and error.facts["binding"] == "dpop":
-        return f'DPoP {REALM}, error="invalid_dpop_proof", error_description="{error.words}", algs="{PROOF_ALGORITHMS}"'
+    if isinstance(error, TokenBinding) and (word := _PROOF_ERRORS.get(str(error.facts["binding"]))):
+        return f'DPoP {REALM}, error="{word}", error_description="{error.words}", algs="{PROOF_ALGORITHMS}"'
     scope = f', scope="{error.facts["scope"]}"' if isinstance(error, TokenScopeMissing) else ""
     return f'Bearer {REALM}, error="{error.error}", error_description="{error.words}"{scope}'

@@ -36,7 +36,7 @@ FEW_WAITING = 8  # threads that wait because of unknown ids, so that a flood of 
 WAIT_SECONDS = 6.0  # a little more than a download may take
 
 AuthEvent = Literal["auth.degraded", "auth.recovered"]
-Told = Callable[[AuthEvent, str, str], None]  # event, issuer, problem
+Told = Callable[[AuthEvent, str, str], None]  # event, issuer, problem; called from any thread, must not raise
 Start = Callable[[Callable[[], None]], None]
 
 

@@ -2,7 +2,8 @@
 
 Rules:
 - The document is read from where trust is kept: the trust folder, or a bundle whose signatures were checked.
-- Keys end with the document's `valid_to`, judged by the same clock as the tokens; then every token is refused.
+- Keys end with the document's `valid_to`, judged by the same clock as the tokens; then every token is refused. On a
+  sealed site that clock is a TrustedClock.
 - A key that is not in the document does not exist; a newer document replaces all.
 """
 
@@ -15,7 +16,7 @@ import msgspec
 
 from stella.kernel.canonical import parse
 from stella.kernel.errors import BadTime
-from stella.kernel.instant import Instant, Seconds, parse_time
+from stella.kernel.instant import Floor, Instant, Reading, Seconds, judge, parse_time, raise_floor
 from stella.kernel.tenant import is_tenant
 from stella.runtime.ports import Clock
 from stella.tenancy.errors import BadIssuers, TokenKeyUnknown
@@ -49,6 +50,21 @@ class OfflineIssuers(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
 
     schema: Literal["stella.issuers@1"] = "stella.issuers@1"
     issuers: tuple[OfflineIssuer, ...]
+
+
+class TrustedClock:
+    """A Clock that shows trusted time, for a site whose own clock is not believed alone: never before the floor."""
+
+    def __init__(self, clock: Clock, floor: Floor, max_gap: Seconds, *, confirmed: bool = False) -> None:
+        self._clock = clock
+        self._floor = floor
+        self._max_gap = max_gap
+        self._confirmed = confirmed
+
+    def read(self) -> Reading:
+        found = self._clock.read()
+        trusted = judge(raise_floor(self._floor, found), found, self._max_gap, confirmed=self._confirmed)
+        return Reading(wall=trusted.now, boot_id=found.boot_id, boot_seconds=found.boot_seconds)
 
 
 class FixedKeys:

@@ -31,6 +31,7 @@ from stella.tenancy.errors import (
     TokenTenantMismatch,
 )
 from stella.tenancy.model import ALGORITHMS, SKEW, Found, Issuer, KeySource, Meter, Presented, SilentMeter, Verified
+from stella.tenancy.nonce import Nonces
 from stella.tenancy.revocation import Revocations
 
 KEPT_SECONDS: Seconds = 60  # a good result is used again for so long at most
@@ -53,7 +54,7 @@ class _Kept(NamedTuple):
 
 
 class Verifier:
-    """Verifies the access tokens for one audience. Safe from any thread."""
+    """Verifies the access tokens for one audience. Safe from any thread. With `nonces` a proof must carry one."""
 
     def __init__(
         self,
@@ -63,6 +64,7 @@ class Verifier:
         *,
         revocations: Revocations | None = None,
         replays: binding.Replays | None = None,
+        nonces: Nonces | None = None,
         meter: Meter | None = None,
         capacity: int = CAPACITY,
     ) -> None:
@@ -76,6 +78,7 @@ class Verifier:
         self._clock = clock
         self._revocations = revocations or Revocations()
         self._replays = replays or binding.Replays()
+        self._nonces = nonces
         self._meter = meter or SilentMeter()
         self._capacity = capacity
         self._lock = threading.Lock()
@@ -107,7 +110,7 @@ class Verifier:
         if request.tenant is not None and request.tenant != verified.tenant:
             raise TokenTenantMismatch(asked="the request's")
         if verified.confirmation is not None or request.scheme == "DPoP":
-            binding.check(verified.confirmation, request, now, self._replays)
+            binding.check(verified.confirmation, request, now, self._replays, self._nonces)
         if not good:
             if self._revocations.covers(verified):
                 raise TokenRevoked

@@ -18,6 +18,7 @@ from stella.tenancy.compact import encode
 from stella.tenancy.errors import TokenBinding, challenge
 from stella.tenancy.mint import SigningKey
 from stella.tenancy.model import Presented, Verified
+from stella.tenancy.nonce import Nonces
 from stella.testing import ManualClock
 from tests.unit.tenancy.issued import ED, ES, GONE, NOW, OTHER, rs, token, verifier
 
@@ -184,6 +185,21 @@ def test_the_challenge_asks_for_a_proof() -> None:
         ask(bound())
     assert challenge(caught.value).startswith('DPoP realm="stella", error="invalid_dpop_proof"')
     assert 'algs="ES256 EdDSA RS256"' in challenge(caught.value)
+
+
+def test_a_service_may_want_its_nonce_in_each_proof() -> None:
+    nonces, clock = Nonces(bytes(32)), ManualClock()
+    asked, text = verifier(clock=clock, nonces=nonces), bound()
+    for wrong in ({}, {"nonce": ""}, {"nonce": "é"}, {"nonce": nonces.at(NOW - 120)}, {"nonce": nonces.at(NOW + 60)}):
+        with pytest.raises(TokenBinding) as caught:
+            ask(text, proof(text, **wrong), verifier=asked)
+        assert 'error="use_dpop_nonce"' in challenge(caught.value)
+    assert ask(text, proof(text, nonce=nonces.at(NOW)), verifier=asked).subject == "subject-1"
+    assert ask(text, proof(text, jti="2", nonce=nonces.at(NOW - 60)), verifier=asked).subject == "subject-1"
+    assert "wrong type" in refused(text, proof(text, nonce=5), verifier=asked)
+    assert Nonces(b"x" * 32).at(NOW) != nonces.at(NOW) != nonces.at(NOW + 60)
+    with pytest.raises(ValueError, match="32 bytes"):
+        Nonces(b"short")
 
 
 def test_a_client_certificate() -> None:

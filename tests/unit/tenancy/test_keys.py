@@ -137,6 +137,7 @@ def test_a_small_rsa_key_or_another_curve_signs_nothing() -> None:
         {"kty": "RSA", "kid": "s", "p": "AAAA"},
         {"kty": "OKP", "kid": "s", "d": None},
         {"kty": "AKP", "kid": "s", "priv": "AAAA"},
+        {"kty": "EC", "kid": "s", "k": "AAAA"},
     ],
     ids=str,
 )

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from stella.kernel.errors import NotJson, StellaError
-from stella.tenancy.errors import BadIssuers, BadKeySet, TokenKeyUnknown, TokenTenantMismatch
+from stella.kernel.instant import Floor
+from stella.tenancy.errors import BadIssuers, BadKeySet, TokenExpired, TokenKeyUnknown, TokenTenantMismatch
 from stella.tenancy.model import Presented
-from stella.tenancy.offline import KeySet, OfflineIssuer, read_issuers, write_issuers
+from stella.tenancy.offline import KeySet, OfflineIssuer, TrustedClock, read_issuers, write_issuers
 from stella.tenancy.tokens import Verifier
 from stella.testing import ManualClock
 from tests.unit.tenancy.issued import AUDIENCE, ED, ES, ISSUER, NOW, OTHER, token
@@ -65,6 +66,23 @@ def test_an_issuer_speaks_for_its_tenants_and_with_its_own_keys() -> None:
         verifier.verify(Presented(token(OTHER, iss="https://other.example")))
     with pytest.raises(TokenKeyUnknown):
         verifier.verify(Presented(token(OTHER)))
+
+
+def test_a_clock_that_was_set_back_brings_no_token_back() -> None:
+    local = ManualClock()
+    reading = local.read()
+    clock = TrustedClock(local, Floor(NOW, reading.boot_id, reading.boot_seconds), 3600)
+    verifier = Verifier(read_issuers(document(ONE), clock), AUDIENCE, clock)
+    text = Presented(token())
+    verifier.verify(text)
+    local.pass_time(400)
+    local.set_wall(NOW)
+    with pytest.raises(TokenExpired):
+        verifier.verify(text)
+    local.set_wall(NOW + 86_400)  # far ahead of what is proved: the floor counts
+    assert clock.read().wall == NOW + 400
+    local.set_wall(NOW + 500)
+    assert clock.read().wall == NOW + 500
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ OTHER_SPELLING = "a part is in another spelling of its base64url"
 _FORM = re.compile(rb"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]*)\.([A-Za-z0-9_-]*)")
 _BRINGS_A_KEY = ("jku", "x5u", "x5c", "jwk")
 _EXTENDS = ("crit", "b64")
-_FROM_URL = bytes.maketrans(b"-_+/", b"+/!!")  # what is base64 and not base64url becomes neither
+_FROM_URL = bytes.maketrans(b"-_+/=", b"+/!!!")  # what is base64 and not base64url becomes neither
 # By length modulo 4: the padding that was left off, and which characters may be the last, so that no bit is left over.
 _ENDS = ((b"", b""), (b"", b"!"), (b"==", b"AQgw"), (b"=", b"AEIMQUYcgkosw048"))
 

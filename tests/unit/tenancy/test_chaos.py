@@ -135,6 +135,25 @@ def test_the_tenant_comes_from_one_claim_alone() -> None:
         assert verifier().verify(Presented(token(**{name: "globex"}))).tenant == "acme"
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"scp": ["a:b c:d"]},
+        {"scp": ["a:b", " "]},
+        {"scope": 'a:"b"'},
+        {"scope": "a\\b"},
+        {"scope": "a:b\tc:d"},
+        {"scope": "a:b\n"},
+        {"scope": "ä:b"},
+        {"scope": " ".join(f"a:{number}" for number in range(257))},
+        {"scope": "a:0", "scp": [f"b:{number}" for number in range(256)]},
+    ],
+    ids=lambda changes: str(changes)[:30],
+)
+def test_scopes_of_a_wrong_form_or_too_many(changes: dict[str, Any]) -> None:
+    assert refused(token(**changes)).reason == "token.malformed"
+
+
 @pytest.mark.parametrize("word", WRONG)
 @pytest.mark.parametrize("field", ["alg", "typ", "kid"])
 def test_a_header_of_a_wrong_kind(field: str, word: str) -> None:

@@ -84,12 +84,12 @@ def test_time_has_thirty_seconds_of_play_and_life_a_bound(at: int, changes: dict
 
 
 def test_the_tenant_header_may_repeat_the_claim_and_nothing_else() -> None:
-    asked = verifier()
-    assert asked.verify(Presented(token(), tenant="acme")).tenant == "acme"
-    for other in ("globex", "", "ACME", "acme "):
-        for _ in range(2):  # the second time the result is kept
+    asked, text = verifier(), token()
+    for _ in range(2):  # the second time the result is kept
+        for other in ("globex", "", "ACME", "acme "):
             with pytest.raises(errors.TokenTenantMismatch):
-                asked.verify(Presented(token(), tenant=other))
+                asked.verify(Presented(text, tenant=other))
+        assert asked.verify(Presented(text, tenant="acme")).tenant == "acme"
 
 
 def test_an_issuer_may_be_limited_to_tenants_algorithms_and_a_life() -> None:

@@ -40,12 +40,18 @@ NOUNS: dict[str, Noun] = {
     "serve": Noun("stella.http.operations", "Serve every operation over HTTP."),
     "demo": Noun("stella.demo.operations", "Run the main job from end to end on this machine."),
     "migrate": Noun("stella.database.operations", "Look after the schemas of the database."),
+    "audit": Noun("stella.audit.operations", "See who did what, and prove it without a network."),
     "config": Noun("stella.about.operations", "Show the settings and where each value comes from."),
     "explain": Noun("stella.about.operations", "Explain an error code."),
     "version": Noun("stella.about.operations", "Show the version of Stella and of what it runs on."),
 }
 # Each schema of the database, and the package that ships its migrations.
-SCHEMAS: dict[str, str] = {"service": "stella.http", "mirror": "stella.mirror", "site": "stella.site"}
+SCHEMAS: dict[str, str] = {
+    "service": "stella.http",
+    "mirror": "stella.mirror",
+    "site": "stella.site",
+    "audit": "stella.audit",
+}
 UNCONFIGURED = frozenset({"explain", "version"})  # they must answer when the configuration itself is what is wrong
 
 

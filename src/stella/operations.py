@@ -37,6 +37,11 @@ _ROUTE = re.compile(r"((GET|POST|PUT|PATCH|DELETE) /v1|LOCAL )(/[a-z0-9{}_.-]+)+
 _SCOPE = re.compile(r"[a-z]+:[a-z]+\Z")
 
 
+def no_transaction(_: str) -> AbstractContextManager[Any]:
+    """A transaction of a tenant in a context that has no database; raises NoDatabase."""
+    raise NoDatabase
+
+
 def no_database() -> AbstractContextManager[Any]:
     """The database of a context that has none; raises NoDatabase."""
     raise NoDatabase
@@ -48,6 +53,7 @@ class Principal:
 
     name: str
     scopes: frozenset[str]
+    tenant: str = "default"
 
     def may(self, scope: str) -> bool:
         """Whether an operation of that scope is open to it."""
@@ -73,6 +79,11 @@ class Context:
     origins: Mapping[str, str] = field(default_factory=dict)  # where each setting came from, by `section.name`
     database: Callable[[], AbstractContextManager[Any]] = no_database  # a connection for the length of a block
     principal: Principal = LOCAL
+    transaction: Callable[[str], AbstractContextManager[Any]] = no_transaction  # one of the tenant that is named
+
+    def tenant(self) -> AbstractContextManager[Any]:
+        """A transaction of the principal's tenant, for the length of a block."""
+        return self.transaction(self.principal.tenant)
 
     def folder(self, location: str, *, make: bool = False) -> Folder:
         """The channel or site folder at a path or at `s3://BUCKET/PREFIX`; see `places.open_folder`."""

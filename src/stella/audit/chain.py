@@ -10,12 +10,14 @@ Rules:
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterable
 
 from stella.audit.model import GENESIS, Chained, Checkpoint, Linked, Record, fields_of
 from stella.kernel import dsse
-from stella.kernel.canonical import dump_whole, load
+from stella.kernel.canonical import dump, dump_whole, load
 from stella.kernel.digest import sha256
+from stella.kernel.errors import NotCanonical
 from stella.kernel.instant import Instant, format_time
 from stella.kernel.merkle import Frontier
 
@@ -70,10 +72,22 @@ def sign(checkpoint: Checkpoint, signer: dsse.Signer) -> bytes:
     return dsse.sign(PAYLOAD_TYPE, dump_whole(checkpoint), [signer])
 
 
-def opened(envelope: bytes, keys: Iterable[dsse.Verifier], what: str) -> tuple[Checkpoint, tuple[str, ...]]:
-    """The checkpoint of an envelope that one of the keys signed, and the ids of those that did.
+def opened(envelope: dsse.Envelope, keys: Iterable[dsse.Verifier], what: str) -> tuple[Checkpoint, str]:
+    """The checkpoint of an envelope that one of the keys signed, and the id of that key.
 
-    Raises as `dsse.verify`, or NotCanonical.
+    What a signature does not cover has one form too: one signature, under the id of its key, in plain base64. Raises as
+    `dsse.verify`, or NotCanonical.
     """
-    found = dsse.verify(envelope, PAYLOAD_TYPE, keys, 1, what)
-    return load(found.payload, Checkpoint, what), found.keyids
+    found = dsse.verify(dump(envelope), PAYLOAD_TYPE, keys, 1, what)
+    (first, *more), (keyid, *_) = envelope.signatures, found.keyids
+    if more or first.keyid != keyid or not (_plain(first.sig) and _plain(envelope.payload)):
+        raise NotCanonical(what=what)
+    return load(found.payload, Checkpoint, what), keyid
+
+
+def _plain(text: str) -> bool:
+    """Whether base64 is in its one spelling: bits that are not used are zero (RFC 4648 section 3.5)."""
+    try:
+        return base64.b64encode(base64.b64decode(text, validate=True)).decode() == text
+    except ValueError:
+        return False

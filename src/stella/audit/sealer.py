@@ -22,6 +22,8 @@ from stella.audit.personal import read_key
 from stella.audit.ports import Transaction, Waiting
 from stella.audit.rules import record_of
 from stella.audit.write import PACKAGE
+from stella.kernel import dsse
+from stella.kernel.canonical import parse
 from stella.kernel.errors import StellaError
 from stella.kernel.instant import Seconds, parse_duration
 from stella.kernel.merkle import Frontier
@@ -121,7 +123,7 @@ class Sealer:
             raise ChainDamaged(tenant=tenant, problem=error) from None
         grown = Chain(head.hex(), frontier)
         try:
-            statement, _ = chain.opened(envelope, self._trusted, "checkpoint")
+            statement, _ = chain.opened(parse(envelope, dsse.Envelope, "checkpoint"), self._trusted, "checkpoint")
         except StellaError as error:
             raise ChainDamaged(tenant=tenant, problem=error.message) from None
         if (statement.tenant, statement.size, statement.head, statement.root) != (tenant, size, grown.head, grown.root):

@@ -41,7 +41,6 @@ from stella.audit.errors import (
 )
 from stella.audit.model import Chained, Checkpoint
 from stella.kernel import dsse
-from stella.kernel.canonical import dump
 from stella.kernel.errors import StellaError
 from stella.signing.keys import PublicKey
 
@@ -189,10 +188,10 @@ class Reader:
             self._settle(found)
             return
         statement = self._statement(found.data)
-        if checkpoint_line(self.tenant, statement.size, found.data) != line:
-            raise self._malformed("it is not in its one form")
         if statement.tenant != self.tenant:
             raise self._untrusted("it is of another tenant", self.proven + 1)
+        if checkpoint_line(self.tenant, statement.size, found.data) != line:
+            raise self._malformed("it is not in its one form")
         if statement.size > self.chain.size:
             self.doubt = Doubt(self.number, self.next, "", f"checkpoint {statement.size} comes instead")
             return
@@ -211,11 +210,10 @@ class Reader:
 
     def _statement(self, envelope: dsse.Envelope) -> Checkpoint:
         try:
-            statement, keyids = chain.opened(dump(envelope), self.keys.values(), "checkpoint")
+            statement, keyid = chain.opened(envelope, self.keys.values(), "checkpoint")
         except StellaError as error:
             raise self._untrusted(error.message, self.proven + 1) from None
-        for keyid in keyids:
-            self.used.setdefault(self.keys[keyid].to_base64())
+        self.used.setdefault(self.keys[keyid].to_base64())
         return statement
 
     def _settle(self, behind: Chained | CheckpointLine | None) -> None:
@@ -237,7 +235,7 @@ class Reader:
         if behind is None:
             return False
         try:
-            statement, _ = chain.opened(dump(behind.data), self.keys.values(), "checkpoint")
+            statement, _ = chain.opened(behind.data, self.keys.values(), "checkpoint")
         except StellaError:
             return False
         return (statement.size, statement.head) == (doubt.seq, doubt.hash)

@@ -50,7 +50,7 @@ def list_events(ctx: Context, want: ListEvents) -> EventsShown:
             since=since,
             before=before,
             action=want.action,
-            actors=[want.actor, *(key.mark(want.actor) for key in keys.values())] if want.actor else None,
+            actors=[want.actor, *(key.mark(want.actor) for key in (keys or {}).values())] if want.actor else None,
             outcome=want.outcome,
             limit=want.limit + 1,
         )
@@ -78,19 +78,19 @@ def _check_filters(want: ListEvents) -> None:
             raise BadFilter(name=name)
 
 
-def _keys(ctx: Context, t: Transaction) -> dict[int, TenantKey]:
-    """The keys of the tenant; none where the installation's key is not at hand."""
+def _keys(ctx: Context, t: Transaction) -> dict[int, TenantKey] | None:
+    """The keys of the tenant; None where the installation's key is not at hand."""
     try:
         wrap_key = read_key(ctx.secret(ctx.settings.audit.wrap_key), "audit.wrap_key")
     except SecretMissing:
-        return {}
+        return None
     return live_keys(t, ctx.principal.tenant, Vault(wrap_key, ctx.entropy))
 
 
-def _shown(ctx: Context, record: Record, seq: int | None, keys: Mapping[int, TenantKey]) -> EventShown:
-    kinds = {"personal": PERSONAL, "sensitive": SENSITIVE}
+def _shown(ctx: Context, record: Record, seq: int | None, keys: Mapping[int, TenantKey] | None) -> EventShown:
+    kinds = {"personal": PERSONAL, "sensitive": SENSITIVE} if keys is not None else {}
     allowed = frozenset(kind for kind, scope in kinds.items() if ctx.principal.may(scope))
-    opened = reveal(record, keys.get, kinds=allowed)
+    opened = reveal(record, (keys or {}).get, kinds=allowed)
     return EventShown(sequence=seq, **{name: getattr(opened, name) for name in EventShown.__struct_fields__[1:]})
 
 

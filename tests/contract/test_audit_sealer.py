@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import os
 import random
@@ -13,10 +14,11 @@ import psycopg
 import pytest
 
 from stella.audit import export, sealer, write
-from stella.audit.errors import ChainDamaged
+from stella.audit.errors import BadAuditKey, ChainDamaged
 from stella.audit.sealer import Sealer
 from stella.audit.verify import Proven, verify
 from stella.operations import Principal
+from stella.runtime.settings import AuditSettings
 from stella.testing import ManualClock
 from tests.audit_log import KEY, KIM, NOW, OTHER_KEY, TENANT, Base, file_of, happened, lay, make_vault
 from tests.migrations import ended, in_child
@@ -111,9 +113,10 @@ def test_an_event_that_is_committed_late_is_not_missed(base: Base) -> None:
 
 
 def test_an_event_that_is_rolled_back_is_nowhere(base: Base) -> None:
-    with pytest.raises(RuntimeError), base.of(TENANT) as t:
+    with base.of(TENANT) as t:
         write.insert(t, KIM, happened(0, VAULT.entropy), VAULT)
-        raise RuntimeError
+        t.connection.execute("SELECT 1")
+        raise psycopg.Rollback
     assert make_sealer(base).seal() == ({}, {})
     assert base.rows("SELECT count(*) FROM audit.events") == [(0,)]
 
@@ -311,6 +314,17 @@ def test_a_new_key_goes_on_where_the_old_one_is_known(base: Base) -> None:
         KEY.public.to_base64(),
         OTHER_KEY.public.to_base64(),
     )
+
+
+def test_settings_become_keys_and_times() -> None:
+    seed = base64.b64encode(b"s" * 32)
+    assert sealer.signing_key(seed + b"\n").sign(b"x") == sealer.signing_key(seed).sign(b"x")
+    both = AuditSettings(retired_keys=f" {KEY.public.to_base64()}  {OTHER_KEY.public.to_base64()}", seal_every="2m")
+    assert [key.raw for key in sealer.retired_keys(both)] == [KEY.public.raw, OTHER_KEY.public.raw]
+    assert sealer.retired_keys(AuditSettings()) == ()
+    assert sealer.interval(both) == 120
+    with pytest.raises(BadAuditKey):
+        sealer.signing_key(b"short")
 
 
 def test_it_runs_until_it_is_stopped_and_seals_once_more_then(base: Base) -> None:

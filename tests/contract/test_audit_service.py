@@ -1,4 +1,4 @@
-"""Listing, exporting and verifying a log on a real PostgreSQL, and what is left of personal texts when a key is erased."""
+"""Listing, exporting and verifying on a real PostgreSQL, and what is left of personal texts when a key is erased."""
 
 from __future__ import annotations
 
@@ -260,10 +260,10 @@ FROM (SELECT '01a0c450-6c00-7000-8000-' || lpad(to_hex(n), 12, '0') AS id FROM g
 def fill(base: Base, count: int) -> None:
     """Many events at once, as the application would write them."""
     put(base, 0, actor_type="plugin", actor="robot")
-    ((id, body),) = base.rows("SELECT id::text, convert_from(body, 'UTF8') FROM audit.events")
+    ((event, body),) = base.rows("SELECT id::text, convert_from(body, 'UTF8') FROM audit.events")
     with base.connect("stella_app") as connection, connection.transaction():
         connection.execute("SELECT set_config('app.tenant_id', 'acme', true)")
-        connection.execute(FILL, {"id": id, "body": body, "count": count - 1})
+        connection.execute(FILL, {"id": event, "body": body, "count": count - 1})
 
 
 @pytest.mark.slow

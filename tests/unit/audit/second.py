@@ -26,6 +26,7 @@ def root(leaves: list[bytes]) -> bytes:
 
 
 def statement(envelope: dict[str, Any], key: bytes) -> dict[str, Any]:
+    assert envelope["payloadType"] == "application/vnd.stella.audit.checkpoint+json"
     kind, payload = envelope["payloadType"].encode(), base64.b64decode(envelope["payload"])
     signed = b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(payload), payload)
     Ed25519PublicKey.from_public_bytes(key).verify(base64.b64decode(envelope["signatures"][0]["sig"]), signed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 from collections.abc import Sequence
@@ -276,6 +277,43 @@ def test_a_moved_or_repeated_checkpoint_is_found(index: int, to: int) -> None:
     assert isinstance(error, EventRepeated)
 
 
+@pytest.mark.parametrize("to", [EVENTS[4], EVENTS[7]])
+def test_a_checkpoint_that_comes_late_is_out_of_order(to: int) -> None:
+    index = CHECKPOINTS[0]
+    error = refused([*LINES[:index], *LINES[index + 1 : to + 1], LINES[index], *LINES[to + 1 :]])
+    assert isinstance(error, EventsReordered)
+    assert error.facts["seq"] == 4
+
+
+def test_an_event_that_a_checkpoint_has_proven_is_not_doubted_again() -> None:
+    one, other = EVENTS[4], EVENTS[5]
+    forged = edited(LINES[one], rehash=True, previous_event_hash="f" * 64)
+    behind = edited(LINES[other], rehash=True, previous_event_hash=event_at(forged).event_hash)
+    error = refused([*LINES[:one], forged, behind, *LINES[other + 1 :]])
+    assert isinstance(error, EventEdited)
+    assert error.facts["seq"] == 5
+
+
+@pytest.mark.parametrize("change", ["spare bits", "other alphabet", "second signature", "other id"])
+def test_what_no_signature_covers_has_one_form_too(change: str) -> None:
+    index = CHECKPOINTS[0]
+    envelope = msgspec.convert(json.loads(LINES[index])["data"], dsse.Envelope)
+    (signature,) = envelope.signatures
+    bits = signature.sig[:-3] + chr(ord(signature.sig[-3]) + 1) + "=="
+    other = signature.sig.replace("+", "-").replace("/", "_")
+    assert base64.b64decode(bits) == base64.b64decode(signature.sig)
+    assert other != signature.sig
+    made = {
+        "spare bits": (dsse.Signature(signature.keyid, bits),),
+        "other alphabet": (dsse.Signature(signature.keyid, other),),
+        "second signature": (signature, signature),
+        "other id": (dsse.Signature("0" * 64, signature.sig),),
+    }[change]
+    forged = checkpoint_line(TENANT, 4, msgspec.structs.replace(envelope, signatures=made))
+    with pytest.raises(CheckpointUntrusted):
+        proven(with_line(index, forged))
+
+
 def rewritten(seq: int, key: Any) -> list[bytes]:
     """A log whose event was edited and everything behind it made anew, checkpoints too when there is a key."""
     changed = [*RECORDS[: seq - 1], msgspec.structs.replace(RECORDS[seq - 1], resource="forged"), *RECORDS[seq:]]
@@ -309,7 +347,11 @@ def test_one_checkpoint_by_another_key_is_found(index: int) -> None:
 
 
 def test_a_signature_of_another_kind_of_document_does_not_count() -> None:
-    envelope = parse(dsse.sign("application/other", b"{}", [KEY]), dsse.Envelope, "x")
+    grown = Chain()
+    for record in RECORDS[:4]:
+        grown.link(record)
+    statement = dump(grown.checkpoint(TENANT, 0, NOW + 4))
+    envelope = parse(dsse.sign("application/other", statement, [KEY]), dsse.Envelope, "x")
     assert isinstance(refused(with_line(CHECKPOINTS[0], checkpoint_line(TENANT, 4, envelope))), CheckpointUntrusted)
 
 

@@ -369,6 +369,7 @@ def test_nobody_changes_what_is_there(base: Base, change: str, role: str) -> Non
         "INSERT INTO audit.chain VALUES ('acme', 9, (SELECT id FROM audit.events LIMIT 1), sha256('x'), sha256('x'))",
         "INSERT INTO audit.checkpoints VALUES ('acme', 1, sha256('x'), '', '', '')",
         "SELECT * FROM audit.waiting",
+        "SELECT audit.waiting_tenants()",
         "DELETE FROM audit.waiting",
     ],
 )

@@ -63,8 +63,8 @@ SELECT size, head, frontier, envelope FROM audit.checkpoints
 WHERE tenant_id = %(tenant)s ORDER BY size DESC LIMIT 1;
 
 -- name: list_waiting_tenants
--- Tenants whose events wait for a place. Spans tenants: for the duty of the sealer alone.
-SELECT DISTINCT tenant_id FROM audit.waiting ORDER BY tenant_id;
+-- Tenants whose events wait for a place. Only the sealer may ask: its duty spans tenants.
+SELECT audit.waiting_tenants();
 
 -- name: hold_chain
 -- Keep other sealers away from a chain until the transaction ends; false when one is there.

@@ -97,6 +97,12 @@ SELECT tenancy.protect('audit.chain');
 SELECT tenancy.protect('audit.checkpoints');
 SELECT tenancy.protect('audit.keys');
 
+-- Which tenants the sealer has to look at. It runs with the rights of whoever calls it, so the duty below decides.
+CREATE FUNCTION audit.waiting_tenants() RETURNS SETOF text
+LANGUAGE sql STABLE SET search_path = pg_catalog AS $$ SELECT DISTINCT tenant_id FROM audit.waiting ORDER BY tenant_id $$;
+REVOKE ALL ON FUNCTION audit.waiting_tenants() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION audit.waiting_tenants() TO stella_sealer;
+
 -- The application writes events and reads what was sealed; it can neither change nor seal anything.
 REVOKE UPDATE, DELETE ON audit.events FROM stella_app;
 REVOKE SELECT, UPDATE, DELETE ON audit.waiting FROM stella_app;

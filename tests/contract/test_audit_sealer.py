@@ -18,6 +18,7 @@ from stella.audit.errors import BadAuditKey, ChainDamaged
 from stella.audit.sealer import Sealer
 from stella.audit.verify import Proven, verify
 from stella.operations import Principal
+from stella.runtime.errors import DatabaseUnavailable
 from stella.runtime.settings import AuditSettings
 from stella.testing import ManualClock
 from tests.audit_log import KEY, KIM, NOW, OTHER_KEY, TENANT, Base, file_of, happened, lay, make_vault
@@ -333,6 +334,27 @@ def test_it_runs_until_it_is_stopped_and_seals_once_more_then(base: Base) -> Non
     stop.set()
     sealer.run(make_sealer(base), 0, stop, told.append)
     assert told == [({TENANT: 2}, {})]
+
+
+def test_a_database_that_is_away_is_tried_again(base: Base, monkeypatch: pytest.MonkeyPatch) -> None:
+    stop, told = threading.Event(), list[Any]()
+    put(base, 2)
+    away = DatabaseUnavailable(where="x", problem="y")
+
+    class Away:
+        def tenants(self) -> list[str]:
+            monkeypatch.setattr(found, "_waiting", base)
+            raise away
+
+        transaction = base.transaction
+
+    def hear(told_of: Any) -> None:
+        told.append(told_of)
+        stop.set()
+
+    found = Sealer(Away(), KEY, CLOCK)
+    sealer.run(found, 0, stop, hear)
+    assert told == [({}, {"*": away}), ({TENANT: 2}, {})]
 
 
 CHANGES = [

@@ -192,6 +192,9 @@ def test_erasing_the_key_erases_the_texts_and_keeps_the_proof(base: Base, tmp_pa
     service.export_log(context(base), ExportLog(out=out[2]))
     assert service.verify_log(context(None), VerifyLog(file=out[2], key=(PUBLIC,))).events == 3
     assert base.rows("SELECT number, wrapped IS NULL FROM audit.keys ORDER BY number") == [(1, True), (2, False)]
+    for live in (1, 0):
+        with base.of(TENANT) as t:
+            assert write.erase_keys(t) == live
 
 
 def test_a_key_that_was_erased_stays_erased(base: Base) -> None:

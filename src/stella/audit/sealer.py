@@ -36,7 +36,7 @@ NODE = 32  # bytes; SHA-256
 
 
 class Pass(NamedTuple):
-    """What one pass did: events that were sealed, by tenant, and what went wrong with others."""
+    """What one pass did: events that were sealed, by tenant, and what went wrong, by tenant; under `*` with all."""
 
     sealed: Mapping[str, int]
     failed: Mapping[str, StellaError]
@@ -132,10 +132,16 @@ class Sealer:
 
 
 def run(sealer: Sealer, every: Seconds, stop: Signal, told: Callable[[Pass], None]) -> None:
-    """Seal again and again until `stop` is set, and once more then. `told` hears of each pass that found something."""
+    """Seal again and again until `stop` is set, and once more then. `told` hears of each pass that found something.
+
+    A database that is away is tried again the next time.
+    """
     while True:
         last = stop.wait(max(every, 1))
-        found = sealer.seal()
+        try:
+            found = sealer.seal()
+        except StellaError as error:
+            found = Pass({}, {"*": error})
         if found.sealed or found.failed:
             told(found)
         if last:

@@ -55,12 +55,17 @@ class Pair(NamedTuple):
 
 def of_table(table: Table, pair: Pair, tables: Mapping[int, Table]) -> Iterator[Probe]:
     """Every probe of a table."""
+    yield from data_of(table, pair, tables)
+    yield from _definitions(table)
+    yield from _without_context(table, pair)
+
+
+def data_of(table: Table, pair: Pair, tables: Mapping[int, Table]) -> Iterator[Probe]:
+    """The probes of a table that are about its rows."""
     yield from _reads(table, pair)
     yield from _read_otherwise(table, pair.b.tenant)
     yield from _writes(table, pair)
     yield from _oracles(table, pair, tables)
-    yield from _definitions(table)
-    yield from _without_context(table, pair)
 
 
 def of_partition(table: Table, b: Tenant) -> Iterator[Probe]:

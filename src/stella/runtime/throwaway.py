@@ -75,6 +75,7 @@ class Line:
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
+        connection.prepare_threshold = None  # what is sent here may forget every prepared statement
         self._notices: list[bytes] = []
         connection.add_notice_handler(lambda notice: self._notices.append((notice.message_primary or "").encode()))
 

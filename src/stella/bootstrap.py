@@ -42,6 +42,8 @@ NOUNS: dict[str, Noun] = {
     "demo": Noun("stella.demo.operations", "Run the main job from end to end on this machine."),
     "migrate": Noun("stella.database.operations", "Look after the schemas of the database."),
     "audit": Noun("stella.audit.operations", "See who did what, and prove it without a network."),
+    "tenancy": Noun("stella.proof.operations", "Prove that tenants are apart."),
+    "attest": Noun("stella.attest.operations", "Verify signed statements about what was examined."),
     "config": Noun("stella.about.operations", "Show the settings and where each value comes from."),
     "explain": Noun("stella.about.operations", "Explain an error code."),
     "version": Noun("stella.about.operations", "Show the version of Stella and of what it runs on."),

@@ -65,16 +65,3 @@ class Unguarded(StellaError):
     exit = Exit.NEGATIVE
     reason = "unguarded"
     hint = "`stella migrate run`, which brings the guard before anything else"
-
-
-class BluntProbe(StellaError):
-    """The probe `{probe}` on {object} proves nothing: {problem}.
-
-    Each probe is also sent by a superuser, whom no policy stops. Where even that one does not get through, a refusal
-    would be no proof of isolation but a mistake in the probe.
-    """
-
-    code = "PROOF-006"
-    exit = Exit.UNEXPECTED
-    reason = "blunt_probe"
-    hint = "tell the authors of Stella which table this is: `stella tenancy prove --json`"

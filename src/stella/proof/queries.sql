@@ -77,3 +77,7 @@ FROM pg_roles r WHERE r.rolname = current_user;
 -- name: identity
 -- Which database this is, whatever it is called and wherever it is reached.
 SELECT s.system_identifier::text, d.oid::bigint, d.datname::text FROM pg_control_system() s, pg_database d WHERE d.datname = current_database();
+
+-- name: protected
+-- The tables that hold data of tenants.
+SELECT target::regclass::text FROM tenancy.protected ORDER BY 1;

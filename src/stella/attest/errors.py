@@ -8,8 +8,8 @@ from stella.kernel.errors import Exit, StellaError
 class NoStatement(StellaError):
     """{file} is no attestation that can be judged: {problem}.
 
-    An attestation is a DSSE envelope around an in-toto Statement v1. Its predicate says which release was examined, when,
-    and with which verdict.
+    An attestation is a DSSE envelope around an in-toto Statement v1. Its predicate says which release was examined,
+    when, and with which verdict.
     """
 
     code = "ATTEST-001"

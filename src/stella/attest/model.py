@@ -32,7 +32,9 @@ class VerifyAttestation(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     file: Annotated[str, arg("Attestation.", "file_in", positional=True, metavar="FILE")]
     key: Annotated[
         tuple[str, ...],
-        arg("Public key that its maker told you, base64; may be given again, one that signed is enough.", metavar="PUB"),
+        arg(
+            "Public key that its maker told you, base64; may be given again, one that signed is enough.", metavar="PUB"
+        ),
     ]
     predicate: Annotated[
         str | None, arg("Refuse any other kind: a short name such as `tenancy`, or its full address.", metavar="KIND")

@@ -12,12 +12,11 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import random
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from stella.proof.probes import Pair
 from stella.proof.queries import Author, Query
-from stella.proof.rows import literal
 from stella.proof.schema import Schema
 from stella.proof.statements import Asking, askings
 from stella.runtime.ports import Progress
@@ -151,7 +150,9 @@ class _Asker:
         if _differ(without, again):
             self._unstable.setdefault(name)
         elif len(self._differences) < SHOWN:
-            first = next((n for n, pair in enumerate(zip(without, beside, strict=False)) if _differ(*([x] for x in pair))), -1)
+            first = next(
+                (n for n, pair in enumerate(zip(without, beside, strict=False)) if _differ(*([x] for x in pair))), -1
+            )
             self._differences.append(Difference(name, _words(without[first]), _words(beside[first])))
 
     def _enter(self) -> None:

@@ -182,7 +182,11 @@ def _of_server(schema: Schema) -> Iterator[Mutation]:
     pair = f"CREATE TABLE {first}.parent (tenant_id text NOT NULL, id int NOT NULL, PRIMARY KEY (tenant_id, id));"
     pair += f" CREATE TABLE {first}.child (tenant_id text NOT NULL, other text, id int);"
     pair += f" SELECT tenancy.protect('{first}.parent'); SELECT tenancy.protect('{first}.child');"
-    functions = {"set_config": "set_config(text, text, boolean)", "lo_create": "lo_create(oid)", "read": "pg_read_file(text)"}
+    functions = {
+        "set_config": "set_config(text, text, boolean)",
+        "lo_create": "lo_create(oid)",
+        "read": "pg_read_file(text)",
+    }
     texts = {
         "tid-volatile": "ALTER FUNCTION tenancy.tid() VOLATILE",
         "tid-unsealed": f"{tid} AS $$SELECT current_setting('app.tenant_id', true)$$",
@@ -212,7 +216,10 @@ def _of_server(schema: Schema) -> Iterator[Mutation]:
         "statistics-for-all": "GRANT SELECT ON pg_catalog.pg_stats TO PUBLIC",
         "statistics": f"GRANT SELECT ON pg_catalog.pg_statistic TO {APP}",
         "passwords": f"GRANT SELECT ON pg_catalog.pg_authid TO {APP}",
-        **{f"function-{title}": f"GRANT EXECUTE ON FUNCTION pg_catalog.{name} TO {APP}" for title, name in functions.items()},
+        **{
+            f"function-{title}": f"GRANT EXECUTE ON FUNCTION pg_catalog.{name} TO {APP}"
+            for title, name in functions.items()
+        },
     }
     return (Mutation(title, SERVER, text) for title, text in texts.items())
 

@@ -129,7 +129,7 @@ def _reads(table: Table, pair: Pair) -> Iterator[Probe]:
         "select-last": f"SELECT t::text FROM {name} t ORDER BY {TENANT_ID} DESC LIMIT 1",
         "select-sample": f"SELECT t::text FROM {name} t TABLESAMPLE SYSTEM (100)",
         "select-only": f"SELECT t::text FROM ONLY {name} t",
-        "select-max": f"SELECT max(t::text COLLATE \"C\"), min(t::text COLLATE \"C\"), max({TENANT_ID}) FROM {name} t",
+        "select-max": f'SELECT max(t::text COLLATE "C"), min(t::text COLLATE "C"), max({TENANT_ID}) FROM {name} t',
         "select-aggregate": f"SELECT string_agg(t::text, ',') FROM {name} t",
         "select-json": f"SELECT json_agg(t)::text, to_jsonb(array_agg(t))::text FROM {name} t",
         "select-window": f"SELECT string_agg(t::text, ',') OVER () FROM {name} t",
@@ -161,7 +161,9 @@ def _read_otherwise(table: Table, b: Tenant) -> Iterator[Probe]:
     name, theirs = table.name, f"{TENANT_ID} = '{b.id}'"
     every = f"SELECT t::text FROM {name} t"
     block = f"DECLARE x text; BEGIN SELECT string_agg(t::text, ',') INTO x FROM {name} t; RAISE NOTICE '%', x; END"
-    thrown = f"DECLARE x text; BEGIN SELECT max(t::text) INTO x FROM {name} t WHERE {theirs}; RAISE EXCEPTION '%', x; END"
+    thrown = (
+        f"DECLARE x text; BEGIN SELECT max(t::text) INTO x FROM {name} t WHERE {theirs}; RAISE EXCEPTION '%', x; END"
+    )
     plain = {
         "copy-table": f"COPY {name} TO STDOUT",
         "copy-query": f"COPY ({every}) TO STDOUT",
@@ -175,10 +177,17 @@ def _read_otherwise(table: Table, b: Tenant) -> Iterator[Probe]:
     }
     for title, text in plain.items():
         yield _nothing(title, name, text, control="shows", echo="tenant", states=frozenset({"P0001"}))
-    yield _nothing("explain-analyze", name, f"EXPLAIN (ANALYZE, VERBOSE) {every} WHERE {theirs}", control="none", echo="tenant")
+    yield _nothing(
+        "explain-analyze", name, f"EXPLAIN (ANALYZE, VERBOSE) {every} WHERE {theirs}", control="none", echo="tenant"
+    )
     yield _nothing("explain-generic", name, f"EXPLAIN (SETTINGS) {every}", control="none")
     steps = {
-        "cursor": ("DECLARE c SCROLL CURSOR FOR " + every, "FETCH ALL FROM c", "MOVE ABSOLUTE 0 IN c", "FETCH ALL FROM c"),
+        "cursor": (
+            "DECLARE c SCROLL CURSOR FOR " + every,
+            "FETCH ALL FROM c",
+            "MOVE ABSOLUTE 0 IN c",
+            "FETCH ALL FROM c",
+        ),
         "cursor-with-hold": ("DECLARE h CURSOR WITH HOLD FOR " + every, "FETCH ALL FROM h"),
         "prepared": ("PREPARE p AS " + every, "EXECUTE p", "DEALLOCATE p"),
         "generic-plan": (
@@ -233,7 +242,9 @@ def _writes(table: Table, pair: Pair) -> Iterator[Probe]:
         yield _nothing(title, name, text, control=control, states=locks, writes=True)
     values = _values(table, row)
     new = _values(table, mine | {TENANT_ID: b})
-    yield _refused("insert-theirs", name, f"INSERT INTO {name} ({columns}) VALUES ({new})", control="none", echo="tenant")
+    yield _refused(
+        "insert-theirs", name, f"INSERT INTO {name} ({columns}) VALUES ({new})", control="none", echo="tenant"
+    )
     yield _refused("insert-copy", name, f"COPY {name} FROM STDIN", control="passes", echo="tenant")
     merge = f"WHEN NOT MATCHED THEN INSERT ({columns}) VALUES ({new})"
     text = f"MERGE INTO {name} t USING (VALUES (1)) v (n) ON false {merge}"
@@ -271,15 +282,15 @@ def _oracles(table: Table, pair: Pair, tables: Mapping[int, Table]) -> Iterator[
                 columns = ", ".join(map(quoted, fresh))
                 text = f"INSERT INTO {table.name} ({columns}) VALUES ({_values(table, fresh)})"
                 states = frozenset({FOREIGN, UNIQUE})
-                yield _refused(f"reference {reference.name}", table.name, text, control="none", echo="all", states=states)
+                yield _refused(
+                    f"reference {reference.name}", table.name, text, control="none", echo="all", states=states
+                )
                 break
 
 
 def _only_theirs(row: Row, keys: Sequence[tuple[str, ...]], mine: Sequence[Row]) -> bool:
     """Whether no row of A has the same value of a key, apart from the tenant."""
-    return not any(
-        all(row[name] == other[name] for name in key if name != TENANT_ID) for key in keys for other in mine
-    )
+    return not any(all(row[name] == other[name] for name in key if name != TENANT_ID) for key in keys for other in mine)
 
 
 def _definitions(table: Table) -> Iterator[Probe]:
@@ -340,7 +351,7 @@ def _without_context(table: Table, pair: Pair) -> Iterator[Probe]:
         yield _refused(title, name, text, control="none", echo="all", inside=False)
 
 
-def _nothing(  # noqa: PLR0913  # each says one thing about a probe
+def _nothing(  # each says one thing about a probe
     name: str,
     target: str,
     text: str,
@@ -354,7 +365,7 @@ def _nothing(  # noqa: PLR0913  # each says one thing about a probe
     return Probe(name, target, (text,), "nothing", control, echo, states=states, never=never, writes=writes)
 
 
-def _refused(  # noqa: PLR0913  # as above
+def _refused(  # as above
     name: str,
     target: str,
     text: str,

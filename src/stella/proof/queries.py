@@ -79,12 +79,14 @@ class Author:
             return self._finish(self._write, WRITES, writes=True)
         if turn < 0.17 and self._read:  # noqa: PLR2004  # and some go wrong
             return self._finish(self._error, ERRORS)
-        return self._finish(self._random.choice(self._shapes) if self._read else self._write, READS, writes=not self._read)
+        return self._finish(
+            self._random.choice(self._shapes) if self._read else self._write, READS, writes=not self._read
+        )
 
     def _finish(self, shape: Callable[[Asked], str], runs: int, *, writes: bool = False) -> Query:
         asked = Asked()
         core = shape(asked)
-        text = core if writes else f"{_OUTER} FROM (SELECT q::text COLLATE \"C\" AS r FROM ({core}) q) z"
+        text = core if writes else f'{_OUTER} FROM (SELECT q::text COLLATE "C" AS r FROM ({core}) q) z'
         count = runs if asked.kinds else 1
         values = tuple(tuple(self._random.choice(pool) for pool in asked.pools) for _ in range(count))
         return Query(text, tuple(asked.kinds), values, writes)
@@ -135,7 +137,11 @@ class Author:
         forms = [f"{name}::text", f"{name}::text", f"length({name}::text)", f"md5({name}::text)", f"{name} IS NULL"]
         forms += [f"coalesce(left({name}::text, 4), '-')", f"upper({name}::text)"]
         if used.column.base in NUMBERS:
-            forms += [f"{name}::numeric + 1", f"{name}::numeric % 7", f"CASE WHEN {name} > 5 THEN 'many' ELSE 'few' END"]
+            forms += [
+                f"{name}::numeric + 1",
+                f"{name}::numeric % 7",
+                f"CASE WHEN {name} > 5 THEN 'many' ELSE 'few' END",
+            ]
         return self._random.choice(forms)
 
     def _list(self, columns: Sequence[Used], most: int = 4) -> str:
@@ -176,7 +182,9 @@ class Author:
     def _on(self, mine: Sequence[Used], theirs: Sequence[Used]) -> str:
         pairs = [(a, b) for a in mine for b in theirs if a.column.base == b.column.base and a.column.base != "json"]
         chosen = self._random.sample(pairs, min(len(pairs), self._random.randint(1, 2)))
-        return " AND ".join(f"{a.sql} {self._random.choice(('=', '=', '=', '<>'))} {b.sql}" for a, b in chosen) or "true"
+        return (
+            " AND ".join(f"{a.sql} {self._random.choice(('=', '=', '=', '<>'))} {b.sql}" for a, b in chosen) or "true"
+        )
 
     # --- shapes ---
 
@@ -205,7 +213,11 @@ class Author:
         grouping = draw.choice(("", "", "plain", "rollup", "sets"))
         if not grouping:
             return f"SELECT {shown} FROM {source}{where}"
-        key = {"plain": f"{by.sql}", "rollup": f"ROLLUP ({by.sql}, {of.sql})", "sets": f"GROUPING SETS (({by.sql}), ())"}
+        key = {
+            "plain": f"{by.sql}",
+            "rollup": f"ROLLUP ({by.sql}, {of.sql})",
+            "sets": f"GROUPING SETS (({by.sql}), ())",
+        }
         if "json" in {by.column.base, of.column.base}:
             return f"SELECT {shown} FROM {source}{where}"
         having = f" HAVING count(*) {draw.choice(('> 0', '> 1', '< 3'))}" if draw.random() < 0.4 else ""  # noqa: PLR2004
@@ -220,7 +232,7 @@ class Author:
             ("row_number()", "rank()", "dense_rank()", "count(*)", f"lag({of.sql}::text)", f"first_value({of.sql}::text)",
              "ntile(3)", "percent_rank()", f"sum(length({of.sql}::text))")
         )  # fmt: skip
-        frame = f"OVER ({part}ORDER BY a1::text COLLATE \"C\")"
+        frame = f'OVER ({part}ORDER BY a1::text COLLATE "C")'
         return f"SELECT a1::text AS r, {form} {frame} AS w FROM {source}{self._where(asked, columns)}"
 
     def _subquery(self, asked: Asked) -> str:
@@ -248,7 +260,7 @@ class Author:
         mine, other = self._random.choice(columns), self._random.choice(theirs)
         tie = f"{mine.sql}::text {self._random.choice(('=', '<=', '<>'))} {other.sql}::text"
         condition = self._condition(asked, theirs, 1)
-        body = f"SELECT b1::text AS r FROM {inner} WHERE {tie} AND {condition} ORDER BY b1::text COLLATE \"C\" LIMIT 2"
+        body = f'SELECT b1::text AS r FROM {inner} WHERE {tie} AND {condition} ORDER BY b1::text COLLATE "C" LIMIT 2'
         return f"SELECT a1::text AS m, l.r FROM {source} LEFT JOIN LATERAL ({body}) l ON true"
 
     def _set(self, asked: Asked) -> str:
@@ -269,15 +281,15 @@ class Author:
         source, columns = self._table("a1")
         used = self._random.choice(columns)
         where = self._where(asked, columns)
-        order = f"{used.sql}::text COLLATE \"C\", a1::text COLLATE \"C\""
-        return f"SELECT DISTINCT ON ({used.sql}::text COLLATE \"C\") a1::text AS r FROM {source}{where} ORDER BY {order}"
+        order = f'{used.sql}::text COLLATE "C", a1::text COLLATE "C"'
+        return f'SELECT DISTINCT ON ({used.sql}::text COLLATE "C") a1::text AS r FROM {source}{where} ORDER BY {order}'
 
     def _error(self, asked: Asked) -> str:
         """What may fail by what the rows hold."""
         source, columns = self._table("a1")
         used = self._random.choice(columns)
         place = asked.place(used.column.type, self._pool(used))
-        fenced = f"(SELECT {used.sql}::text AS v FROM {source} ORDER BY a1::text COLLATE \"C\" OFFSET 0) f"
+        fenced = f'(SELECT {used.sql}::text AS v FROM {source} ORDER BY a1::text COLLATE "C" OFFSET 0) f'
         forms = [
             f"SELECT CAST(v AS integer) AS n FROM {fenced}",
             f"SELECT CAST(v AS uuid) AS n FROM {fenced}",
@@ -294,7 +306,7 @@ class Author:
         draw = self._random
         table = draw.choice(self._all)
         columns = self._columns(table, "a1")
-        back = f"RETURNING a1::text COLLATE \"C\" AS r) {_OUTER} FROM i"
+        back = f'RETURNING a1::text COLLATE "C" AS r) {_OUTER} FROM i'
         if "SELECT" not in table.may or draw.random() < 0.4:  # noqa: PLR2004
             return self._insert(asked, table, columns)
         if draw.random() < 0.4:  # noqa: PLR2004
@@ -315,7 +327,7 @@ class Author:
         text = f"INSERT INTO {table.name} AS a1 ({names}) VALUES ({places}){conflict}"
         if "SELECT" not in table.may:
             return text
-        return f"WITH i AS ({text} RETURNING a1::text COLLATE \"C\" AS r) {_OUTER} FROM i"
+        return f'WITH i AS ({text} RETURNING a1::text COLLATE "C" AS r) {_OUTER} FROM i'
 
     def _own(self, used: Used) -> list[str]:
         """Values to write: any of the pool, but mostly for the tenant that writes."""

@@ -87,9 +87,7 @@ def read(connection: Connection) -> Schema:
         )
 
 
-def _table(
-    row: tuple[Any, ...], columns: Sequence[Any], constraints: Sequence[Any], keys: Sequence[Any]
-) -> Table:
+def _table(row: tuple[Any, ...], columns: Sequence[Any], constraints: Sequence[Any], keys: Sequence[Any]) -> Table:
     oid, name, parent, may = row
     mine = [found[1:] for found in constraints if found[0] == oid]
     return Table(

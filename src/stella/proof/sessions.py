@@ -59,7 +59,9 @@ def _interleaved(line: Line, seal: Seal, table: Table, pair: Pair) -> str:
     seen = b""
     for _ in range(OFTEN):
         _ask(line, seal, pair.b.tenant.id, f"EXECUTE s ('{pair.b.tenant.id}')")
-        seen += _ask(line, seal, pair.a.tenant.id, f"EXECUTE s ('{pair.a.tenant.id}')", f"EXECUTE s ('{pair.b.tenant.id}')")
+        seen += _ask(
+            line, seal, pair.a.tenant.id, f"EXECUTE s ('{pair.a.tenant.id}')", f"EXECUTE s ('{pair.b.tenant.id}')"
+        )
     line.ask("DEALLOCATE ALL")
     return _problem(seen, pair)
 

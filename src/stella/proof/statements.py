@@ -97,6 +97,8 @@ class _Values:
             return [literal(self._tenant, kind)]
         if kind.endswith("[]"):
             single = self.of(name.removesuffix("s"), kind.removesuffix("[]"))
-            return [f"CAST(ARRAY[{', '.join(single[at : at + ARRAY])}] AS {kind})" for at in range(0, len(single), ARRAY)]
+            return [
+                f"CAST(ARRAY[{', '.join(single[at : at + ARRAY])}] AS {kind})" for at in range(0, len(single), ARRAY)
+            ]
         named: Mapping[str, None] = self._by_name.get((name, kind)) or self._by_type.get(kind, {})
         return [*named, *_PLAIN.get(kind, ("NULL",))]

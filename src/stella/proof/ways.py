@@ -26,7 +26,11 @@ def of_server(schema: Schema, a: Tenant, b: Tenant, contexts: Mapping[str, str])
         *_catalogue(),
         *_files(),
         *_large_objects(),
-        *(_one(f"function {name}", f"SELECT {_called(name)}", control="none") for name, may in schema.functions if not may),
+        *(
+            _one(f"function {name}", f"SELECT {_called(name)}", control="none")
+            for name, may in schema.functions
+            if not may
+        ),
     ]
 
 
@@ -64,7 +68,9 @@ def _contexts(tables: list[str], a: Tenant, b: Tenant, contexts: Mapping[str, st
     yield _one("set-config", f"SELECT {seal}")
     yield _one("set-config-in-filter", f"SELECT 1 WHERE {seal} IS NOT NULL")
     yield _one("set-config-in-block", f"DO $x$ BEGIN PERFORM {seal}; END $x$")
-    yield _one("set-config-by-text", f"SELECT query_to_xml('SELECT {seal.replace(chr(39), chr(39) * 2)}', true, true, '')")
+    yield _one(
+        "set-config-by-text", f"SELECT query_to_xml('SELECT {seal.replace(chr(39), chr(39) * 2)}', true, true, '')"
+    )
     yield Probe(
         "set-by-text", SERVER, ("SELECT query_to_xml('SET LOCAL app.ctx = ''x''', true, true, '')",), "refused", "none",
         states=frozenset({"XX000", "42601", "0A000", "22004", "55000"}),
@@ -104,7 +110,9 @@ def _settings(table: str, b: Tenant) -> Iterator[Probe]:
     yield _one("temporary-sequence", "CREATE TEMP SEQUENCE s")
     yield _one("event-trigger", "CREATE EVENT TRIGGER e ON ddl_command_start EXECUTE FUNCTION x()", control="none")
     yield _one("publication", f"CREATE PUBLICATION p FOR TABLE {table}", control="none")
-    yield _one("subscription", "CREATE SUBSCRIPTION s CONNECTION '' PUBLICATION p WITH (connect = false)", control="none")
+    yield _one(
+        "subscription", "CREATE SUBSCRIPTION s CONNECTION '' PUBLICATION p WITH (connect = false)", control="none"
+    )
     yield _one("foreign-wrapper", "CREATE FOREIGN DATA WRAPPER w")
     yield _one("operator", "CREATE OPERATOR public.=== (LEFTARG = text, RIGHTARG = text, FUNCTION = texteq)")
     yield _one("cast", "CREATE CAST (text AS integer) WITH INOUT", control="none")
@@ -117,7 +125,14 @@ def _settings(table: str, b: Tenant) -> Iterator[Probe]:
 
 def _catalogue() -> Iterator[Probe]:
     """Statistics hold values of every tenant; activity holds what others send."""
-    for name in ("pg_statistic", "pg_statistic_ext_data", "pg_authid", "pg_largeobject", "pg_user_mapping", "pg_subscription"):
+    for name in (
+        "pg_statistic",
+        "pg_statistic_ext_data",
+        "pg_authid",
+        "pg_largeobject",
+        "pg_user_mapping",
+        "pg_subscription",
+    ):
         yield _one(name, f"SELECT x::text FROM {name} x")
     for name in ("pg_stats", "pg_stats_ext", "pg_stats_ext_exprs"):
         yield _one(name, f"SELECT x::text FROM {name} x")

@@ -19,7 +19,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import psycopg
 from psycopg import sql
 from psycopg.pq import DiagnosticField, ExecStatus
 from psycopg.pq.abc import PGresult
@@ -140,7 +139,9 @@ def _answer(result: PGresult, rows: tuple[tuple[bytes | None, ...], ...]) -> Ans
         return Answer(rows, result.command_status or b"")
     told = b"\n".join(filter(None, (result.error_field(field) for field in _TOLD)))
     named = result.error_field(DiagnosticField.CONSTRAINT_NAME) or result.error_field(DiagnosticField.COLUMN_NAME)
-    return Answer(rows, b"", (result.error_field(DiagnosticField.SQLSTATE) or b"").decode(), told, (named or b"").decode())
+    return Answer(
+        rows, b"", (result.error_field(DiagnosticField.SQLSTATE) or b"").decode(), told, (named or b"").decode()
+    )
 
 
 class Throwaway:
@@ -187,7 +188,7 @@ def throwaway(entropy: Entropy) -> Iterator[Throwaway]:
         sockets = top / "run"
         sockets.mkdir(mode=0o700)
         if len(os.fsencode(sockets)) > LONGEST_SOCKET:
-            sockets = Path(stack.enter_context(tempfile.TemporaryDirectory(dir="/tmp")))  # noqa: S108  # of mode 0700
+            sockets = Path(stack.enter_context(tempfile.TemporaryDirectory(dir="/tmp")))  # of mode 0700
         password = entropy(16).hex()
         (top / "password").write_text(password)
         (top / "password").chmod(0o600)

@@ -1,4 +1,6 @@
-"""Whether a statement of the catalogue stays within one tenant: each use of a tenant table says `tenant_id = %(tenant)s`.
+"""Whether a statement of the catalogue stays within one tenant.
+
+Each use of a tenant table says `tenant_id = %(tenant)s`.
 
 Rules:
 - The parser is PostgreSQL's own. What it does not read, and what this module does not understand, is a problem.
@@ -16,7 +18,8 @@ from typing import Any, NamedTuple
 
 import postgast
 
-from stella.runtime.tenant_scope import Scope, Tables, relations_of
+from stella.runtime.tenant_clauses import Tables, relations_of
+from stella.runtime.tenant_scope import Scope
 
 TENANT = "tenant"
 # They run or read what a text names, so that no parser sees it.
@@ -72,13 +75,16 @@ def parse(sql: str) -> Any:  # noqa: ANN401  # the tree has no types
 
 
 def parse_template(sql: str) -> Any:  # noqa: ANN401  # as parse
-    """As `parse`, for a text that may name identifiers in braces, such as `{schema}`."""
+    """As `parse`, for a text that may have identifiers or literals in braces, such as `{schema}`."""
     try:
         return parse(sql)
     except Unreadable:
         if not _BRACE.search(sql):
             raise
+    try:
         return parse(_BRACE.sub(lambda found: f'"{found["name"]}"' if found["name"] else found[0][0], sql))
+    except Unreadable:
+        return parse(_BRACE.sub(lambda found: f"'{found['name']}'" if found["name"] else found[0][0], sql))
 
 
 def check_statement(sql: str, tenant_tables: Collection[str]) -> str | None:

@@ -1,5 +1,7 @@
 """Statements on tenant tables: what stays within the tenant, and what is refused."""
 
+# ruff: noqa: E501  # a statement is read best in one line
+
 from __future__ import annotations
 
 import pytest

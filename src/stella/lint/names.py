@@ -11,11 +11,11 @@ from __future__ import annotations
 # fmt: off
 DRIVERS = frozenset(
     {
-        ["MySQLdb", "adbc_driver_postgresql", "aiomysql", "aiopg", "aiosqlite", "asyncmy", "asyncpg", "cx_Oracle",
+        "MySQLdb", "adbc_driver_postgresql", "aiomysql", "aiopg", "aiosqlite", "asyncmy", "asyncpg", "cx_Oracle",
         "databases", "edgedb", "mariadb", "mysql", "oracledb", "peewee", "pg8000", "pgdb", "piccolo", "ponyorm",
         "postgresql", "psqlpy", "psycopg", "psycopg2", "psycopg2cffi", "psycopg_binary", "psycopg_c",
         "psycopg_pool", "py_postgresql", "pygresql", "pymssql", "pymysql", "pyodbc", "sqlalchemy", "sqlite3",
-        "sqlmodel", "tortoise"],
+        "sqlmodel", "tortoise",
     }
 )
 DISTINCT_DRIVERS = DRIVERS - {"databases", "mysql", "postgresql"}  # those that are no common word
@@ -23,11 +23,11 @@ DISTINCT_DRIVERS = DRIVERS - {"databases", "mysql", "postgresql"}  # those that 
 # Runs SQL, and nothing else has the name.
 ALWAYS = frozenset(
     {
-        ["callproc", "copy_expert", "copy_from_query", "copy_from_table", "copy_records_to_table",
+        "callproc", "copy_expert", "copy_from_query", "copy_from_table", "copy_records_to_table",
         "exec_driver_sql", "exec_params", "exec_prepared", "execute", "executemany", "executescript",
         "execute_batch", "execute_values", "fetchmany_query", "fetchrow", "fetchval", "mogrify", "query_to_table",
         "read_database", "read_database_uri", "read_sql", "read_sql_query", "read_sql_table", "send_query",
-        "send_query_params"],
+        "send_query_params",
     }
 )
 # fmt: on

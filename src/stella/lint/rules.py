@@ -162,7 +162,7 @@ RULES: dict[str, Rule] = {
             "STS013",
             "copy",
             "COPY.",
-            "It moves rows in bulk, past the statements that were checked; to a file or a program also past the database.",
+            "It moves rows in bulk, past the statements that were checked; with a file also past the database.",
             "INSERT ... SELECT FROM unnest(...), or t.many(PACKAGE, NAME, rows)",
         ),
         Rule(

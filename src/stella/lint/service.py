@@ -9,7 +9,8 @@ Rules:
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,7 +27,7 @@ from stella.lint.sql_files import File, read
 from stella.lint.statements import hazards
 from stella.lint.tables import Known
 from stella.lint.tree import Packages, Source, sources
-from stella.lint.waivers import BESIDE, Judged, Waiver
+from stella.lint.waivers import BESIDE, Waiver
 from stella.operations import Context
 from stella.runtime.files import make_directory, read_file, replacing
 
@@ -124,17 +125,24 @@ def _result(looked: Sequence[Looked], known: Known, today: dt.date, notes: tuple
     waived: list[Waived] = []
     beside = _beside(looked)
     for one in looked:
+        shown, folder = one.source.shown, one.source.path.parent
         spots = sorted(set(one.spots), key=lambda spot: (spot.line, spot.column, spot.rule, spot.message))
-        shown = one.source.shown
-        # A waiver beside a file is judged together with those inside of it, under its own place.
-        outside = beside.get(one.source.path.parent, {}).pop(one.source.path.name, [])
+        outside = beside.get(folder, {}).pop(one.source.path.name, [])
         judged = waivers.judge(spots, [*one.waivers, *outside], today)
         findings += [_finding(shown, spot) for spot in judged.left]
-        waived += [_waived(shown, judged, number) for number in range(len(judged.allowed))]
-    for folder, left in beside.items():
-        for name, rows in left.items():
-            said = waivers.judge([], rows, today).left
-            findings += [_finding(str(folder / BESIDE), _named(name, spot)) for spot in said]
+        findings += [
+            _finding(
+                os.path.normpath(folder / BESIDE), spot._replace(message=f"{one.source.path.name}: {spot.message}")
+            )
+            if waiver.beside
+            else _finding(shown, spot)
+            for spot, waiver in judged.wrong
+        ]
+        waived += [
+            Waived(spot.rule, shown, spot.line, spot.message, waiver.until.isoformat(), waiver.reason)
+            for spot, waiver in judged.allowed
+        ]
+    findings += _orphans(beside, today)
     findings.sort(key=lambda found: (found.file, found.line, found.column, found.rule, found.message))
     kinds = [one.source.kind for one in looked]
     return TenancyLinted(
@@ -150,10 +158,6 @@ def _result(looked: Sequence[Looked], known: Known, today: dt.date, notes: tuple
     )
 
 
-def _named(name: str, spot: Spot) -> Spot:
-    return spot._replace(message=f"{name}: {spot.message}" if name else spot.message)
-
-
 def _beside(looked: Iterable[Looked]) -> dict[Path, dict[str, list[Waiver]]]:
     """The waivers of the folders that hold files which must not change."""
     found: dict[Path, dict[str, list[Waiver]]] = {}
@@ -164,10 +168,15 @@ def _beside(looked: Iterable[Looked]) -> dict[Path, dict[str, list[Waiver]]]:
     return found
 
 
+def _orphans(beside: Mapping[Path, Mapping[str, Sequence[Waiver]]], today: dt.date) -> Iterator[Finding]:
+    """Waivers of files that are not there; a file that is there and was not asked about is another matter."""
+    for folder, left in beside.items():
+        for name, rows in left.items():
+            if not name or not (folder / name).exists():
+                for spot, _ in waivers.judge([], rows, today).wrong:
+                    said = f"{name}: {spot.message}" if name else spot.message
+                    yield _finding(os.path.normpath(folder / BESIDE), spot._replace(message=said))
+
+
 def _finding(shown: str, spot: Spot) -> Finding:
     return Finding(spot.rule, spot.level, shown, spot.line, spot.column, spot.message, fix_of(spot.rule))
-
-
-def _waived(shown: str, judged: Judged, number: int) -> Waived:
-    spot, waiver = judged.allowed[number]
-    return Waived(spot.rule, shown, spot.line, spot.message, waiver.until.isoformat(), waiver.reason)

@@ -33,7 +33,10 @@ _BESIDE = re.compile(r"(?P<name>[^\s:]+)(?::(?P<line>\d{1,7}))? (?P<rest>allow.*
 
 
 class Waiver(NamedTuple):
-    """A waiver at a line, 0 for a whole file; `at` is where it stands. `problem` says why it allows nothing."""
+    """A waiver at a line, 0 for a whole file; `at` is where it stands, `beside` whether in the file beside it.
+
+    `problem` says why it allows nothing.
+    """
 
     at: int
     line: int
@@ -41,12 +44,14 @@ class Waiver(NamedTuple):
     until: dt.date
     reason: str
     problem: str = ""
+    beside: bool = False
 
 
 class Judged(NamedTuple):
-    """What is left of the spots of a file, and what was allowed by which waiver."""
+    """What is left of the spots of a file, what is wrong with its waivers, and what was allowed by which of them."""
 
     left: tuple[Spot, ...]
+    wrong: tuple[tuple[Spot, Waiver], ...]
     allowed: tuple[tuple[Spot, Waiver], ...]
 
 
@@ -80,11 +85,12 @@ def beside(text: str) -> dict[str, list[Waiver]]:
             continue
         parts = _BESIDE.fullmatch(line.strip())
         if parts is None:
-            found.setdefault("", []).append(_bad(number, "it is not `NAME[:LINE] allow RULE until DAY: reason`"))
+            bad = _bad(number, "it is not `NAME[:LINE] allow RULE until YYYY-MM-DD: reason`")
+            found.setdefault("", []).append(bad._replace(beside=True))
         else:
             read = _read(parts["rest"], number)
             line_of = 0 if parts["line"] is None else int(parts["line"])
-            found.setdefault(parts["name"], []).append(read._replace(line=line_of))
+            found.setdefault(parts["name"], []).append(read._replace(line=line_of, beside=True))
     return found
 
 
@@ -110,10 +116,7 @@ def _read(text: str, at: int) -> Waiver:
 
 
 def judge(spots: Sequence[Spot], waivers: Sequence[Waiver], today: dt.date) -> Judged:
-    """Hold the spots of a file against its waivers; what is wrong with a waiver is left as a spot too.
-
-    A waiver of a file whose line is 0 allows the rule anywhere in it.
-    """
+    """Hold the spots of a file against its waivers on a day."""
     left: list[Spot] = []
     allowed: list[tuple[Spot, Waiver]] = []
     used: set[tuple[int, str]] = set()
@@ -127,17 +130,17 @@ def judge(spots: Sequence[Spot], waivers: Sequence[Waiver], today: dt.date) -> J
             allowed.append((spot, valid[0]))
         else:
             left.append(spot)
-    left += _wrong(waivers, used, today)
-    return Judged(tuple(left), tuple(allowed))
+    return Judged(tuple(left), tuple(_wrong(waivers, used, today)), tuple(allowed))
 
 
-def _wrong(waivers: Iterable[Waiver], used: set[tuple[int, str]], today: dt.date) -> Iterator[Spot]:
+def _wrong(waivers: Iterable[Waiver], used: set[tuple[int, str]], today: dt.date) -> Iterator[tuple[Spot, Waiver]]:
     for number, waiver in enumerate(waivers):
+        at = waiver.at
         if waiver.problem:
-            yield Spot("STW003", waiver.at, 1, f"the waiver says nothing: {waiver.problem}", waiver.at)
+            yield Spot("STW003", at, 1, f"the waiver says nothing: {waiver.problem}", at), waiver
             continue
         for rule in waiver.rules:
             if (number, rule) not in used:
-                yield Spot("STW002", waiver.at, 1, f"the waiver allows {rule}, which is not found here", waiver.at)
+                yield Spot("STW002", at, 1, f"the waiver allows {rule}, which is not found here", at), waiver
             elif waiver.until < today:
-                yield Spot("STW001", waiver.at, 1, f"the waiver of {rule} expired on {waiver.until}", waiver.at)
+                yield Spot("STW001", at, 1, f"the waiver of {rule} expired on {waiver.until}", at), waiver

@@ -17,7 +17,7 @@ class NothingToLint(StellaError):
     hint = "name the folder of the sources, for example `stella lint tenancy src`"
 
 
-class BadReport(StellaError):
+class BadLintReport(StellaError):
     """Report `{report}` is not of the form FORMAT=FILE with one of these formats: {formats}.
 
     Each report is written to a file of its own.

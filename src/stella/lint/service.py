@@ -18,7 +18,7 @@ import msgspec
 
 from stella.kernel.errors import StellaError
 from stella.lint import python, squawk, waivers
-from stella.lint.errors import BadReport, BadRoom
+from stella.lint.errors import BadLintReport, BadRoom
 from stella.lint.keys import keys
 from stella.lint.model import Finding, LintTenancy, Spot, TenancyLinted, Waived
 from stella.lint.report import FORMATS
@@ -70,7 +70,7 @@ def tenancy(ctx: Context, want: LintTenancy) -> TenancyLinted:
 def _report(report: str) -> tuple[str, str]:
     form, equals, path = report.partition("=")
     if not equals or not path or form not in FORMATS:
-        raise BadReport(report=report, formats=", ".join(FORMATS))
+        raise BadLintReport(report=report, formats=", ".join(FORMATS))
     return form, path
 
 

@@ -29,6 +29,7 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self.away = False
+        self.term = 1
         self.jobs: dict[str, Job] = {}
         self.events: dict[str, list[Event]] = {}
         self.answers: dict[Key, tuple[Answered, int]] = {}

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
+    from pathlib import Path
 
     from stella.operations import Context, Operation
     from stella.runtime.config import Loaded
@@ -79,7 +80,31 @@ def configure(operation: str, env: Mapping[str, str], *, always: bool = False) -
         folder = Path.cwd()
     except FileNotFoundError:  # the folder was removed under the shell
         folder = Path("/")
-    return config.load(env, folder)
+    return _with_stack(config.load(env, folder), folder)
+
+
+def _with_stack(loaded: Loaded, folder: Path) -> Loaded:
+    """Where the settings name no database, that of the stack that runs in `stack.data`; without one it costs a stat."""
+    database, data = loaded.settings.database, folder / loaded.settings.stack.data
+    if database.dsn or database.owner_dsn or not os.path.exists(data / "run.json"):  # noqa: PTH110  # Path.exists raises where a folder is closed
+        return loaded
+    import msgspec
+
+    from stella.runtime import run_file
+    from stella.runtime.clock import SystemClock
+
+    run = run_file.living(data, SystemClock().read().boot_id)
+    if run is None or "postgres" not in run.endpoints:
+        return loaded
+    found = {"dsn": run.endpoints["postgres"], "owner_dsn": run.endpoints["postgres-owner"]}
+    for name, key in (("postgres", "password"), ("postgres-owner", "owner_password")):
+        if name in run.secrets:  # a server that somebody else runs keeps the password of the settings
+            found[key] = run.secrets[name]
+    settings = msgspec.structs.replace(loaded.settings, database=msgspec.structs.replace(database, **found))
+    origin = f"the stack that runs in {data}"
+    return loaded._replace(
+        settings=settings, origins={**loaded.origins, **{f"database.{key}": origin for key in found}}
+    )
 
 
 def seal_if_told(loaded: Loaded) -> None:

@@ -45,10 +45,11 @@ class Bucket:
         self.top = top
         self.other = top.with_name("other-machine")
         self.connect = connect
+        self.terms = AT_ONCE
         self.folders: list[BucketFolder] = []
 
     def folder(self, name: str) -> BucketFolder:
-        made = BucketFolder(self.connect(name), terms=AT_ONCE)
+        made = BucketFolder(self.connect(name), terms=self.terms)
         self.folders.append(made)
         return made
 

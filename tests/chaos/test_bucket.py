@@ -16,6 +16,7 @@ import os
 import random
 import shutil
 import signal
+import time
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
@@ -24,13 +25,14 @@ import pytest
 from obstore.store import MemoryStore
 
 from stella.kernel.errors import Exit, StellaError
+from stella.runtime import s3
 from stella.runtime.errors import Overtaken, StoreUnreachable
 from stella.runtime.files import observe_steps
 from stella.runtime.s3 import Objects, connect
 from stella.site.errors import NothingToRollBack
 from tests.bucket_server import Store
 from tests.chaos import bucket as buckets
-from tests.chaos import world
+from tests.chaos import proxy, world
 from tests.chaos.bucket import Bucket, Connect, counted, is_request, judge_again, judge_middle, lose_the_lease
 from tests.chaos.disturb import Undisturbed
 from tests.chaos.world import SCENARIOS, Scenario
@@ -134,7 +136,9 @@ def test_the_points_are_all_of_them(undisturbed: Find, place: Path) -> None:
     scenario = world.scenario("import-pruning")
     steps = counted(Bucket(place / "world", in_memory()), scenario, undisturbed(scenario).start)
     kinds = {step.partition(" s3://")[0] for step in steps if is_request(step)}
-    assert kinds == {f"{kind}{end}" for kind in ("put", "get", "head", "list", "delete") for end in ("", " answer")}
+    assert kinds == {
+        f"{kind}{end}" for kind in ("put", "get", "head", "list", "delete", "renew") for end in ("", " answer")
+    }
 
 
 # ---- another writer
@@ -181,6 +185,40 @@ def test_who_lost_the_lease_publishes_nothing(name: str, size: int, undisturbed:
     assert any(told)
 
 
+def import_again(top: Path, seed: str) -> object:
+    """The bundle that the site runs already; it clears away what a killed import has left."""
+    return world._import(top, seed, 3, "2-thin.stella")
+
+
+def create_again(top: Path, seed: str) -> object:
+    """The generation that the channel has already; it clears away what a killed rotation has left."""
+    return world.create_first(top, seed)
+
+
+@pytest.mark.parametrize(("name", "clear"), [("import-pruning", import_again), ("rotate-release", create_again)])
+@pytest.mark.parametrize("size", [SAMPLE, pytest.param(10**6, marks=pytest.mark.nightly)])
+def test_what_another_writer_has_cleared_away_is_never_named(
+    name: str, clear: Act, size: int, undisturbed: Find, place: Path
+) -> None:
+    """Who takes the lease finds nothing to do but to tidy up; the first one wakes at its next write, or at the flip."""
+    scenario = world.scenario(name)
+    found = undisturbed(scenario)
+    bucket = Bucket(place / "world", in_memory())
+    steps = [step for step in counted(bucket, scenario, found.start) if is_request(step)]
+    flips = [at for at, step in enumerate(steps, 1) if step.startswith("put s3") and step.endswith(world.POINTERS)]
+    points = range(held_from(steps), len(steps) + 1)
+    for point in sorted({*sampled(points, size, name), *flips}):
+        if steps[point - 1].startswith("delete s3"):
+            continue
+        bucket.lay(found.start, scenario.bystander)
+        world.copy(found.start, bucket.other, without="nothing")
+        ended = buckets.run(bucket, scenario, "act", thief_at(point, bucket, clear, []))
+        assert ended.problem is None or isinstance(ended.problem, StellaError), ended
+        world.check_whole(bucket.taken_back())
+        judge_end(bucket, scenario)
+        shutil.rmtree(bucket.other)
+
+
 def held_from(steps: list[str]) -> int:
     """The first request of a run under its lease: the lease is looked for, written, and seen to refuse two writes."""
     written = next(at for at, step in enumerate(steps, 1) if step.startswith("put answer") and step.endswith("/.lock"))
@@ -225,9 +263,69 @@ class Places:
     def __call__(self, name: str) -> Objects:
         return connect(f"{self.location}/{name}", self.store.settings, self.store.reveal, sealed=False)
 
+    def through(self, endpoint: str) -> Places:
+        """The same by another address of the store."""
+        return Places(self.store._replace(endpoint=endpoint), self.location)
 
-def child(places: Places, top: Path, name: str, point: int, gate: object) -> None:
-    """Do it in this process and be killed at a request; the exit code is that of the command."""
+
+def wire_faults() -> list[object]:
+    """Each fault: at every flip of an import every time, at every request by night."""
+    rows: list[object] = []
+    for name in ("import-pruning", "create-thin"):
+        for fault in proxy.FAULTS:
+            if name == "import-pruning" or fault in {"lost", "late"}:
+                rows.append(pytest.param(name, fault, 0, id=f"{name}-{fault}"))
+            rows.append(pytest.param(name, fault, 10**6, id=f"{name}-{fault}-all", marks=pytest.mark.nightly))
+    return rows
+
+
+@pytest.mark.network
+@pytest.mark.parametrize(("name", "fault", "size"), wire_faults())
+def test_a_request_that_is_spoiled_on_the_wire_leaves_all_old_or_new(
+    name: str,
+    fault: proxy.Fault,
+    size: int,
+    undisturbed: Find,
+    place: Path,
+    bucket_server: Store,
+    bucket: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The library's own repetitions are part of it. What is acknowledged is there; what is not may be there as well."""
+    scenario = world.scenario(name)
+    found = undisturbed(scenario)
+    places = Places(bucket_server, bucket)
+    disturbed = Bucket(place / "world", places)
+    if fault == "late":
+        monkeypatch.setattr(s3, "ANSWER", "500ms")
+
+    def disturb(fault: proxy.Fault, point: int) -> tuple[buckets.Outcome, list[str]]:
+        disturbed.lay(found.start, scenario.bystander)
+        with proxy.spoiling(bucket_server.endpoint, fault, point) as spoiler:
+            disturbed.connect = places.through(spoiler.endpoint)
+            try:
+                return buckets.run(disturbed, scenario, "act"), spoiler.seen
+            finally:
+                disturbed.connect = places
+
+    ended, requests = disturb("none", 0)
+    assert ended.problem is None
+    flips = [at for at, seen in enumerate(requests, 1) if seen.startswith("PUT") and seen.endswith(world.POINTERS)]
+    assert flips
+    for point in sorted({*sampled(range(1, len(requests) + 1), size, f"{name} {fault}"), *flips}):
+        ended, seen = disturb(fault, point)
+        assert ended.problem is not None or len(seen) >= point
+        judge_problem(ended.problem, scenario, "once")
+        judge_middle(disturbed, found)
+        if ended.problem is None:
+            assert world.pointer(disturbed.taken_back()) == found.after, seen[point - 1]
+        judge_again(disturbed, scenario, found)
+
+
+def child(
+    places: Places, top: Path, name: str, point: int, gate: object, sent: int = signal.SIGKILL, ttl: float = 20
+) -> None:
+    """Do it in this process and get a signal at a request; the exit code is that of the command."""
     import stella.bundle.receive
     import stella.mirror.thin
 
@@ -237,11 +335,13 @@ def child(places: Places, top: Path, name: str, point: int, gate: object) -> Non
 
     def observe(kind: str, path: str) -> None:
         if is_request(f"{kind} {path}") and next(steps) == point:
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), sent)
 
     if gate is not None:
         gate.wait(30)  # type: ignore[attr-defined]
-    ended = buckets.run(Bucket(top, places), world.scenario(name), "act", observe)
+    bucket = Bucket(top, places)
+    bucket.terms = bucket.terms._replace(ttl=ttl)
+    ended = buckets.run(bucket, world.scenario(name), "act", observe)
     os._exit(int(ended.problem.exit) if isinstance(ended.problem, StellaError) else 0)
 
 
@@ -278,6 +378,44 @@ def test_after_a_kill_all_is_old_or_new_and_the_same_command_finishes(
         assert process.exitcode == -signal.SIGKILL
         judge_middle(disturbed, found)
         judge_again(disturbed, scenario, found)
+
+
+@pytest.mark.network
+@pytest.mark.parametrize("meanwhile", [import_again, world.roll_back, world.import_pruning])
+def test_a_writer_that_is_stopped_and_wakes_publishes_nothing_over_its_successor(
+    meanwhile: Act, undisturbed: Find, place: Path, bucket_server: Store, bucket: str
+) -> None:
+    """It is stopped when it has found its lease good and is about to flip the pointer, until the lease is another's."""
+    scenario = world.scenario("import-pruning")
+    found = undisturbed(scenario)
+    disturbed = Bucket(place / "world", Places(bucket_server, bucket))
+    steps = [step for step in counted(disturbed, scenario, found.start) if is_request(step)]
+    flips = [at for at, step in enumerate(steps, 1) if step.startswith("put s3") and step.endswith("/state.json")]
+    disturbed.terms = disturbed.terms._replace(ttl=0.5)
+    for point in flips:
+        disturbed.lay(found.start, scenario.bystander)
+        world.copy(found.start, disturbed.other, without="nothing")
+        stopped = processes().Process(
+            target=child, args=(disturbed.connect, disturbed.top, scenario.name, point, None, signal.SIGSTOP, 20)
+        )
+        stopped.start()
+        assert stopped.pid is not None
+        try:
+            while "T" not in Path(f"/proc/{stopped.pid}/stat").read_text().rpartition(")")[2].split()[0]:
+                assert stopped.is_alive()
+                time.sleep(0.01)
+            with disturbed.in_place():
+                meanwhile(disturbed.other, "meanwhile")
+            left = world.pointer(disturbed.taken_back())
+        finally:
+            os.kill(stopped.pid, signal.SIGCONT)
+            stopped.join(60)
+        assert stopped.exitcode in {0, int(Exit.TRANSIENT)}
+        top = disturbed.taken_back()
+        world.check_whole(top)
+        assert world.pointer(top) == left or stopped.exitcode == 0
+        judge_end(disturbed, scenario)
+        shutil.rmtree(disturbed.other)
 
 
 @pytest.mark.network

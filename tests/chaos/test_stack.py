@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -120,7 +121,8 @@ def test_every_process_of_postgres_killed_at_once(stopped: Stack) -> None:
     stopped.write("kept")
     pid = stopped.pid("postgres")
     for found in processes.running_in(stopped.data / "postgres", [Path(f"/proc/{pid}/exe").readlink()]):
-        os.kill(found.pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # it has seen its postmaster end
+            os.kill(found.pid, signal.SIGKILL)
     stopped.until_replaced("postgres", pid)
     assert stopped.rows() == ["first", "kept"]
 
@@ -180,6 +182,27 @@ def test_two_starts_at_once_make_one_stack(stack: Stack) -> None:
         process.communicate(timeout=60)
     assert [process.returncode for process in both] == [0] * 4
     assert stack.living().count("nats-server") == 1
+
+
+def test_several_stops_at_once_are_one(stopped: Stack) -> None:
+    stopped.up()
+    words = [sys.executable, "-m", "stella", "down", "--data", str(stopped.data), "--json"]
+    several = [subprocess.Popen(words, env=environment(stopped.top), stdout=subprocess.PIPE) for _ in range(4)]
+    for process in several:
+        process.communicate(timeout=60)
+    assert [process.returncode for process in several] == [0] * 4
+    assert stopped.living() == []
+
+
+def test_a_start_that_meets_a_stop_comes_after_it(stopped: Stack) -> None:
+    for _ in range(3):
+        stopped.up()
+        words = [sys.executable, "-m", "stella", "down", "--data", str(stopped.data), "--json"]
+        with subprocess.Popen(words, env=environment(stopped.top), stdout=subprocess.PIPE) as process:
+            stopped.until(lambda: stopped.run().state in {"stopping", "stopped"})
+            stopped.up()
+            process.communicate(timeout=60)
+    assert stopped.rows() == ["first"]
 
 
 def test_down_during_a_start(stopped: Stack) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import tarfile
 from collections.abc import Callable, Iterator, Mapping
@@ -42,6 +43,8 @@ from stella.testing import ManualClock, SilentProgress, counted_entropy
 PASSPHRASE = b"correct horse"
 DAY_ONE = 1_790_000_000
 HOUR = 3600
+POINTERS = ("head.json", "state.json")
+CLEARED = re.compile(rb'"cleared":\d+,')
 SETTINGS = Settings(mirror=MirrorSettings(workers=1), site=SiteSettings(keep_generations=2))
 
 
@@ -229,14 +232,19 @@ def copy(world: Path, top: Path, *, without: str) -> Path:
 
 
 def tree(top: Path, known: Mapping[int, bytes] | None = None) -> dict[str, bytes]:
-    """Every file of a world but the lock files; `known` are bytes by inode, of files that still exist elsewhere."""
+    """Every file of a world but the lock files; `known` are bytes by inode, of files that still exist elsewhere.
+
+    How often a run had to clear away what another one had left is taken out of the pointers: it tells how many there
+    were.
+    """
     found: dict[str, bytes] = {}
     for folder, _, names in os.walk(top):
         for name in names:
             path = f"{folder}/{name}"
             data = (known or {}).get(Path(path).stat().st_ino)
             if name != ".lock":
-                found[os.path.relpath(path, top)] = Path(path).read_bytes() if data is None else data
+                data = Path(path).read_bytes() if data is None else data
+                found[os.path.relpath(path, top)] = CLEARED.sub(b"", data) if name in POINTERS else data
     return found
 
 

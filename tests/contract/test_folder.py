@@ -352,6 +352,23 @@ def test_what_a_kill_left_behind_is_swept_by_the_next_holder_of_the_lock(tmp_pat
     assert folder.read("b/a", 10) == b"data"
 
 
+@pytest.mark.parametrize(
+    ("module", "call", "code", "told"),
+    [(files.fcntl, "flock", errno.ENOLCK, Unwritable), (os, "pwrite", errno.ENOSPC, None)],
+)
+def test_a_lock_that_fails_is_not_said_to_be_held(
+    module: object, call: str, code: int, told: type[Exception] | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file system may know no locks; and a full disk must not hide behind the note of who holds one."""
+
+    def fail(*_: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(module, call, fail)
+    with pytest.raises(told) if told else contextlib.nullcontext(), DiskFolder(tmp_path).lock():
+        pass
+
+
 def test_a_lock_is_held_against_other_processes(tmp_path: Path) -> None:
     program = (
         "import sys\n"

@@ -2,93 +2,34 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
 
 import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from stella.bundle.contents import blob_key
-from stella.bundle.model import Blob, Entry, Mark, dump_lines, root_of_lines
-from stella.kernel.canonical import dump
+from stella.bundle.contents import Contents, blob_key
+from stella.bundle.model import Entry
 from stella.kernel.digest import sha256
-from stella.mirror.channel import ChannelFolder, record_key
-from stella.mirror.index import ChannelIndex, Entered
-from stella.mirror.model import Channel, GenerationRecord, Head
+from stella.mirror.catalogue import list_, search
+from stella.mirror.channel import ChannelFolder
+from stella.mirror.index import KINDS, ChannelIndex, Entered, keep_current
+from stella.mirror.model import GenerationRecord, ListChannels, SearchIndex
+from stella.operations import Context
+from stella.runtime.errors import DatabaseUnavailable
 from stella.runtime.postgres import Connection
-from stella.testing import MemoryFolder, SilentProgress
+from stella.runtime.settings import Settings
+from stella.testing import ManualClock, MemoryFolder, SilentProgress, counted_entropy
+from tests.channels import BEGIN, NOBODY, NOW, ONE, TWO, Files, connection, enter, laid, rows
 
-NOW = 1_790_000_000
-START, NOBODY = ("", "", ""), ("", "")
-Files = dict[str, bytes]
-
-
-def category(path: str) -> str:
-    return path.partition("/")[0]
-
-
-def laid(history: Sequence[Files], name: str = "stable") -> ChannelFolder:
-    """A channel whose generations hold these files; what the index does not look at is left out."""
-    store = ChannelFolder(MemoryFolder(), f"/srv/{name}")
-    channel = Channel(channel=name, channel_id=sha256(name.encode()), created="2026-01-01T00:00:00Z")
-    store.folder.write("channel.json", dump(channel))
-    mark = None
-    for number, files in enumerate(history, 1):
-        entries = [
-            Entry(category(path), sha256(data), "text/plain", path, len(data)) for path, data in sorted(files.items())
-        ]
-        blobs = []
-        for data in {sha256(data): data for data in files.values()}.values():
-            store.folder.write(blob_key(sha256(data)), data)
-            blobs.append(Blob(blob=sha256(data), enc="raw", holds=(sha256(data),), size=len(data)))
-        lines = dump_lines(entries)
-        record = GenerationRecord(
-            generation=number,
-            root=root_of_lines(lines),
-            created=f"2026-01-01T00:00:{number:02d}Z",
-            files=len(entries),
-            content_bytes=sum(map(len, files.values())),
-            documents={},
-            entries=store.keep(lines),
-            stored=store.keep(dump_lines(blobs)),
-        )
-        store.folder.write(record_key(number), dump(record))
-        mark = Mark(number, record.root)
-    store.folder.write("head.json", dump(Head(generation=mark, documents={})))
-    return store
-
-
-@pytest.fixture
-def connection(database: str) -> Iterator[Connection]:
-    """A database with the schema of the mirror."""
-    with psycopg.connect(database, autocommit=True) as found:
-        migrated(found)
-        yield found
-
-
-def migrated(found: Connection) -> None:
-    from importlib.resources import files
-
-    found.execute("CREATE SCHEMA mirror")
-    found.execute("SET search_path TO mirror, pg_catalog")
-    for file in sorted(files("stella.mirror").joinpath("migrations").iterdir(), key=lambda file: file.name):
-        found.execute(file.read_text())
-    found.execute("RESET search_path")
-
-
-def enter(connection: Connection, store: ChannelFolder, *, anew: bool = False) -> Entered:
-    return ChannelIndex(connection).enter(store, NOW, SilentProgress(), anew=anew)
-
-
-def rows(connection: Connection) -> list[tuple[object, ...]]:
-    return connection.execute("SELECT * FROM mirror.entries ORDER BY channel_id, path, since").fetchall()
-
-
-ONE: Files = {"artifacts/a": b"a", "artifacts/b": b"b", "other/gone": b"gone"}
-TWO: Files = {"artifacts/a": b"a", "artifacts/b": b"changed", "other/new": b"b"}
+__all__ = ["connection"]  # a fixture
 
 
 def test_a_content_is_found_where_it_was_first(connection: Connection) -> None:
@@ -96,7 +37,7 @@ def test_a_content_is_found_where_it_was_first(connection: Connection) -> None:
     index = ChannelIndex(connection)
 
     def first(data: bytes) -> list[tuple[int, int | None, str, int]]:
-        return [(row.since, row.until, row.path, row.places) for row in index.contents(sha256(data), "", START, 9)]
+        return [(row.first, row.last, row.path, row.places) for row in index.contents(sha256(data), "", BEGIN, 9)]
 
     assert first(b"a") == [(1, None, "artifacts/a", 1)]
     assert first(b"b") == [(1, None, "artifacts/b", 3)]
@@ -107,8 +48,8 @@ def test_a_content_is_found_where_it_was_first(connection: Connection) -> None:
 
 def test_the_beginning_of_a_digest_is_enough(connection: Connection) -> None:
     enter(connection, laid([ONE]))
-    (row,) = ChannelIndex(connection).contents(sha256(b"a")[:8], "", START, 9)
-    assert (row.label, row.kind, row.channel) == (sha256(b"a"), "content", "stable")
+    (row,) = ChannelIndex(connection).contents(sha256(b"a")[:8], "", BEGIN, 9)
+    assert (row.name, row.kind, row.channel) == (sha256(b"a"), "content", "stable")
 
 
 def test_an_unchanged_file_costs_no_row(connection: Connection) -> None:
@@ -133,7 +74,7 @@ def test_a_channel_laid_anew_under_its_id_is_entered_from_the_beginning(connecti
 def test_a_folder_behind_the_index_is_the_truth(connection: Connection) -> None:
     enter(connection, laid([ONE, TWO]))
     assert enter(connection, laid([ONE])) == Entered(1, 1, rebuilt=True)
-    assert ChannelIndex(connection).contents(sha256(b"changed"), "", START, 9) == []
+    assert ChannelIndex(connection).contents(sha256(b"changed"), "", BEGIN, 9) == []
 
 
 contents = st.sampled_from([b"1", b"2", b"3"])
@@ -152,10 +93,10 @@ def test_the_answers_are_those_of_the_folders(connection: Connection, history: l
     index = ChannelIndex(connection)
     for data in (b"1", b"2", b"3"):
         carried = [number for number, files in enumerate(history, 1) if data in files.values()]
-        found = index.contents(sha256(data), "", START, 9)
-        assert [row.since for row in found] == carried[:1]
+        found = index.contents(sha256(data), "", BEGIN, 9)
+        assert [row.first for row in found] == carried[:1]
         if found:
-            assert found[0].until == (None if carried[-1] == len(history) else carried[-1])
+            assert found[0].last == (None if carried[-1] == len(history) else carried[-1])
             assert found[0].path == min(path for path, held in history[carried[0] - 1].items() if held == data)
 
 
@@ -205,24 +146,24 @@ NAMING: Files = {
 )
 def test_names_are_found_as_people_write_them(connection: Connection, term: str, kind: str, label: str) -> None:
     enter(connection, laid([ONE, NAMING, ONE]))
-    (row,) = ChannelIndex(connection).named(term, ["advisory", "package"], "", START, 9)
-    assert (row.kind, row.label, row.since, row.until) == (kind, label, 2, 2)
+    (row,) = ChannelIndex(connection).named(term, ["advisory", "package"], "", BEGIN, 9)
+    assert (row.kind, row.name, row.first, row.last) == (kind, label, 2, 2)
     other = "package" if kind == "advisory" else "advisory"
-    assert ChannelIndex(connection).named(term, [other], "", START, 9) == []  # type: ignore[list-item]
+    assert ChannelIndex(connection).named(term, [other], "", BEGIN, 9) == []  # type: ignore[list-item]
 
 
 def test_what_is_no_sbom_names_nothing(connection: Connection) -> None:
     enter(connection, laid([NAMING]))
-    assert ChannelIndex(connection).named("not an SBOM", ["package"], "", START, 9) == []
+    assert ChannelIndex(connection).named("not an SBOM", ["package"], "", BEGIN, 9) == []
 
 
 def test_a_document_of_two_channels_is_read_once(connection: Connection) -> None:
     enter(connection, laid([NAMING]))
     enter(connection, laid([NAMING], "edge"))
-    found = ChannelIndex(connection).named("requests", ["package"], "", START, 9)
+    found = ChannelIndex(connection).named("requests", ["package"], "", BEGIN, 9)
     assert [row.channel for row in found] == ["edge", "stable"]
     assert connection.execute("SELECT count(*) FROM mirror.documents").fetchone() == (5,)
-    assert [row.channel for row in ChannelIndex(connection).named("requests", ["package"], "edge", START, 9)] == [
+    assert [row.channel for row in ChannelIndex(connection).named("requests", ["package"], "edge", BEGIN, 9)] == [
         "edge"
     ]
 
@@ -239,8 +180,11 @@ def test_pages_follow_each_other_without_gap_or_repetition(connection: Connectio
         after = (page[-1].channel, page[-1].channel_id)
     assert paged == whole
     assert [row.generation for row in index.generations("c", (99, ""), 99)] == [2, 1]
-    found = index.contents(sha256(b"a"), "", START, 99)
-    assert index.contents(sha256(b"a"), "", (found[1].channel, found[1].channel_id, found[1].label), 99) == found[2:]
+    found = index.contents(sha256(b"a"), "", BEGIN, 99)
+    assert (
+        index.contents(sha256(b"a"), "", (found[1].channel, found[1].channel_id, found[1].name, found[1].kind), 99)
+        == found[2:]
+    )
 
 
 def test_a_channel_without_a_generation_is_listed(connection: Connection) -> None:
@@ -278,3 +222,218 @@ def test_a_failure_leaves_what_was_there(connection: Connection) -> None:
     with pytest.raises(Exception, match="does not exist"):
         enter(connection, broken)
     assert rows(connection) == before
+
+
+# ---- two indexers, a database that goes away, documents that mean harm
+
+
+def test_who_waited_enters_the_folder_as_it_is_by_then(connection: Connection, database: str) -> None:
+    """An indexer that looked before it waited would throw away what was entered in the meantime."""
+    folder = MemoryFolder()
+    laid([ONE, TWO], folder=folder)
+    done: list[Entered] = []
+
+    def work() -> None:
+        with psycopg.connect(database, autocommit=True) as own:
+            done.append(enter(own, ChannelFolder(folder, "/srv/stable")))
+
+    late = threading.Thread(target=work)
+    with connection.transaction():
+        connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [sha256(b"stable")])
+        late.start()
+        while connection.execute("SELECT count(*) FROM pg_locks WHERE NOT granted").fetchone() == (0,):
+            assert late.is_alive()
+        enter(connection, laid([ONE, TWO, ONE], folder=folder))
+    late.join()
+    assert done == [Entered(3, 0, rebuilt=False)]
+    assert [row.generation for row in ChannelIndex(connection).generations("stable", (99, ""), 9)] == [3, 2, 1]
+
+
+def test_channels_with_the_same_documents_do_not_lock_each_other_out(connection: Connection, database: str) -> None:
+    """Each reads one of two documents first and the other one then."""
+    first = {"sbom/a.json": json.dumps(SBOM).encode()}
+    second = {"sbom/b.json": json.dumps(SPDX).encode()}
+    meeting = threading.Barrier(2)
+
+    class Meeting(SilentProgress):
+        def advance(self, amount: int) -> None:
+            del amount
+            with contextlib.suppress(threading.BrokenBarrierError):
+                meeting.wait(0.5)
+
+    def work(name: str, history: list[Files]) -> Entered:
+        with psycopg.connect(database, autocommit=True) as own:
+            return ChannelIndex(own).enter(laid(history, name), NOW, Meeting())
+
+    with ThreadPoolExecutor(2) as pool:
+        done = list(pool.map(work, "ab", [[first, second], [second, first]]))
+    assert done == [Entered(2, 2, rebuilt=False)] * 2
+    assert asked(connection, "zlib") == ["zlib 1.3", "zlib 1.3"]
+
+
+class Severed(ChannelFolder):
+    """A channel in the middle of whose reading the database goes away."""
+
+    def __init__(self, store: ChannelFolder, sever: Callable[[], object], at: str) -> None:
+        super().__init__(store.folder, store.shown)
+        self.sever, self.at = sever, at
+
+    def entries(self, record: GenerationRecord) -> list[Entry]:
+        if self.at == "entries":
+            self.sever()
+        return super().entries(record)
+
+    def contents(self, record: GenerationRecord) -> Contents:
+        if self.at == "contents":
+            self.sever()
+        return super().contents(record)
+
+
+@pytest.mark.parametrize("at", ["entries", "contents", "the end"])
+def test_a_database_that_goes_away_is_a_note_and_no_failure(at: str, database: str, connection: Connection) -> None:
+    own = psycopg.connect(database, autocommit=True)
+
+    def sever() -> None:
+        connection.execute("SELECT pg_terminate_backend(%s, 9000)", [own.info.backend_pid])
+
+    class Severing(SilentProgress):
+        def advance(self, amount: int) -> None:
+            del amount
+            if at == "the end":
+                sever()
+
+    store = Severed(laid([NAMING]), sever, at)
+    ctx = Context(ManualClock(NOW), counted_entropy("x"), Severing(), Settings(), str.encode, "operator")
+    (note,) = keep_current(replace(ctx, database=lambda: contextlib.closing(own)), store)
+    assert "not in the index yet" in note
+    assert "stella mirror index /srv/stable" in note
+    assert rows(connection) == []
+    assert enter(connection, store if at == "the end" else laid([NAMING])) == Entered(1, 1, rebuilt=False)
+
+
+LONG = "".join(sha256(bytes([number])) for number in range(200))  # 12,800 characters that nothing compresses
+HARMFUL: Files = {
+    "advisories/long.json": json.dumps({"id": LONG, "aliases": ["CVE-1", "CVE-\0"]}).encode(),
+    "advisories/alias.json": json.dumps({"id": "GHSA-7", "aliases": [LONG, "a\0b", "", "CVE-7"]}).encode(),
+    "advisories/nul.yaml": b"id: x\0y\n",
+    "sbom/app.json": json.dumps(
+        {
+            "components": [
+                {"name": LONG},
+                {"name": "nul\0", "version": "1"},
+                {"name": "a", "version": LONG},
+                {"name": "b", "version": "\0"},
+                {"name": "c", "purl": f"pkg:generic/{LONG}"},
+                {"name": "ä" * 500, "purl": "pkg:generic/" + "ö" * 500},
+                {"name": "good", "version": "1"},
+            ]
+        }
+    ).encode(),
+    "sbom/surrogate.json": b'{"components": [{"name": "\\ud800"}]}',
+    "sbom/deep.json": b"[" * 100_000,
+}
+
+
+def test_a_document_that_means_harm_costs_only_its_own_names(connection: Connection) -> None:
+    enter(connection, laid([HARMFUL]))
+    index = ChannelIndex(connection)
+    for term in ("good", "GHSA-7", "CVE-7", "c"):
+        assert len(index.named(term, KINDS, "", BEGIN, 9)) == 1, term
+
+
+@pytest.mark.parametrize("odd", ["x\0", "\udcff", "\0"])
+def test_a_question_that_no_database_can_hold_finds_nothing(odd: str, connection: Connection) -> None:
+    enter(connection, laid([NAMING]))
+    assert asked(connection, odd) == []
+    assert asked(connection, "requests", channel=odd) == []
+    ctx = context(connection)
+    assert list_(ctx, ListChannels(channel=odd)).rows == ()
+
+
+def test_a_channel_whose_path_is_no_unicode_is_entered(connection: Connection) -> None:
+    enter(connection, ChannelFolder(laid([ONE]).folder, "/srv/M\udcff"))
+    (row,) = list_(context(connection), ListChannels()).rows
+    assert row.dir == r"/srv/M\udcff"
+
+
+def context(connection: Connection) -> Context:
+    """An operation on that database."""
+    ctx = Context(ManualClock(NOW), counted_entropy("x"), SilentProgress(), Settings(), str.encode, "operator")
+    return replace(ctx, database=lambda: contextlib.nullcontext(connection))
+
+
+def asked(connection: Connection, what: str, **more: Any) -> list[str]:
+    """What a search finds, page by page."""
+    ctx, cursor, found = context(connection), None, []
+    while True:
+        answer = search(ctx, SearchIndex(what=what, limit=1, cursor=cursor, **more))
+        found += [row.name for row in answer.rows]
+        cursor = answer.next
+        if cursor is None:
+            return found
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        "pkg:npm/%40types/node@20.0.0?x=y",
+        "pkg:npm/@types/node@20.0.0",
+        "pkg:npm/%40types/node@20.0.0#lib/x",
+        "PKG:NPM/%40types/node",
+        "pkg:npm/%40types/node?other=z",
+        " @types/node ",
+        "@TYPES/node",
+    ],
+)
+def test_a_package_is_found_however_its_url_is_written(what: str, connection: Connection) -> None:
+    enter(connection, laid([NAMING]))
+    assert asked(connection, what) == ["@types/node 20.0.0"]
+
+
+@pytest.mark.parametrize("what", ["ghsa-1", "cve-2024-1", "Cve-2024-1 ", "PYSEC-1"])
+def test_an_advisory_is_found_in_any_case(what: str, connection: Connection) -> None:
+    enter(connection, laid([NAMING]))
+    assert asked(connection, what) == ["GHSA-1"]
+
+
+def test_a_digest_is_found_however_it_is_written(connection: Connection) -> None:
+    enter(connection, laid([ONE]))
+    digest = sha256(b"a")
+    for what in (digest, digest.upper(), f"sha256:{digest}", f"SHA256:{digest[:8].upper()}", f" {digest[:9]}\n"):
+        assert asked(connection, what) == [digest], what
+    for what in (digest[:7], f"{digest}0", f"sha512:{digest}", "g" * 64):
+        assert asked(connection, what) == [], what
+
+
+def test_a_page_ends_between_two_kinds_of_one_name(connection: Connection) -> None:
+    both: Files = {
+        "advisories/x.json": json.dumps({"id": "twice"}).encode(),
+        "sbom/x.json": json.dumps({"components": [{"name": "twice"}]}).encode(),
+    }
+    enter(connection, laid([both]))
+    assert asked(connection, "twice") == ["twice", "twice"]
+
+
+def test_what_a_document_names_does_not_hang_on_where_it_was_first(connection: Connection) -> None:
+    sbom = json.dumps({"components": [{"name": "inside"}]}).encode()
+    enter(connection, laid([{"advisories/x.json": sbom}, {"sbom/x.json": sbom}]))
+    assert asked(connection, "inside") == ["inside"]
+
+
+def test_what_is_made_anew_is_read_anew(connection: Connection) -> None:
+    """Another version may read more out of the same documents."""
+    enter(connection, laid([NAMING]))
+    enter(connection, laid([NAMING], "edge"))
+    connection.execute("DELETE FROM mirror.names")
+    enter(connection, laid([NAMING]), anew=True)
+    assert asked(connection, "requests") == ["requests 2.1", "requests 2.1"]
+
+
+def test_a_writer_that_hangs_is_not_waited_for_without_end(
+    connection: Connection, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stella.mirror.index.PATIENCE_MS", 50)
+    with psycopg.connect(database) as other:
+        other.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [sha256(b"stable")])
+        with pytest.raises(DatabaseUnavailable, match="lock timeout"):
+            enter(connection, laid([ONE]))

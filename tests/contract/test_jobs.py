@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import psycopg
@@ -291,6 +291,81 @@ def test_one_service_owns_a_database(database: str) -> None:
     second.close()
 
 
+def end_connections(database: str) -> None:
+    """As a restart of the server does."""
+    others = "FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = current_database()"
+    with psycopg.connect(database, autocommit=True) as other:
+        other.execute(f"SELECT pg_terminate_backend(pid) {others}")
+        while other.execute(f"SELECT count(*) {others}").fetchone() != (0,):
+            pass
+
+
+def test_the_right_to_a_database_is_taken_again_with_its_first_use(database: str) -> None:
+    migrate(database)
+    store = PostgresStore(database)
+    store.own()
+    assert store.term == 1
+    store.ping()
+    end_connections(database)
+    store.ping()
+    assert store.term == 2
+    second = PostgresStore(database)
+    with pytest.raises(ServiceRuns):
+        second.own()
+    second.close()
+    store.close()
+
+
+def test_what_another_service_took_is_used_no_more(database: str) -> None:
+    migrate(database)
+    first, second = PostgresStore(database), PostgresStore(database)
+    first.own()
+    first.ping()
+    job = submit(first, 1)
+    assert first.claim((), 1) is not None
+    end_connections(database)
+    second.own()
+    uses: tuple[Callable[[], object], ...] = (
+        first.ping,
+        first.running,
+        lambda: first.claim((), 2),
+        lambda: first.move(job, JobEvent.FINISH, 2, DONE),
+        lambda: first.submit(new(2), 9),
+    )
+    for use in uses:
+        with pytest.raises(ServiceRuns):
+            use()
+    assert [row.id for row in second.running()] == [job]
+    second.close()
+    assert first.move(job, JobEvent.FINISH, 2, DONE)
+    first.close()
+
+
+def test_the_right_is_lost_without_the_other_connections(database: str) -> None:
+    migrate(database)
+    first, second = PostgresStore(database), PostgresStore(database)
+    first.own()
+    first.ping()
+    with psycopg.connect(database, autocommit=True) as other:
+        other.execute("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'")
+        while other.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'").fetchone() != (0,):
+            pass
+    second.own()
+    with pytest.raises(ServiceRuns):
+        first.claim((), 1)
+    first.close()
+    second.close()
+
+
+def test_a_read_only_database_is_one_that_is_away(database: str) -> None:
+    migrate(database)
+    store = PostgresStore(f"{database} options='-c default_transaction_read_only=on'")
+    store._connect = lambda: psycopg.connect(store._dsn, autocommit=True)  # type: ignore[method-assign]  # its own options
+    with pytest.raises(DatabaseAway):
+        store.submit(new(1), 9)
+    store.close()
+
+
 def test_a_database_without_the_schema_is_refused(database: str) -> None:
     store = PostgresStore(database)
     with pytest.raises(NotMigrated):
@@ -306,11 +381,7 @@ def test_a_database_that_is_not_there_is_transient() -> None:
 def test_a_connection_that_the_server_closed_is_replaced(database: str) -> None:
     store = PostgresStore(database)
     store.ping()
-    with psycopg.connect(database, autocommit=True) as other:
-        other.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
-            " AND datname = current_database()"
-        )
+    end_connections(database)
     store.ping()
     store.close()
 

@@ -146,6 +146,42 @@ def test_a_file_leaves_no_setting_and_no_role(database: str, tmp_path: Path) -> 
     assert rows(database, "SELECT * FROM box.see") == [("stella_super", "4MB")]
 
 
+def test_a_database_and_an_environment_that_read_text_otherwise_change_nothing(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGCLIENTENCODING", "LATIN1")
+    (name,) = rows(database, "SELECT current_database()")[0]
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(f"ALTER DATABASE {name} SET standard_conforming_strings = off")
+        connection.execute(f"ALTER DATABASE {name} SET escape_string_warning = off")
+    text = "CREATE TABLE x AS SELECT 'a\\n→' AS word; SELECT '\\'' ; DROP TABLE x; --'"
+    begin(database, lay(tmp_path, {"001_a.sql": text}))
+    monkeypatch.delenv("PGCLIENTENCODING")
+    assert rows(database, "SELECT word FROM box.x") == [("a\\n→",)]
+
+
+def test_a_primary_that_turns_read_only_is_waited_for(database: str, folder: Path) -> None:
+    with session(database) as opened:
+        files = shipped(folder)
+        judged = apply.judge_all(opened, files)
+        turned: list[str] = []
+
+        def turn(text: str) -> None:
+            if text.startswith("CREATE TABLE item") and not turned:
+                turned.append(text)
+                opened.connection.execute("SET TRANSACTION READ ONLY")
+
+        migrate.observe_statements(turn)
+        try:
+            with pytest.raises(DatabaseUnavailable, match="read-only") as caught:
+                apply.apply_pending(opened, files, judged, Choice.AUTOMATIC)
+        finally:
+            migrate.observe_statements(None)
+        assert caught.value.exit is Exit.TRANSIENT
+    assert history(database) == []
+    assert len(begin(database, folder).applied) == len(AUTOMATIC)
+
+
 def test_a_start_changes_few_rows_only(database: str, tmp_path: Path) -> None:
     text = f"{STARTUP} INSERT INTO item SELECT n, 'x' FROM generate_series(11, {rules.MAX_START_ROWS}) n;"
     begin(database, lay(tmp_path, {"001_item.sql": text}))
@@ -281,6 +317,17 @@ def test_who_holds_the_lock_is_named(database: str, folder: Path) -> None:
     assert begin(database, folder, patience=0.1).applied
 
 
+def test_whoever_waits_says_so_before_it_gives_up(database: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(migrate, "SAY_AFTER", 0.1)
+    said: list[str] = []
+    with session(database) as holder, holder.locked("box"):
+        pid = holder.connection.info.backend_pid
+        with pytest.raises(LockTimeout):
+            begin(database, folder, patience=0.4, waiting=said.append)
+    what = "waiting for the turn to migrate schema `box`"
+    assert said == [f"{what}: process {pid} of the server has it (stella migrate)"]
+
+
 def test_the_lock_is_polled_and_let_go(database: str, folder: Path) -> None:
     paused: list[float] = []
     with session(database) as holder:
@@ -331,6 +378,27 @@ def test_an_index_that_fails_leaves_nothing(database: str, folder: Path) -> None
     assert validity(database) == []
     rows(database, "UPDATE box.item SET word = id::text RETURNING 1")
     assert begin(database, folder).applied[0].name == "004_unique.sql"
+    assert validity(database) == [(True,)]
+
+
+def test_an_index_that_waits_too_long_leaves_nothing(
+    database: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What would be left of a unique one goes on refusing rows."""
+    begin(database, folder)
+    rows(database, "UPDATE box.item SET word = id::text RETURNING 1")
+    lay(folder, {"004_unique.sql": UNIQUE})
+    monkeypatch.setattr(apply, "LIMITS", dict.fromkeys(rules.LIMITS, Limits(50, 60_000)))
+    monkeypatch.setattr(migrate, "ATTEMPTS", 2)
+    with psycopg.connect(database) as reader:
+        reader.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+        reader.execute("UPDATE box.item SET size = 1 WHERE id = 1")
+        with pytest.raises(LockTimeout):
+            begin(database, folder, pause=lambda _: None)
+        left = validity(database)
+        reader.rollback()
+    assert left in ([], [(False,)])  # nothing may be removed while the writer holds the table
+    assert [row.name for row in begin(database, folder).applied] == ["004_unique.sql"]
     assert validity(database) == [(True,)]
 
 

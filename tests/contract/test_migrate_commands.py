@@ -12,6 +12,7 @@ import pytest
 
 from stella import bootstrap
 from stella.cli.main import run
+from stella.database import apply, service
 from tests.e2e.material import as_process
 from tests.migrations import AUTOMATIC, COLUMN, EVERY, lay
 
@@ -81,6 +82,41 @@ def test_from_status_to_verify(commands: Commands) -> None:
     assert found["ready"] is True
     assert set(names(found, "state")) == {"applied"}
     assert {row["applied_by"] for row in found["files"]} == {bootstrap.actor()}
+
+
+def test_a_plan_is_held_to_by_the_run_itself(commands: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, planned = commands("plan")
+    assert commands("run", "--plan", "")[1]["reason"] == "plan_changed"  # a variable that was never set
+    assert commands("run", "--dry-run", "--plan", "sha256:0")[1]["reason"] == "plan_changed"
+    judge = apply.judge_all
+
+    def changed(*given: Any) -> Any:
+        """A file is replaced just after it was looked at."""
+        (commands.files / "003_size.sql").write_text("ALTER TABLE item ADD COLUMN other int")
+        return judge(*given)
+
+    monkeypatch.setattr(service, "judge_all", changed)
+    code, ran = commands("run", "--plan", planned["digest"])
+    assert (code, ran["files"][2]["checksum"]) == (0, planned["files"][2]["checksum"])
+
+
+def test_a_pause_that_comes_too_late_leaves_nothing(commands: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
+    judge, ended = apply.judge_all, list[int]()
+
+    def late(*given: Any) -> Any:
+        """The data migration ends between the look and the pause."""
+        found = judge(*given)
+        if not ended:
+            ended.append(1)
+            assert commands("run", "--category", "data")[0] == 0
+        return found
+
+    monkeypatch.setattr(service, "judge_all", late)
+    code, paused = commands("pause")
+    assert (code, paused["files"]) == (0, [])
+    _, found = commands("status")
+    data = next(row for row in found["files"] if row["name"] == "DM001_mark.sql")
+    assert (data["state"], data["touched"]) == ("applied", None)
 
 
 def test_pause_and_go_on(commands: Commands) -> None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from stella.database import apply
+from stella.database import apply, rules
 from stella.database.errors import ChecksumDrift
 from stella.database.model import Choice
 from stella.runtime import batches
 from stella.runtime.errors import LockTimeout, StatementRefused
+from stella.runtime.migrate import Limits
 from stella.testing import SilentProgress
 from tests.migrations import AUTOMATIC, DATA, begin, by_hand, history, lay, rows, session, shipped
 
@@ -110,6 +113,49 @@ def test_a_batch_that_answers_something_else_is_refused(answer: str, problem: st
     with pytest.raises(StatementRefused, match=problem) as caught:
         by_hand(database, folder, Choice.DATA)
     assert caught.value.facts["where"] == "box/DM001_mark.sql, line 2"
+
+
+def test_a_batch_that_takes_too_long_is_made_smaller(
+    database: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file cannot be changed any more once it has begun, so a wrong first size must not be its end."""
+    slow = DATA.replace("batch 4", "batch 8").replace("= part.id)", "= part.id RETURNING pg_sleep(0.1))")
+    slow = slow.replace("count(*)", "(SELECT count(*) FROM done)")
+    begin(database, lay(folder, {"DM001_mark.sql": slow}))
+    monkeypatch.setattr(apply, "LIMITS", dict.fromkeys(rules.LIMITS, Limits(1_000, 450)))
+    progress = Watching(lambda _: None)
+    (row,) = by_hand(database, folder, Choice.DATA, progress)
+    assert (row.state, row.touched, max(progress.taken)) == ("applied", 11, 4)
+    assert words(database) == {"w!": 10, "seed!": 1}
+
+
+def test_a_row_that_alone_takes_too_long_is_an_error(
+    database: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = DATA.replace("= part.id)", "= part.id RETURNING pg_sleep(9))").replace(
+        "count(*)", "(SELECT count(*) FROM done)"
+    )
+    begin(database, lay(folder, {"DM001_mark.sql": slow}))
+    monkeypatch.setattr(apply, "LIMITS", dict.fromkeys(rules.LIMITS, Limits(1_000, 100)))
+    with pytest.raises(StatementRefused, match="statement timeout"):
+        by_hand(database, folder, Choice.DATA)
+    assert rows(database, "SELECT size, touched FROM box.schema_checkpoints") == [(1, 0)]
+
+
+def test_somebody_who_cancels_a_batch_means_it(database: str, folder: Path) -> None:
+    slow = DATA.replace("= part.id)", "= part.id RETURNING pg_sleep(9))").replace(
+        "count(*)", "(SELECT count(*) FROM done)"
+    )
+    begin(database, lay(folder, {"DM001_mark.sql": slow}))
+    cancel = "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
+    stopper = threading.Thread(
+        target=lambda: [time.sleep(0.01) for _ in iter(lambda: rows(database, cancel), [(True,)])]
+    )
+    stopper.start()
+    with pytest.raises(StatementRefused, match="user request"):
+        by_hand(database, folder, Choice.DATA)
+    stopper.join()
+    assert rows(database, "SELECT size FROM box.schema_checkpoints") == [(4,)]
 
 
 def test_data_that_runs_keeps_nobody_from_starting(database: str, folder: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from stella.kernel.errors import IllegalMove
 from stella.runtime import supervise
+from stella.runtime.errors import DiskFull
 from stella.runtime.supervise import (
     CHILD,
     ChildEvent,
@@ -156,6 +157,35 @@ def test_a_trouble_that_no_restart_mends_is_not_tried_again(tmp_path: Path) -> N
     assert seen.count("starting") == 1
 
 
+def test_a_full_disk_fails_the_child_and_not_the_supervisor(tmp_path: Path) -> None:
+    def command(_: Endpoints) -> Sequence[str]:
+        raise DiskFull(path=tmp_path)
+
+    bad = service(tmp_path, "a", command=command)
+    supervisor, asked, _ = watched([bad, service(tmp_path, "b")], lambda it: it.children[1].state is ChildState.READY)
+    assert asked
+    assert (supervisor.children[0].state, supervisor.children[0].reason) == (
+        ChildState.FAILED,
+        str(DiskFull(path=tmp_path)),
+    )
+
+
+def test_a_change_that_cannot_be_told_is_told_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervise, "TELL_AGAIN", 0.01)
+    told: list[str] = []
+    full = iter([True] * 8)
+
+    def changed(it: Supervisor) -> None:
+        if all_ready(it) and next(full, False):
+            raise DiskFull(path=tmp_path)
+        told.append(it.children[0].state)
+        if told[-1] == ChildState.READY and not it.stopping:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    assert Supervisor([service(tmp_path, "a")], changed).run()
+    assert told == ["waiting", "starting", "ready", "ready", "stopped"]
+
+
 def test_preparing_comes_once_and_before(tmp_path: Path) -> None:
     done: list[str] = []
     wanted = [["/bin/sh", "-c", "exit 0"], None, None]
@@ -223,9 +253,9 @@ def test_one_that_will_not_end_is_ended(tmp_path: Path) -> None:
     assert time.monotonic() - began > 0.1
 
 
-def test_one_that_never_answers_is_not_waited_for_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(supervise, "START_PATIENCE", 0.02)
-    supervisor, asked, _ = watched([service(tmp_path, "a", vital=True, ready=_never)], lambda _: False)
+def test_one_that_never_answers_is_not_waited_for_for_ever(tmp_path: Path) -> None:
+    silent = service(tmp_path, "a", vital=True, ready=_never, start_patience=0.02)
+    supervisor, asked, _ = watched([silent], lambda _: False)
     assert not asked
     assert "did not answer within" in supervisor.children[0].reason
 

@@ -95,7 +95,7 @@ def cases() -> list[object]:
     found = [
         pytest.param([*name.split("."), *words.split(), *form], id=f"{name}-{cell}{'-json' if form else ''}")
         for name, row in ROWS.items()
-        if name not in ONLY_HERE and not OPERATIONS[name].local
+        if name not in ONLY_HERE and not OPERATIONS[name].at_home
         for cell, words in (("ok", row.ok), ("missing", row.missing))
         if not words.startswith("-:")
         for form in ((), ("--json",))

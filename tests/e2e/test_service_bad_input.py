@@ -188,6 +188,15 @@ def test_a_gigabyte_that_is_announced(service: Running) -> None:
     connection.close()
 
 
+@pytest.mark.parametrize("token", ["", "wrong"])
+def test_a_client_that_listens_when_it_has_sent_all_hears_why_it_was_refused(service: Running, token: str) -> None:
+    headers = {"Content_Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
+    for _ in range(10):
+        got = service.call("POST", CREATE, b" " * (6 * MIB), **headers)
+        refused(got, *((401, "HTTP-001") if token else (413, "HTTP-005")))
+        assert got.headers["connection"] == "close"
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("token", [True, False])
 def test_a_gigabyte_that_just_comes(service: Running, token: bool) -> None:

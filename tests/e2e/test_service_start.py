@@ -19,6 +19,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from stella.runtime.migrate import lock_key
 from stella.runtime.postgres_server import Postgres
 from tests.e2e.material import environment
 from tests.service import PATIENCE, SECRET, Running, running
@@ -76,6 +77,46 @@ def test_with_a_database_of_a_newer_release(tmp_path: Path, database: str, dsn: 
         )
     problem = start(tmp_path, STELLA_DATABASE_DSN=dsn)
     assert (problem["code"], problem["exit"]) == ("MIGRATE-006", 6)
+
+
+def test_sealed(tmp_path: Path, dsn: str) -> None:
+    """Nothing is asked of a database elsewhere, not even by the role that only reads and writes."""
+    with socket.create_server(("127.0.0.1", 0)) as near:
+        near.settimeout(0.1)
+        address = f"host=localhost port={near.getsockname()[1]} dbname=x user=y"  # a name, which a resolver answers
+        env = {"STELLA_DATABASE_DSN": address, "STELLA_DATABASE_OWNER_DSN": dsn, "STELLA_SEALED": "1"}
+        problem = start(tmp_path, **env)
+        assert (problem["code"], problem["exit"]) == ("AIRGAP_EGRESS_BLOCKED", 5)
+        with pytest.raises(TimeoutError):
+            near.accept()
+
+
+def test_with_schemas_that_somebody_keeps(tmp_path: Path, postgres: Postgres, database: str) -> None:
+    """Whoever waits says for whom; when it is over the service starts."""
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("SELECT pg_advisory_lock(%s)", [lock_key("mirror", "schema")])
+        (tmp_path / "data").mkdir()
+        log = tmp_path / "data.log"
+        log.touch()
+
+        def let_go() -> None:
+            end = time.monotonic() + PATIENCE
+            while "waiting for the turn" not in log.read_text() and time.monotonic() < end:
+                time.sleep(0.05)
+            connection.execute("SELECT pg_advisory_unlock_all()")
+
+        thread = threading.Thread(target=let_go)
+        thread.start()
+        made = Running(tmp_path / "data", postgres.dsn(connection.info.dbname))
+        try:
+            thread.join()
+            (line,) = (line for line in made.lines() if line["event"] == "start")
+            pid = connection.info.backend_pid
+            assert line["is"].startswith(
+                f"waiting for the turn to migrate schema `mirror`: process {pid} of the server"
+            )
+        finally:
+            made.end()
 
 
 def test_with_a_port_that_is_taken(tmp_path: Path, dsn: str) -> None:

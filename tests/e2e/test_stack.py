@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -239,15 +238,12 @@ def test_a_home_of_any_name(name: str) -> None:
         assert sockets.parent == stack.data or not sockets.exists()
 
 
-def test_whoever_looks_may_have_another_environment() -> None:
-    short = Path(tempfile.mkdtemp(prefix="st-"))
-    with folder("x" * 200) as stack:
-        stack.up(env={"XDG_RUNTIME_DIR": str(short)})
-        assert str(short) in stack.run().endpoints["postgres"]
+def test_a_logout_takes_no_sockets_along() -> None:
+    with tempfile.TemporaryDirectory(prefix="st-") as short, folder("x" * 200) as stack:
+        stack.up(env={"XDG_RUNTIME_DIR": short})
+        assert list(Path(short).iterdir()) == []
         assert stack.call("doctor").returncode == 0
         assert stack.call("down").returncode == 0
-        assert list((short / "stella").iterdir()) == []
-    shutil.rmtree(short)
 
 
 def test_default_ports_may_be_taken(stack: Stack) -> None:
@@ -277,12 +273,21 @@ def test_external_servers_replace_our_own(running: Stack, stack: Stack, tmp_path
     with psycopg.connect(f"{server} dbname=postgres", password=password, autocommit=True) as connection:
         connection.execute("CREATE DATABASE other")  # one service alone uses a database
     endpoints = running.run().endpoints | {"postgres": f"{server} dbname=other"}
-    (tmp_path / "pass").write_text(f"*:*:*:*:{password}")
-    (tmp_path / "pass").chmod(0o600)
+    (tmp_path / "pass").write_text(f"{password}\n")
     words = ("--postgres-dsn", endpoints["postgres"], "--nats-url", endpoints["nats"])
-    env = {"PGPASSFILE": str(tmp_path / "pass")}
+    token = (running.data / "secrets/nats").read_text()
+    env = {
+        "STELLA_STACK_POSTGRES_PASSWORD": f"file:{os.path.relpath(tmp_path / 'pass', stack.top)}",
+        "STELLA_STACK_NATS_TOKEN": "env:TOKEN_OF_BUS",
+        "TOKEN_OF_BUS": token,
+    }
     found = stack.up(*words, env=env)
     assert found["endpoints"]["postgres"] == endpoints["postgres"]
+    assert found["secrets"]["postgres"] == f"file:{stack.top}/{os.path.relpath(tmp_path / 'pass', stack.top)}"
+    assert found["secrets"]["nats"] == "env:TOKEN_OF_BUS"
+    told = (stack.data / "run.json").read_text() + stack.logs() + str(found)
+    supervisor = Path(f"/proc/{found['supervisor']}/cmdline").read_text()
+    assert [secret for secret in (password, token) if secret in told + supervisor] == []
     status = stack.call("status").json
     assert {child["name"]: child["state"] for child in status["children"] if child["name"] != "service"} == {
         "postgres": "external",
@@ -295,6 +300,15 @@ def test_external_servers_replace_our_own(running: Stack, stack: Stack, tmp_path
     stack.call("down")
     lost = stack.call("up", "--nats-url", "nats://127.0.0.1:1", "--postgres-dsn", endpoints["postgres"], env=env)
     assert (lost.returncode, lost.json["code"]) == (10, "STACK-005")
+    for wrong in ({"TOKEN_OF_BUS": "guess"}, {"STELLA_STACK_NATS_TOKEN": ""}):
+        done = stack.call("up", *words, env=env | wrong)
+        assert (done.returncode, "Authorization Violation" in done.json["detail"]) == (10, True), done.stdout
+    (tmp_path / "pass").write_text("guess")
+    done = stack.call("up", *words, env=env)
+    assert (done.returncode, "password authentication failed" in done.json["detail"]) == (10, True), done.stdout
+    for name, value in (("POSTGRES_PASSWORD", "file:/none"), ("NATS_TOKEN", "env:UNSET"), ("NATS_TOKEN", token)):
+        done = stack.call("up", *words, env=env | {f"STELLA_STACK_{name}": value})
+        assert (done.returncode, token in done.stdout) == (2, False), done.stdout
     secret = stack.call("up", "--postgres-dsn", "postgresql://me:secret@db.example/x")
     assert (secret.returncode, secret.json["code"]) == (2, "STACK-008")
 

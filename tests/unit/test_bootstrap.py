@@ -5,14 +5,19 @@ from __future__ import annotations
 import os
 import pwd
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 
 from stella import bootstrap
+from stella.runtime import processes, run_file
 from stella.runtime.clock import SystemClock
 from stella.runtime.config import Loaded
 from stella.runtime.errors import SecretMissing
-from stella.runtime.settings import KeySettings, Settings
+from stella.runtime.processes import Process
+from stella.runtime.run_file import Run, StackState
+from stella.runtime.settings import DatabaseSettings, KeySettings, Settings
 from stella.testing import SilentProgress
 
 LOADED = Loaded(Settings(), {"mirror.workers": "flag"})
@@ -85,3 +90,88 @@ def test_a_removed_folder_is_no_obstacle(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.chdir(gone)
     gone.rmdir()
     assert bootstrap.configure("config.show", {}).settings == Settings()
+
+
+# --- the database of the stack that runs here ------------------------------------------------------------------------
+
+
+def report(folder: Path, **changes: Any) -> None:
+    """What a stack of this process would say of itself."""
+    run = Run(
+        state=StackState.READY,
+        boot=SystemClock().read().boot_id,
+        supervisor=processes.identify(os.getpid()),
+        digest="",
+        plan={},
+        started="",
+        sockets="",
+        children=(),
+        endpoints={"postgres": "host=/s user=app", "postgres-owner": "host=/s user=owner"},
+        secrets={"postgres": "file:/s/app", "postgres-owner": "file:/s/owner"},
+    )
+    (folder / ".stella").mkdir(exist_ok=True)
+    run_file.write(folder / ".stella", msgspec.structs.replace(run, **changes))
+
+
+def here(folder: Path, monkeypatch: pytest.MonkeyPatch, **env: str) -> Loaded:
+    monkeypatch.chdir(folder)
+    return bootstrap.configure("migrate.status", {"HOME": str(folder), **env})
+
+
+def test_the_database_of_a_stack_that_runs_here_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    report(tmp_path)
+    found = here(tmp_path, monkeypatch)
+    assert found.settings.database == DatabaseSettings(
+        "host=/s user=app", "file:/s/app", "host=/s user=owner", "file:/s/owner"
+    )
+    assert set(found.origins.values()) == {f"the stack that runs in {tmp_path}/.stella"}
+    assert sorted(found.origins) == [f"database.{key}" for key in ("dsn", "owner_dsn", "owner_password", "password")]
+    (tmp_path / "below").mkdir()
+    assert here(tmp_path / "below", monkeypatch).settings.database == DatabaseSettings()
+    found = here(tmp_path / "below", monkeypatch, STELLA_STACK_DATA="../.stella")
+    assert found.settings.database.dsn == "host=/s user=app"
+
+
+@pytest.mark.parametrize("variable", ["STELLA_DATABASE_DSN", "STELLA_DATABASE_OWNER_DSN"])
+def test_a_configured_database_is_the_only_one(variable: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    report(tmp_path)
+    found = here(tmp_path, monkeypatch, **{variable: "host=/other"}).settings.database
+    assert {found.dsn, found.owner_dsn} == {"host=/other", ""}
+
+
+def test_a_server_that_a_stack_only_uses_keeps_the_password_of_the_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report(tmp_path, secrets={})
+    found = here(tmp_path, monkeypatch, STELLA_DATABASE_PASSWORD="env:MINE").settings.database
+    assert (found.dsn, found.password, found.owner_password) == ("host=/s user=app", "env:MINE", "env:PGPASSWORD")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"boot": "another"},
+        {"supervisor": None},
+        {"supervisor": Process(os.getpid(), 0)},
+        {"endpoints": {}, "state": StackState.STOPPED},
+        {"endpoints": {"nats": "nats://127.0.0.1:1"}},
+    ],
+)
+def test_a_stack_that_does_not_run_has_no_database(
+    changes: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report(tmp_path, **changes)
+    assert here(tmp_path, monkeypatch) == Loaded(Settings(), {})
+
+
+def test_the_report_of_another_account_leads_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    report(tmp_path)
+    monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+    assert here(tmp_path, monkeypatch) == Loaded(Settings(), {})
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"schema":"stella.run@9"}', "x" * (run_file.MAX_RUN + 9)])
+def test_a_report_that_is_none_leads_nowhere(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".stella").mkdir()
+    (tmp_path / ".stella" / "run.json").write_text(text)
+    assert here(tmp_path, monkeypatch) == Loaded(Settings(), {})

@@ -76,3 +76,15 @@ class TokenInTheClear(StellaError):
     exit = Exit.USAGE
     reason = "usage"
     hint = "use an https address, or a tunnel to a port of this machine"
+
+
+class BadToken(StellaError):
+    """The token has characters that no token has.
+
+    A token is a word of visible ASCII characters. It may have been copied with a line break.
+    """
+
+    code = "CLIENT-007"
+    exit = Exit.USAGE
+    reason = "usage"
+    hint = "set it again: STELLA_TOKEN, or the setting client.token"

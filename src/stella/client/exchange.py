@@ -4,13 +4,16 @@ Rules:
 - A request that names files of this machine is sent with their places at the service; results and errors are told with
   the names that the caller gave.
 - Uploads are cut into pieces and go on where they stopped; the service compares size and SHA-256.
+- A file that comes back goes on where it stopped as well; it is there when all of it is, with the SHA-256 of its ETag.
 - A folder travels as an uncompressed tar of regular files in the order of their names.
 - A folder of the service itself, such as a channel, is named by its path there and does not travel.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import http.client
 import os
 import stat
 import tarfile
@@ -22,8 +25,10 @@ from urllib.parse import quote
 import msgspec
 
 from stella.client.errors import NotAFile, NotAService, ServiceAway
-from stella.client.transport import ATTEMPTS, Transport
+from stella.client.transport import Patience, Transport
+from stella.kernel.errors import StellaError
 from stella.operations import Field, Operation, fields_of
+from stella.runtime.errors import Unreadable
 from stella.runtime.files import make_directory, open_file, reading, replacing, writing
 from stella.runtime.ports import Entropy, Progress
 from stella.runtime.scratch import scratch
@@ -63,7 +68,9 @@ class Exchange:
         self._transport = transport
         self._operation = operation
         self._progress = progress
+        self._entropy = entropy
         self._place = f"downloads/{entropy(12).hex()}"
+        self._sent: list[str] = []  # ids of uploads
         self._names: dict[str, str] = {}  # place at the service -> name that the caller gave
         self._wanted: dict[str, str] = {}  # the same, for files that come back
         self._folders: dict[str, str] = {}  # the same, for folders
@@ -84,19 +91,52 @@ class Exchange:
         for there, here in self._folders.items():
             self._fetch_folder(there, Path(here))
 
+    def delete_sent(self) -> None:
+        """Delete what was sent: it was for one call. What cannot be deleted now stays at the service."""
+        with contextlib.suppress(StellaError):
+            for upload in self._sent:
+                self._transport.json("DELETE", f"/v1/uploads/{upload}")
+
     def _fetch(self, there: str, here: Path) -> None:
-        with self._transport.open("GET", f"/v1/files/{quote(there)}") as answer, replacing(here) as file:
-            self._progress.start("download", int(answer.headers.get("Content-Length") or 0) or None, "bytes")
-            while chunk := answer.read(CHUNK):
-                file.write(chunk)
-                self._progress.advance(len(chunk))
+        url, patience = self._transport.url, Patience()
+        etag, size, digest, done = "", -1, hashlib.sha256(), 0
+        with replacing(here) as file:
+            while done != size:
+                try:
+                    with self._opened(there, done, etag) as answer:
+                        if size < 0:
+                            etag, size = answer.headers.get("ETag", ""), answer.length or 0
+                            self._progress.start("download", size or None, "bytes")
+                        while chunk := answer.read(CHUNK):
+                            file.write(chunk)
+                            digest.update(chunk)
+                            done += len(chunk)
+                            patience.renew()
+                            self._progress.advance(len(chunk))
+                    if done != size:
+                        raise ServiceAway(url=url, problem="the answer was cut off")
+                except (ConnectionError, TimeoutError, http.client.HTTPException) as error:
+                    patience.wait(ServiceAway(url=url, problem=str(error) or type(error).__name__))
+                except StellaError as error:
+                    patience.wait(error)
+            if etag != f'"{digest.hexdigest()}"':
+                raise NotAService(url=url, problem="the bytes of a file are not those of its ETag")
+
+    @contextlib.contextmanager
+    def _opened(self, there: str, done: int, etag: str) -> Iterator[http.client.HTTPResponse]:
+        """A file of the service from a byte on; raises NotAService when it has become another one."""
+        headers = {"Range": f"bytes={done}-", "If-Range": etag} if done else {}
+        with self._transport.open("GET", f"/v1/files/{quote(there)}", None, headers) as answer:
+            if done and (answer.status != http.client.PARTIAL_CONTENT or answer.headers.get("ETag") != etag):
+                raise NotAService(url=self._transport.url, problem="a file became another one while it was sent")
+            yield answer
 
     def _fetch_folder(self, there: str, here: Path) -> None:
         make_directory(here)
         cursor = ""
         while True:
             _, _, data = self._transport.json("GET", f"/v1/files/{quote(there)}{cursor}")
-            page = msgspec.json.decode(data, type=Listing)
+            page = self._transport.decoded(data, Listing)
             for entry in page.entries:
                 if "/" in entry.name or entry.name in {"", ".", ".."}:
                     raise NotAService(url=self._transport.url, problem="a file's name leads elsewhere")
@@ -156,27 +196,36 @@ class Exchange:
             size = os.fstat(file.fileno()).st_size
             digest = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]  # typeshed asks for readinto
             body = {"name": name, "size": size, "sha256": digest, "unpack": unpack}
-            _, _, data = self._transport.json("POST", "/v1/uploads", body)
-            upload = msgspec.json.decode(data, type=Upload)
+            key = {"Idempotency-Key": self._entropy(16).hex()}
+            _, _, data = self._transport.json("POST", "/v1/uploads", body, key)
+            upload = self._transport.decoded(data, Upload)
+            self._sent.append(upload.id)
             self._progress.start("upload", size, "bytes")
-            offset, left = upload.offset, ATTEMPTS
+            offset, patience = upload.offset, Patience()
             while offset < size:
+                file.seek(offset)
+                piece = file.read(min(PIECE, size - offset))
+                if not piece:
+                    raise Unreadable(path=path, problem="it became shorter while it was sent")
                 try:
-                    file.seek(offset)
-                    offset = self._piece(upload.id, offset, file.read(PIECE))
-                except ServiceAway:
-                    left -= 1
-                    if not left:
-                        raise
-                    _, headers, _ = self._transport.json("HEAD", f"/v1/uploads/{upload.id}")
-                    offset = int(headers["Upload-Offset"])
+                    reached = self._piece(upload.id, offset, piece)
+                except StellaError as error:
+                    patience.wait(error)
+                    _, _, data = self._transport.json("GET", f"/v1/uploads/{upload.id}", patience=patience)
+                    reached = self._transport.decoded(data, Upload).offset
+                if reached > offset:
+                    patience.renew()
+                    self._progress.advance(reached - offset)
+                offset = reached
         return upload.path
 
     def _piece(self, upload: str, offset: int, data: bytes) -> int:
         headers = {"Content-Type": "application/octet-stream", "Upload-Offset": str(offset)}
         with self._transport.open("PATCH", f"/v1/uploads/{upload}", data, headers) as answer:
-            self._progress.advance(len(data))
-            return int(answer.headers["Upload-Offset"])
+            try:
+                return int(answer.headers["Upload-Offset"])
+            except (TypeError, ValueError):
+                raise NotAService(url=self._transport.url, problem="it does not say how far an upload is") from None
 
 
 def _pack(folder: Path, target: Path) -> None:

@@ -3,11 +3,13 @@
 Rules:
 - The result is the struct that the operation gives in process, the error the class that it raises in process.
 - Long work is a job: its progress is followed as a stream of events that goes on where it stopped.
-- Whoever stops waiting (Ctrl-C) cancels the job.
+- Whoever stops waiting (Ctrl-C) cancels the job, and it is a Ctrl-C whatever comes of that.
+- What was sent for the operation is deleted when it has ended.
 """
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import re
@@ -18,10 +20,10 @@ from urllib.parse import quote, urlencode, urlsplit
 
 import msgspec
 
-from stella.client.errors import OnlyHere, ServiceAway
+from stella.client.errors import NotAService, OnlyHere, ServiceAway
 from stella.client.exchange import Exchange
-from stella.client.transport import ATTEMPTS, Transport, error_of
-from stella.kernel.errors import StellaError
+from stella.client.transport import Patience, Transport
+from stella.kernel.errors import Exit, StellaError
 from stella.operations import Operation
 from stella.runtime.ports import Entropy, Progress
 
@@ -30,6 +32,14 @@ ACCEPTED = 202
 ENDED = frozenset({"done", "failed", "cancelled"})
 PAUSE = 0.5  # seconds before a stream that ended is opened again
 _PLACE = re.compile(r"{([a-z_]+)}")
+
+
+class Job(msgspec.Struct, frozen=True):
+    """What a service says of a job."""
+
+    state: str
+    result: Any = None
+    problem: Any = None
 
 
 class Caller(Protocol):
@@ -54,23 +64,29 @@ class Remote:
             result = self._done(operation, exchange.send(request), progress)
             exchange.receive()
         except StellaError as error:
+            if error.exit is not Exit.TRANSIENT:  # else it may still be working with them
+                exchange.delete_sent()
             error.facts = exchange.told(error.facts)
             raise
-        return msgspec.convert(exchange.told(result), operation.result)
+        exchange.delete_sent()
+        try:
+            return msgspec.convert(exchange.told(result), operation.result)
+        except msgspec.ValidationError as error:
+            raise NotAService(url=self._transport.url, problem=f"its answer has another form: {error}") from None
 
     def _done(self, operation: Operation[Any, Any], values: dict[str, Any], progress: Progress) -> Any:  # noqa: ANN401  # JSON
         path = operation.path
         for name in _PLACE.findall(path):
             path = path.replace(f"{{{name}}}", quote(str(values.pop(name)), safe=""))
         headers = {"Idempotency-Key": self._entropy(16).hex()} if operation.method == "POST" else {}
-        if operation.method == "GET":
+        in_query = operation.method in {"GET", "DELETE"}
+        if in_query:
             words = {name: _query(value) for name, value in values.items()}
             path = f"{path}?{urlencode(words, doseq=True)}" if words else path
-        body = None if operation.method == "GET" else values
-        status, answer, data = self._transport.json(operation.method, path, body, headers)
+        status, answer, data = self._transport.json(operation.method, path, None if in_query else values, headers)
         if status != ACCEPTED:
-            return msgspec.json.decode(data)
-        return self._follow(urlsplit(answer["Location"]).path, progress)
+            return self._transport.decoded(data, object)
+        return self._follow(urlsplit(answer.get("Location", "")).path, progress)
 
     def _follow(self, job: str, progress: Progress) -> Any:  # noqa: ANN401  # JSON
         task, done = "", 0
@@ -82,36 +98,39 @@ class Remote:
                 progress.advance(event["done"] - done)
                 done = event["done"]
         except KeyboardInterrupt:
-            self._transport.json("DELETE", job)
+            with contextlib.suppress(StellaError):
+                self._transport.json("DELETE", job)
             raise
         found = self._shown(job)
-        if found["problem"] is not None:
-            raise error_of(found["problem"])
-        return found["result"]
+        if found.problem is not None:
+            raise self._transport.problem(found.problem, "a job failed without a problem document")
+        return found.result
 
-    def _shown(self, job: str) -> dict[str, Any]:
-        _, _, data = self._transport.json("GET", job)
-        found: dict[str, Any] = msgspec.json.decode(data)
-        return found
+    def _shown(self, job: str) -> Job:
+        _, _, data = self._transport.json("GET", job, patience=Patience())
+        return self._transport.decoded(data, Job)
 
     def _events(self, job: str) -> Iterator[dict[str, Any]]:
         """How far a job is, until it has ended, over as many connections as it takes."""
-        last, left = "", ATTEMPTS
+        last, patience = "", Patience()
         while True:
             headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": last} if last else {})
             try:
                 with self._transport.open("GET", f"{job}/events", None, headers) as answer:
                     for number, kind, data in parse_events(answer):
-                        last, left = number or last, ATTEMPTS
+                        last = number or last
+                        patience.renew()
                         if kind == "state" and data["state"] in ENDED:
                             return
                         if "task" in data:
                             yield data
-            except (ServiceAway, OSError, http.client.HTTPException) as error:
-                left -= 1
-                if not left:
-                    raise ServiceAway(url=self._transport.url, problem=str(error)) from None
-            if self._shown(job)["state"] in ENDED:
+            except (OSError, http.client.HTTPException) as error:
+                patience.wait(ServiceAway(url=self._transport.url, problem=str(error) or type(error).__name__))
+            except StellaError as error:
+                patience.wait(error)
+            except (KeyError, TypeError, ValueError):
+                raise NotAService(url=self._transport.url, problem="its events have another form") from None
+            if self._shown(job).state in ENDED:
                 return
             time.sleep(PAUSE)
 

@@ -1,4 +1,4 @@
-"""Applies what is pending: the startup host, and runs by hand.
+"""Applies what is pending: the startup host, runs by hand, and data beside the work of a service.
 
 Rules:
 - Every module is read and judged, and every pending file parsed, before anything is applied; by the one that applies.
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from stella.database.errors import LintFailed, ReadOnlyPending
@@ -46,20 +46,44 @@ def start(
     *,
     pause: Pause = time.sleep,
     patience: float = PATIENCE,
+    waiting: Callable[[str], None] = lambda _: None,
 ) -> Started:
     """Bring every schema to what this release needs, or refuse to start.
 
     `modules` maps each schema to the package that owns it. `pause` waits that many seconds; `patience` is how many
-    seconds another starter may keep the lock. Raises ReleasePending, ChecksumDrift, NewerDatabase, ReadOnlyPending,
-    LintFailed, BadMigrationName, BadMigrationFile, LockTimeout, or what PostgreSQL refused.
+    seconds another starter may keep the lock; `waiting` hears in words what a long wait is for. Raises ReleasePending,
+    ChecksumDrift, NewerDatabase, ReadOnlyPending, LintFailed, BadMigrationName, BadMigrationFile, LockTimeout, or what
+    PostgreSQL refused.
     """
     shipped = load(modules)
-    with Session(login, actor, clock, pause, patience) as session:
+    with Session(login, actor, clock, pause, patience, waiting) as session:
         judged = judge_all(session, shipped)
         check_release(judged)
         rows = apply_pending(session, shipped, judged, Choice.AUTOMATIC)
-        waiting = tuple(file.label for one in judged for file in one.pending[Category.DATA])
-        return Started(tuple(rows), waiting, session.read_only(), notes_of(judged))
+        data = tuple(file.label for one in judged for file in one.pending[Category.DATA])
+        return Started(tuple(rows), data, session.read_only(), notes_of(judged))
+
+
+def fill(
+    login: Login,
+    modules: Mapping[str, Source],
+    actor: str,
+    clock: Clock,
+    pause: Pause,
+    progress: Progress,
+    tell: Callable[[FileRow], None],
+) -> None:
+    """Run the data migrations that wait, module by module, but those that somebody paused.
+
+    `tell` hears of each file that ended or is paused. An exception of `progress` or of `pause` ends it between two
+    batches. Raises as `start`.
+    """
+    shipped = load(modules)
+    with Session(login, actor, clock, pause) as session:
+        for module, files in shipped.items():
+            judged = [_judge(session, module, files)]
+            for row in apply_pending(session, {module: files}, judged, Choice.DATA, progress, lift=False):
+                tell(row)
 
 
 def judge_all(session: Session, shipped: Shipped) -> list[Judged]:
@@ -73,15 +97,24 @@ def notes_of(judged: Sequence[Judged]) -> tuple[str, ...]:
 
 
 def apply_pending(
-    session: Session, shipped: Shipped, judged: Sequence[Judged], choice: Choice, progress: Progress | None = None
+    session: Session,
+    shipped: Shipped,
+    judged: Sequence[Judged],
+    choice: Choice,
+    progress: Progress | None = None,
+    *,
+    lift: bool = True,
 ) -> list[FileRow]:
-    """Apply what is pending of a choice, module by module; a row for each file that this run applied or paused at."""
+    """Apply what is pending of a choice, module by module; a row for each file that this run applied or paused at.
+
+    `lift` says whether data that was paused goes on.
+    """
     pending = [file for one in judged for file in one.of(choice)]
     if not pending:
         return []
     if session.read_only():
         raise ReadOnlyPending(names=labels(pending))
-    run = _Run(session, shipped, pending, progress)
+    run = _Run(session, shipped, pending, progress, lift=lift)
     if progress:
         progress.start("migrations", len(pending), "files")
     rows: list[FileRow] = []
@@ -108,9 +141,9 @@ class _Run:
     """One run over a session; all of its files are parsed before the first is applied."""
 
     def __init__(
-        self, session: Session, shipped: Shipped, files: Sequence[File], progress: Progress | None = None
+        self, session: Session, shipped: Shipped, files: Sequence[File], progress: Progress | None, *, lift: bool
     ) -> None:
-        self.session, self.shipped, self.files, self.progress = session, shipped, files, progress
+        self.session, self.shipped, self.files, self.progress, self.lift = session, shipped, files, progress, lift
 
     def category(self, module: str, category: Category) -> list[FileRow]:
         """Apply what another starter has not applied meanwhile."""
@@ -159,7 +192,7 @@ class _Run:
 
     def _batches(self, file: File) -> FileRow:
         parsed, entry = self.parsed[file.label], entry_of(file)
-        batches.mark(self.session, entry, parsed.batch, paused=False)
+        batches.mark(self.session, entry, parsed.batch, paused=False if self.lift else None)
         if self.progress:
             self.progress.start(file.label, None, "rows")
         ended = batches.run(self.session, entry, parsed.pieces[0], LIMITS[file.category], self._tell)

@@ -22,6 +22,7 @@ Source = str | Traversable  # a package, or the folder of the files itself
 FOLDER = "migrations"
 OF_PYTHON = frozenset({"__init__.py", "__pycache__"})
 MAX_SIZE = 4 << 20  # a file is read by people; more is data in the wrong place
+SIGNS = {"\0": "NUL", "\ufeff": "byte order mark"}  # nobody sees them, and not every tool reads on behind them
 
 _MODULE = re.compile(r"(?!pg_)[a-z][a-z0-9_]{0,62}")
 
@@ -65,16 +66,22 @@ def _read(module: str, entry: Traversable, names: list[str]) -> File:
     label = f"{module}/{entry.name}"
     if not entry.is_file():
         raise _bad(label, 1, "it is no file")
-    data = entry.read_bytes().replace(b"\r\n", b"\n")
     try:
-        text = data.decode()
+        with entry.open("rb") as file:
+            data = file.read(MAX_SIZE + 1)
+    except OSError as error:
+        raise _bad(label, 1, f"it cannot be read: {error.strerror}") from None
+    if len(data) > MAX_SIZE:
+        raise _bad(label, 1, f"the limit is {MAX_SIZE} bytes, it has more")
+    try:
+        text = data.decode().replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         raise _bad(label, data.count(b"\n", 0, error.start) + 1, "it is not UTF-8") from None
-    for sign, problem in (("\0", "it contains a NUL"), ("\ufeff", "it begins with a byte order mark")):
+    for sign, problem in SIGNS.items():
         if sign in text:
-            raise _bad(label, text.count("\n", 0, text.index(sign)) + 1, problem)
-    if len(data) > MAX_SIZE:
-        raise _bad(label, 1, f"it has {len(data)} bytes, the limit is {MAX_SIZE}")
+            at = text.index(sign)
+            how = "begins with" if at == 0 else "contains"
+            raise _bad(label, text.count("\n", 0, at) + 1, f"it {how} a {problem}")
     return File(module, entry.name, category, checksum_of(data), text)
 
 

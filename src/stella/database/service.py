@@ -70,31 +70,29 @@ def plan(ctx: Context, want: PlanMigrations) -> Planned:
     with _session(ctx) as session:
         judged = judge_all(session, shipped)
     files = [file for one in judged for file in one.of(want.category)]
-    for file in files:
-        parse(file)
-    rows = tuple(row_of(file, "pending") for file in files)
+    rows = tuple(_waiting(files))
     return Planned(category=want.category, digest=plan_digest(files), files=rows, notes=notes_of(judged))
 
 
 def run(ctx: Context, want: RunMigrations) -> Ran:
     """Apply what is pending of a category, after what must come before it; with `dry_run` only say so."""
-    if want.dry_run or want.plan:
-        planned = plan(ctx, PlanMigrations(module=want.module, category=want.category))
-        if want.plan and want.plan != planned.digest:
-            command = f"stella migrate plan --category {want.category}"
-            raise PlanChanged(wanted=want.plan[:SHORT], found=planned.digest[:SHORT], command=command)
-        if want.dry_run:
-            return _ran(want, planned.digest, planned.files, planned.notes)
     shipped = _shipped(ctx, want.module)
     with _session(ctx) as session:
         judged = judge_all(session, shipped)
-        digest = plan_digest(file for one in judged for file in one.of(want.category))
-        rows = apply_pending(session, shipped, judged, want.category, ctx.progress)
-    return _ran(want, digest, tuple(rows), notes_of(judged))
+        files = [file for one in judged for file in one.of(want.category)]
+        digest = plan_digest(files)
+        if want.plan not in {None, digest}:
+            command = f"stella migrate plan --category {want.category}"
+            raise PlanChanged(wanted=str(want.plan)[:SHORT], found=digest[:SHORT], command=command)
+        rows = _waiting(files) if want.dry_run else apply_pending(session, shipped, judged, want.category, ctx.progress)
+    return Ran(category=want.category, digest=digest, dry_run=want.dry_run, files=tuple(rows), notes=notes_of(judged))
 
 
-def _ran(want: RunMigrations, digest: str, rows: tuple[FileRow, ...], notes: tuple[str, ...]) -> Ran:
-    return Ran(category=want.category, digest=digest, dry_run=want.dry_run, files=rows, notes=notes)
+def _waiting(files: Sequence[File]) -> list[FileRow]:
+    """Rows of files that a run would apply, each held against the rules."""
+    for file in files:
+        parse(file)
+    return [row_of(file, "pending") for file in files]
 
 
 def pause(ctx: Context, want: PauseMigrations) -> Paused:
@@ -107,14 +105,19 @@ def pause(ctx: Context, want: PauseMigrations) -> Paused:
             if files:
                 with session.locked(one.module):
                     session.prepare(one.module)
-            for file in files:
-                batches.mark(session, entry_of(file), parse(file).batch, paused=True)
-                rows.append(row_of(file, "paused"))
+            rows += [
+                row_of(file, "paused")
+                for file in files
+                if batches.mark(session, entry_of(file), parse(file).batch, paused=True)
+            ]
     return Paused(files=tuple(rows))
 
 
 def _session(ctx: Context) -> Session:
-    return Session(owner_login(ctx.settings.database, ctx.secret), ctx.actor, ctx.clock)
+    def waiting(words: str) -> None:
+        ctx.progress.start(words, None, "")
+
+    return Session(owner_login(ctx.settings.database, ctx.secret), ctx.actor, ctx.clock, waiting=waiting)
 
 
 def _shipped(ctx: Context, wanted: Sequence[str]) -> Shipped:

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import postgast
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # what `postgast` decodes with
 
 from stella.database.errors import BadMigrationFile, LintFailed
 from stella.database.model import Category, File
@@ -24,7 +25,8 @@ from stella.runtime.migrate import Index, Piece, quoted
 NO_TRANSACTION, BATCH = "no-transaction", "batch"
 FIRST_BATCH = 1000  # rows; the size follows what a batch costs
 
-_DIRECTIVE = re.compile(r"--\s*stella:\s*(?P<word>\S*)[ \t]*(?P<value>\S*)[ \t]*")
+_DIRECTIVE = re.compile(r"--\s*stella:\s*(?P<word>\S*)(?P<value>.*)")
+_TAKES = {NO_TRANSACTION: "nothing", BATCH: "one number"}
 
 ADDING = frozenset(
     {
@@ -88,6 +90,9 @@ WORDS = {
 }
 
 
+WITHIN = "it changes rows in a WITH, where nobody counts them"
+
+
 class Parsed(NamedTuple):
     """The statements of a file, and how they run."""
 
@@ -114,33 +119,44 @@ def parse(file: File) -> Parsed:
     for node in nodes:
         if node.kind == "transaction_stmt":
             raise _bad(file, node.piece.line, "it begins or ends a transaction", "remove it: each file is one")
+        if node.kind == "copy_stmt" and not node.tree.filename:
+            raise _bad(file, node.piece.line, "COPY has nobody here to exchange rows with", "write INSERT")
+        if node.kind == "variable_set_stmt" and node.tree.name.lower() in READING:
+            raise _bad(file, node.piece.line, "it changes how the rest of the file is read", "remove it")
         if not transaction:
             _check_repeatable(file, node)
-        elif getattr(node.tree, "concurrent", False):
+        elif node.kind in {"index_stmt", "drop_stmt"} and node.tree.concurrent:
             raise _bad(file, node.piece.line, "CONCURRENTLY works outside of a transaction only", _OUTSIDE)
     batch = _batch(file, nodes, directives)
     _lint(file, nodes)
     return Parsed(tuple(_with_index(node) for node in nodes), transaction, batch)
 
 
+READING = frozenset({"client_encoding", "standard_conforming_strings"})
 _OUTSIDE = "begin the file with `-- stella:no-transaction`"
 
 
 def _directives(file: File) -> Iterator[tuple[str, str]]:
     """The `-- stella:` lines at the head of a file."""
-    head = True
+    head, seen = True, set[str]()
+    known = {BATCH} if file.category is Category.DATA else {NO_TRANSACTION}
     for number, line in enumerate(file.text.splitlines(), 1):
         head = head and (not line.strip() or line.startswith("--"))
         found = _DIRECTIVE.fullmatch(line)
         if found is None:
             continue
-        known = {NO_TRANSACTION, BATCH} if file.category is Category.DATA else {NO_TRANSACTION}
-        if found["word"] not in known:
-            advice = did_you_mean(found["word"], known, f"known are {', '.join(sorted(known))}")
-            raise _bad(file, number, f"there is no mark `stella:{found['word']}`", advice)
+        word, value = found["word"], found["value"].split()
+        if word not in known:
+            advice = did_you_mean(word, known, f"known here is {', '.join(known)}")
+            raise _bad(file, number, f"there is no mark `stella:{word}`", advice)
         if not head:
             raise _bad(file, number, "a mark stands at the head of a file", "move it before the first statement")
-        yield found["word"], found["value"]
+        if word in seen:
+            raise _bad(file, number, f"`stella:{word}` stands twice", "keep one of them")
+        if len(value) > (word == BATCH):
+            raise _bad(file, number, f"`stella:{word}` takes {_TAKES[word]}", "say the rest in a line of its own")
+        seen.add(word)
+        yield word, "".join(value)
 
 
 def _nodes(file: File) -> list[Node]:
@@ -149,16 +165,31 @@ def _nodes(file: File) -> list[Node]:
     except postgast.PgQueryError as error:
         line = file.text.count("\n", 0, max(error.cursorpos - 1, 0)) + 1
         raise _bad(file, line, error.message, "mend the statement") from None
+    except DecodeError:
+        raise _too_deep(file) from None
     data = file.text.encode()
-    found = []
+    found, line, counted = [], 1, 0
     for raw in tree.stmts:
         end = raw.stmt_location + raw.stmt_len if raw.stmt_len else len(data)
         piece = data[raw.stmt_location : end]
         start = raw.stmt_location + len(piece) - len(piece.lstrip())
         kind = str(raw.stmt.WhichOneof("node"))
-        line = data.count(b"\n", 0, start) + 1
+        line, counted = line + data.count(b"\n", counted, start), start
         found.append(Node(Piece(piece.strip().decode(), line), kind, getattr(raw.stmt, kind)))
     return found
+
+
+def _too_deep(file: File) -> BadMigrationFile:
+    """The error for a tree that is deeper than its decoder goes, which is about fifty expressions in each other."""
+    at = 0
+    for statement in postgast.split(file.text):
+        at = file.text.index(statement, at)
+        try:
+            postgast.parse(statement)
+        except DecodeError:
+            break
+    advice = "write `concat(a, b, ...)` for `a || b || ...`, VALUES for many UNION, or several statements"
+    return _bad(file, file.text.count("\n", 0, at) + 1, "the statement nests too deep to be judged", advice)
 
 
 def _check_repeatable(file: File, node: Node) -> None:
@@ -212,6 +243,8 @@ def _lint(file: File, nodes: list[Node]) -> None:
         for node in nodes:
             if node.kind != "insert_stmt" or "ONCONFLICT_NOTHING" not in str(node.tree.on_conflict_clause):
                 raise _not_allowed(file, node, "it is no INSERT ... ON CONFLICT DO NOTHING")
+            if _changes_within(node):
+                raise _not_allowed(file, node, WITHIN)
     if file.category is Category.STARTUP:
         made = {_table(node.tree.relation) for node in nodes if node.kind == "create_stmt"}
         for node in nodes:
@@ -221,6 +254,8 @@ def _lint(file: File, nodes: list[Node]) -> None:
 
 def _breaking(node: Node, made: set[tuple[str, str]]) -> Iterator[str]:
     """What a statement does that old code may not survive. `made` are the tables that the file itself creates."""
+    if _changes_within(node):
+        yield WITHIN
     if node.kind == "alter_table_stmt":
         for command in node.tree.cmds:
             yield from _breaking_command(command.alter_table_cmd, new=_table(node.tree.relation) in made)
@@ -236,6 +271,14 @@ def _breaking(node: Node, made: set[tuple[str, str]]) -> Iterator[str]:
         yield WORDS.get(node.kind, f"it is a {node.kind.removesuffix('_stmt').replace('_', ' ')} statement")
 
 
+def _changes_within(node: Node) -> bool:
+    """Whether a WITH of the statement changes rows; PostgreSQL allows that at its top alone, and tells no count."""
+    tree = node.tree.query.select_stmt if node.kind == "create_table_as_stmt" else node.tree
+    clause = getattr(tree, "with_clause", None)
+    queries = [cte.common_table_expr.ctequery for cte in clause.ctes] if clause else []
+    return any(query.WhichOneof("node") != "select_stmt" for query in queries)
+
+
 def _breaking_command(command: Any, *, new: bool) -> Iterator[str]:  # noqa: ANN401  # a node of the tree
     shown = str(command)
     kind = next((word for word in re.findall(r"subtype: (\w+)", shown)), "")
@@ -243,7 +286,9 @@ def _breaking_command(command: Any, *, new: bool) -> Iterator[str]:  # noqa: ANN
         yield WORDS.get(kind, f"{kind.removeprefix('AT_')} does not only add")
     elif new:
         return
-    elif kind == "AT_AddColumn" and "CONSTR_NOTNULL" in shown and not _filled(shown):
+    elif kind == "AT_AddConstraint" and "CONSTR_NOTNULL" in shown:
+        yield WORDS["AT_SetNotNull"]
+    elif kind == "AT_AddColumn" and re.search("CONSTR_(NOTNULL|PRIMARY)", shown) and not _filled(shown):
         yield "it adds a column that old code does not fill"
     elif kind == "AT_AddConstraint" and "skip_validation: true" not in shown and "indexname:" not in shown:
         yield "it adds a constraint and checks every row while all wait; add it NOT VALID"
@@ -251,9 +296,7 @@ def _breaking_command(command: Any, *, new: bool) -> Iterator[str]:  # noqa: ANN
 
 def _filled(shown: str) -> bool:
     """Whether a new column has a value without anybody writing it."""
-    return any(
-        word in shown for word in ("CONSTR_DEFAULT", "CONSTR_IDENTITY", "CONSTR_GENERATED", '"serial', '"bigserial')
-    )
+    return re.search('CONSTR_(DEFAULT|IDENTITY|GENERATED)|"(small|big|)serial', shown) is not None
 
 
 def _table(relation: Any) -> tuple[str, str]:  # noqa: ANN401  # a node of the tree

@@ -3,7 +3,8 @@
 Rules:
 - There is no stack of middleware: this one function is all that stands between the server and a handler.
 - Every answer is one that the OpenAPI document lists; whatever fails becomes a problem with a code.
-- A client that has left is no failure and gets no answer.
+- A client that has left is no failure and gets no answer. An answer that fails on its way is cut off, so that nobody
+  takes it for a whole one; the log says why.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from stella.http.errors import (
     Failed,
     MethodRefused,
     NotAuthenticated,
+    RangeRefused,
     ScopeMissing,
     TooSlow,
 )
@@ -52,13 +54,21 @@ class App:
         """Answer one request."""
         begin = time.perf_counter()
         request = Request(f"{self._prefix}-{next(self._numbers):x}", scope, receive, send)
+        broken: BaseException | None = None
+        answer = Answer(CLIENT_GONE)
         try:
             answer = await self._answer(request)
             status = await self._send(request, answer)
         except Gone:
             status = CLIENT_GONE
-        except asyncio.CancelledError:  # the time of a drain is over
-            status = await self._send(request, self._failure(request, Draining()))
+        except asyncio.CancelledError as error:  # the time of a drain is over
+            if request.started:
+                broken, status = error, answer.status
+            else:
+                status = await self._send(request, self._failure(request, Draining()))
+        except Exception as error:  # noqa: BLE001  # an answer that has begun can only be cut off
+            broken, status = error, answer.status
+            self._tell_failed(request, error)
         seconds = time.perf_counter() - begin
         self.answered += 1
         self._metrics.request(request.operation, status, seconds)
@@ -74,6 +84,8 @@ class App:
                 request.trace,
             )
         )
+        if broken is not None:
+            raise broken
 
     async def _answer(self, request: Request) -> Answer:
         try:
@@ -86,10 +98,11 @@ class App:
         except (Gone, asyncio.CancelledError):
             raise
         except Exception as error:  # noqa: BLE001  # the last guard: a client gets a code, the log gets the place
-            self._log.event(
-                "failed", {"request": request.id, "operation": request.operation, "traceback": trace_of(error)}
-            )
+            self._tell_failed(request, error)
             return self._failure(request, Failed(problem=type(error).__name__, request=request.id))
+
+    def _tell_failed(self, request: Request, error: Exception) -> None:
+        self._log.event("failed", {"request": request.id, "operation": request.operation, "traceback": trace_of(error)})
 
     async def _handled(self, request: Request) -> Answer:
         try:
@@ -110,6 +123,8 @@ class App:
             headers.append((b"www-authenticate", challenge(error)))
         elif isinstance(error, MethodRefused):
             headers.append((b"allow", str(error.facts["allowed"]).encode()))
+        elif isinstance(error, RangeRefused):
+            headers.append((b"content-range", f"bytes */{error.facts['size']}".encode()))
         elif error.exit is Exit.TRANSIENT:
             headers.append((b"retry-after", RETRY_AFTER))
         if isinstance(error, TooSlow) or request.leaves_much():
@@ -125,7 +140,12 @@ class App:
         headers.append((b"x-request-id", request.id.encode()))
         if answer.status not in {204, 304}:
             headers.append((b"content-length", b"%d" % len(answer.body)))
+        request.started = True
         await request.send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        if (b"connection", b"close") in headers:
+            await request.send({"type": "http.response.body", "body": body, "more_body": True})
+            await request.drop()
+            body = b""
         await request.send({"type": "http.response.body", "body": body})
         return answer.status
 
@@ -134,7 +154,7 @@ class App:
 
         async def send(message: Message) -> None:
             if message["type"] == "http.response.start":
-                status[0] = message["status"]
+                status[0], request.started = message["status"], True
                 message["headers"] = [*message["headers"], (b"x-request-id", request.id.encode())]
             await request.send(message)
 

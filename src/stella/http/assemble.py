@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from stella.http.app import App
 from stella.http.auth import Tokens
-from stella.http.errors import DatabaseAway
+from stella.http.errors import DatabaseAway, ServiceRuns
 from stella.http.files import Files
 from stella.http.handlers import Handlers, Limits
 from stella.http.idempotency import KEEP
-from stella.http.jobs import Runner
+from stella.http.jobs import Runner, trace_of
 from stella.http.logs import Log
 from stella.http.metrics import Metrics
 from stella.http.places import Places
@@ -48,19 +48,29 @@ class Service(NamedTuple):
         self.runner.start_no_more()
 
     @contextlib.asynccontextmanager
-    async def working(self) -> AsyncIterator[None]:
-        """Run jobs and remove what is old for the length of the block; then put back the jobs that run."""
+    async def working(self, ousted: Callable[[], None]) -> AsyncIterator[None]:
+        """Run jobs and remove what is old for the length of the block; then put back the jobs that run.
+
+        Calls `ousted` when another service has come to own the store, and raises ServiceRuns at the end.
+        """
         settings = self.context.settings.service
         await asyncio.to_thread(self.store.interrupt_answers)
-        tasks = [asyncio.create_task(self.runner.run()), asyncio.create_task(self._sweep())]
+        jobs, sweep = asyncio.create_task(self._run(ousted)), asyncio.create_task(self._sweep())
         try:
             yield
         finally:
             self.handlers.close()
             await self.runner.stop(parse_duration(settings.drain))
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            sweep.cancel()
+            await asyncio.gather(sweep, return_exceptions=True)
+        await jobs  # it ends by itself, since there was a stop
+
+    async def _run(self, ousted: Callable[[], None]) -> None:
+        try:
+            await self.runner.run()
+        except ServiceRuns:
+            ousted()
+            raise
 
     async def _sweep(self) -> None:
         keep = parse_duration(self.context.settings.service.keep_jobs)
@@ -72,6 +82,8 @@ class Service(NamedTuple):
                 await asyncio.to_thread(self.places.sweep, now - keep)
             except DatabaseAway as error:
                 self.log.event("database_away", {"problem": error.message})
+            except Exception as error:  # noqa: BLE001  # what cannot be removed now is tried again, and the rest as well
+                self.log.event("failed", {"operation": "sweep", "traceback": trace_of(error)})
             await asyncio.sleep(SWEEP)
 
 

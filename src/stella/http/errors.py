@@ -460,3 +460,15 @@ class TooManyUploads(StellaError):
     exit = Exit.TRANSIENT
     reason = "unavailable"
     hint = "finish or delete one first"
+
+
+class TooManyConnections(StellaError):
+    """{limit} connections are open, and no more are taken.
+
+    Each costs memory and a descriptor. Those that say nothing are closed within seconds.
+    """
+
+    code = "HTTP-039"
+    exit = Exit.TRANSIENT
+    reason = "unavailable"
+    hint = "use a connection for several requests, or connect again in a moment"

@@ -8,6 +8,7 @@ Rules:
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from typing import Any
 
@@ -24,6 +25,10 @@ Headers = list[tuple[bytes, bytes]]
 
 JSON = b"application/json"
 WORTH_READING = 64 * 1024  # bytes of a body that nobody wants; a new connection costs as much
+DROPPED = 8 * 1024 * 1024  # bytes of a body that was refused; a piece of an upload that comes too late is half of it
+DROP_SECONDS = 2.0
+MAX_DIGITS = 18  # of a number of bytes; Python refuses to read thousands of them
+ENDLESS = 2**63
 PIECE_TIMEOUT = 30  # seconds between two pieces of an upload
 
 
@@ -34,7 +39,19 @@ class Gone(Exception):
 class Request:
     """One request. `values` are those of the path's parameters."""
 
-    __slots__ = ("headers", "id", "operation", "principal", "receive", "scope", "send", "trace", "values", "whole")
+    __slots__ = (
+        "headers",
+        "id",
+        "operation",
+        "principal",
+        "receive",
+        "scope",
+        "send",
+        "started",
+        "trace",
+        "values",
+        "whole",
+    )
 
     def __init__(self, request_id: str, scope: Message, receive: Receive, send: Send) -> None:
         self.id = request_id
@@ -46,6 +63,7 @@ class Request:
         self.principal: Principal = NOBODY
         self.trace = ""
         self.whole = False  # whether all of the body was read
+        self.started = False  # whether the answer has begun
         self.operation = ""
 
     def header(self, name: bytes) -> str:
@@ -100,12 +118,22 @@ class Request:
 
     def announced(self, limit: int, setting: str) -> int | None:
         """The Content-Length, if any; raises BodyTooLarge."""
-        text = self.header(b"content-length")
-        if not text.isdecimal():
-            return None
-        if int(text) > limit:
+        length = number_in(self.header(b"content-length"))
+        if length is not None and length > limit:
             raise BodyTooLarge(limit=limit, setting=setting)
-        return int(text)
+        return length
+
+    async def drop(self) -> None:
+        """Read what is left of the body and drop it, within bounds: many clients listen when they have sent all."""
+        left = DROPPED
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DROP_SECONDS):
+                while left > 0 and not self.whole:
+                    message = await self.receive()
+                    if message["type"] == "http.disconnect":
+                        return
+                    left -= len(message["body"])
+                    self.whole = not message.get("more_body")
 
     async def gone(self) -> None:
         """Return when the client has left."""
@@ -128,9 +156,15 @@ class Request:
 
     def leaves_much(self) -> bool:
         """Whether so much of the body is unread that closing the connection is better than reading it."""
-        length = self.header(b"content-length") or "0"
-        announced = int(length) if length.isdecimal() else 0
+        announced = number_in(self.header(b"content-length")) or 0
         return not self.whole and (announced > WORTH_READING or bool(self.header(b"transfer-encoding")))
+
+
+def number_in(text: str) -> int | None:
+    """A number of bytes in a header; None when it is none. One of absurdly many digits is endless."""
+    if not (text.isascii() and text.isdecimal()):
+        return None
+    return int(text) if len(text) <= MAX_DIGITS else ENDLESS
 
 
 class Answer:

@@ -16,7 +16,7 @@ from pathlib import Path
 from starlette.responses import FileResponse
 
 from stella.http.errors import PrivateFile, RangeRefused
-from stella.http.exchange import Answer, Request, answer
+from stella.http.exchange import ENDLESS, Answer, Request, answer, number_in
 from stella.http.model import FolderEntry, FolderShown, ListFolder
 from stella.http.places import Places
 from stella.kernel.cursor import make_cursor, read_cursor
@@ -25,7 +25,6 @@ from stella.runtime.files import reading
 
 KEPT_DIGESTS = 4096  # files whose digest is remembered, some 200 bytes each
 OTHERS_READ = 0o044
-MAX_RANGES = 1  # a client that wants several pieces asks several times
 
 
 class Files:
@@ -88,7 +87,7 @@ def send_file(request: Request, path: Path, found: os.stat_result, digest: str) 
     if etag in {tag.strip() for tag in request.header(b"if-none-match").split(",")}:
         return Answer(304, b"", [(b"etag", etag.encode())])
     headers = {"etag": etag, "x-content-type-options": "nosniff", "cache-control": "private, no-cache"}
-    wanted = request.header(b"range")
+    wanted = request.header(b"range") if request.method == "GET" else ""
     if wanted and not _satisfiable(wanted, found.st_size):
         raise RangeRefused(range=ascii(wanted)[1:-1][:100], size=found.st_size)
     response = FileResponse(path, headers=headers, media_type="application/octet-stream", stat_result=found)
@@ -105,6 +104,9 @@ def _satisfiable(wanted: str, size: int) -> bool:
     first, dash, last = spec.strip().partition("-")
     if unit.strip() != "bytes" or not dash or "," in spec:
         return False
+    begin, end = number_in(first), number_in(last)
+    if ENDLESS in {begin, end} or (last and end is None):
+        return False
     if not first:
-        return last.isdecimal() and int(last) > 0 and size > 0
-    return first.isdecimal() and int(first) < size and (not last or (last.isdecimal() and int(last) >= int(first)))
+        return bool(end) and size > 0
+    return begin is not None and begin < size and (end is None or end >= begin)

@@ -51,6 +51,7 @@ class Handlers:
         self._context = context
         self._places = places
         self._store = store
+        self._keys = idempotency.Keys(store, self._now)
         self._runner = runner
         self._jobs = jobs
         self._limits = limits
@@ -98,7 +99,7 @@ class Handlers:
             if operation.method != "POST":
                 return await work()
             repeatable = operation.idempotent
-            return await idempotency.once(self._store, request, body, self._now, work, repeatable=repeatable)
+            return await self._keys.once(request, body, work, repeatable=repeatable)
 
         return handle
 
@@ -124,7 +125,7 @@ class Handlers:
                 id=uuid7(now, self._context.entropy(RANDOM_BYTES)),
                 operation=operation.name,
                 request=msgspec.json.encode(want),
-                folder=str(getattr(want, "dir", "")),
+                folder=str(getattr(want, "dir", "")).rstrip("/"),
                 principal=request.principal.name,
                 trace=request.trace,
                 created=now,

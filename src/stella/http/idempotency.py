@@ -6,6 +6,7 @@ Rules:
 - An error is not kept: nothing was done, and the next request with the key is worked on anew.
 - After a crash nobody knows whether an interrupted request took effect. It is worked on again only where the operation
   may run twice; otherwise a person has to look.
+- When the store is away at the end of a request, it is told with the next request that has the key.
 - A job keeps its own key in the store, in the same transaction that queues it.
 """
 
@@ -15,8 +16,9 @@ import asyncio
 import contextlib
 import re
 from collections.abc import Awaitable, Callable
+from functools import partial
 
-from stella.http.errors import BadField, DatabaseAway, KeyInterrupted, KeyInUse, KeyReused
+from stella.http.errors import BadField, DatabaseAway, KeyInterrupted, KeyInUse, KeyReused, ServiceRuns
 from stella.http.exchange import JSON, Answer, Request
 from stella.http.store import Key, Store
 from stella.kernel.digest import sha256
@@ -43,43 +45,61 @@ def same(key: str, earlier: str, found: str) -> None:
         raise KeyReused(key=key, earlier=earlier, found=found)
 
 
-async def once(
-    store: Store,
-    request: Request,
-    body: bytes,
-    now: Callable[[], int],
-    work: Callable[[], Awaitable[Answer]],
-    *,
-    repeatable: bool,
-) -> Answer:
-    """The answer of `work`, or the kept one of an earlier request with the same key."""
-    text = key_of(request)
-    if not text:
-        return await work()
-    key = Key(request.principal.name, request.operation, text)
-    digest = sha256(body)
-    kept = await asyncio.to_thread(store.begin_answer, key, digest, now())
-    if kept is not None:
-        same(text, kept.digest, digest)
-        if kept.state == "answered":
-            headers = [(b"content-type", JSON), REPLAYED]
-            headers += [(b"location", kept.location.encode())] if kept.location else []
-            return Answer(kept.status or 200, kept.body, headers)
-        if kept.state == "interrupted" and not repeatable:
-            raise KeyInterrupted(key=text)
-        if kept.state == "running" or not await asyncio.to_thread(store.resume_answer, key, now()):
-            raise KeyInUse(key=text)
-    return await _worked(store, key, now, work)
+class Keys:
+    """The keys of requests that are answered at once."""
 
+    def __init__(self, store: Store, now: Callable[[], int]) -> None:
+        self._store = store
+        self._now = now
+        self._untold: dict[Key, Callable[[], None]] = {}  # what the store could not be told of requests that have ended
 
-async def _worked(store: Store, key: Key, now: Callable[[], int], work: Callable[[], Awaitable[Answer]]) -> Answer:
-    """Work, and keep what came of it."""
-    try:
-        answer = await work()
-    except Exception:
-        await asyncio.to_thread(store.forget_answer, key)
-        raise
-    location = next((value.decode() for name, value in answer.headers if name == b"location"), "")
-    with contextlib.suppress(DatabaseAway):  # the work is done, and whoever asked for it is to know
-        await asyncio.to_thread(store.keep_answer, key, answer.status, location, answer.body, now())
-    return answer
+    async def once(
+        self, request: Request, body: bytes, work: Callable[[], Awaitable[Answer]], *, repeatable: bool
+    ) -> Answer:
+        """The answer of `work`, or the kept one of an earlier request with the same key."""
+        text = key_of(request)
+        if not text:
+            return await work()
+        key = Key(request.principal.name, request.operation, text)
+        digest = sha256(body)
+        await self._tell(key)
+        kept = await asyncio.to_thread(self._store.begin_answer, key, digest, self._now())
+        if kept is not None:
+            same(text, kept.digest, digest)
+            if kept.state == "answered":
+                headers = [(b"content-type", JSON), REPLAYED]
+                headers += [(b"location", kept.location.encode())] if kept.location else []
+                return Answer(kept.status or 200, kept.body, headers)
+            if kept.state == "interrupted" and not repeatable:
+                raise KeyInterrupted(key=text)
+            if kept.state == "running" or not await asyncio.to_thread(self._store.resume_answer, key, self._now()):
+                raise KeyInUse(key=text)
+        return await self._worked(key, work)
+
+    async def _worked(self, key: Key, work: Callable[[], Awaitable[Answer]]) -> Answer:
+        """Work, and keep what came of it; whoever asked is to know it, whether it can be kept now or not."""
+        try:
+            answer = await work()
+        except Exception:
+            self._untold[key] = partial(self._store.forget_answer, key)
+            await self._tell_if_there(key)
+            raise
+        location = next((value.decode() for name, value in answer.headers if name == b"location"), "")
+        kept = partial(self._store.keep_answer, key, answer.status, location, answer.body, self._now())
+        self._untold[key] = kept
+        await self._tell_if_there(key)
+        return answer
+
+    async def _tell_if_there(self, key: Key) -> None:
+        with contextlib.suppress(DatabaseAway, ServiceRuns):
+            await self._tell(key)
+
+    async def _tell(self, key: Key) -> None:
+        """Tell the store how the request with a key has ended, if it does not know."""
+        untold = self._untold.pop(key, None)
+        if untold is not None:
+            try:
+                await asyncio.to_thread(untold)
+            except BaseException:
+                self._untold[key] = untold
+                raise

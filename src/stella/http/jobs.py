@@ -6,11 +6,14 @@ Rules:
 - Two jobs never work in the same folder at once: the later one waits for its turn.
 - A stop of the service interrupts running jobs and puts them back into the queue.
 - When the store is away the end of a job is reported until it is back; nothing is started meanwhile.
+- A service whose store came to belong to another one starts nothing more and reports nothing more: its jobs are the
+  other's now.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import threading
 import time
@@ -19,7 +22,7 @@ from typing import Any
 
 import msgspec
 
-from stella.http.errors import DatabaseAway, Failed, JobCancelled, JobGivenUp
+from stella.http.errors import DatabaseAway, Failed, JobCancelled, JobGivenUp, ServiceRuns
 from stella.http.exchange import encode
 from stella.http.feed import Feed, Stop
 from stella.http.model import Job, JobEvent, Reached
@@ -92,24 +95,27 @@ class Runner:
                 self._store.move(job.id, JobEvent.RETURN, self._now())
 
     async def run(self) -> None:
-        """Start jobs until the task is cancelled or `stop` is called."""
-        recovered = False
+        """Start jobs until the task is cancelled or `stop` is called. Raises ServiceRuns."""
+        recovered = -1  # the term of the store in which jobs were recovered
         while not self._stop.is_set():
             try:
-                if not recovered:
+                term = self._store.term
+                if recovered != term:
                     await asyncio.to_thread(self.recover)
-                    recovered = True
+                    recovered = term
                 while len(self._feeds) < self._limit and await self._start_next():
                     pass
             except DatabaseAway as error:
-                recovered = False  # a claim may have been made whose answer was lost
+                recovered = -1  # a claim may have been made whose answer was lost
                 self._report("database_away", {"problem": error.message})
+            except ServiceRuns:
+                raise
+            except Exception as error:  # noqa: BLE001  # the queue must not stand still because of one surprise
+                self._report("failed", {"operation": "jobs", "traceback": trace_of(error)})
             self._wake.clear()
-            try:
+            with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(POLL):
                     await self._wake.wait()
-            except TimeoutError:
-                continue
 
     async def _start_next(self) -> bool:
         if self._stop.is_set():
@@ -192,13 +198,15 @@ class Runner:
                 if self._stop.is_set():
                     return  # the next start runs it again
                 time.sleep(RETRY)
+            except ServiceRuns:
+                return
             else:
                 return
 
     def _keep_task(self, job_id: str, reached: Reached) -> None:
         try:
             number = self._store.add_event(job_id, "task", msgspec.json.encode(reached), self._now())
-        except DatabaseAway:
+        except (DatabaseAway, ServiceRuns):
             return  # progress is worth no failure of the work
         feed = self._feeds.get(job_id)
         if feed is not None:

@@ -1,7 +1,8 @@
 """What the service says while it runs: one line for each request and each event.
 
 Rules:
-- JSON where standard error is no terminal, short lines where it is one. Nothing else writes there.
+- JSON where standard error is no terminal, short lines where it is one. Nothing else writes there: what
+  libraries have to say becomes an event, without its values.
 - A line holds what is listed in the call and nothing of a request's headers, query or body, so no secret gets there.
 - A log that cannot be written stops nothing.
 """
@@ -10,9 +11,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -79,3 +81,17 @@ class Log:
     def _write(self, data: bytes) -> None:
         with contextlib.suppress(OSError):
             os.write(self._descriptor, data)
+
+
+class Forwarded(logging.Handler):
+    """What libraries log, as events. What a client did wrong is no event: it has its answer."""
+
+    def __init__(self, log: Log, trace_of: Callable[[BaseException], str]) -> None:
+        super().__init__(logging.ERROR)
+        self._log = log
+        self._trace_of = trace_of
+
+    def emit(self, record: logging.LogRecord) -> None:
+        error = record.exc_info[1] if record.exc_info else None
+        facts = {"logger": record.name, "problem": str(record.msg).strip()}
+        self._log.event("library", facts | ({"traceback": self._trace_of(error)} if error else {}))

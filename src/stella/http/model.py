@@ -161,7 +161,7 @@ class ListJobs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Query of the list of jobs."""
 
     state: JobState | None = None
-    operation: str | None = None
+    operation: Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9._-]{1,100}$")] | None = None
     limit: Annotated[int, msgspec.Meta(ge=1, le=200)] = 50
     cursor: str | None = None
 
@@ -171,7 +171,7 @@ class NewUpload(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     name: Annotated[str, msgspec.Meta(pattern=r"^[^/\x00]{1,200}$")]
     size: Annotated[int, msgspec.Meta(ge=0)]
-    sha256: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}$")]
+    sha256: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}$", max_length=64)]  # `$` would let a line feed pass
     unpack: bool = False
 
 

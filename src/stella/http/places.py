@@ -47,10 +47,15 @@ class Places:
 
     def sweep(self, before: float) -> None:
         """Remove results that nobody fetched since that time, in seconds since 1970."""
-        for folder in (self.root / DOWNLOADS).glob("*"):
+        for path in (self.root / DOWNLOADS).glob("*"):
             with contextlib.suppress(OSError):
-                if folder.lstat().st_mtime < before:
-                    shutil.rmtree(folder)
+                found = path.lstat()
+                if found.st_mtime >= before:
+                    continue
+                if stat.S_ISDIR(found.st_mode):
+                    shutil.rmtree(path)
+                else:
+                    path.unlink()
 
     def inside(self, text: str, field: str = "path") -> Path:
         """The path on this machine; raises UnsafePlace."""

@@ -2,6 +2,10 @@
 
 Rules:
 - A connection is used by one thread at a time and kept for the next; one that broke is thrown away.
+- One service at a time owns the database, by an advisory lock that lives as long as its connection. Jobs are moved on
+  that connection alone, so nobody moves one without the right to, and no other connection is made without it. When the
+  database comes back after a restart, the right is taken first; if another service has it, everything raises
+  ServiceRuns.
 - Nothing is sent twice. A kept connection that the server has closed is known before it is used: its socket has
   something to read.
 """
@@ -13,6 +17,8 @@ from __future__ import annotations
 import contextlib
 import queue
 import select
+import threading
+import time
 import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
@@ -35,7 +41,7 @@ from stella.http.model import (
     sources,
 )
 from stella.http.store import Key, Outcome
-from stella.runtime.postgres import statements
+from stella.runtime.postgres import UNAVAILABLE, statements
 
 IDLE = 8  # connections kept open; more threads than that rarely wait for the database at once
 CONNECT_TIMEOUT = 5  # seconds
@@ -60,18 +66,53 @@ class PostgresStore:
         self._dsn = dsn
         self._idle: queue.SimpleQueue[psycopg.Connection[Any]] = queue.SimpleQueue()
         self._owner: psycopg.Connection[Any] | None = None
+        self._owning = threading.Lock()  # for the connection of the owner
+        self._failure: tuple[float, Exception] | None = None  # when the right could last not be taken, and why
+        self.term = 0
 
     def own(self) -> None:
         """Become the one service of this database. Raises ServiceRuns, NotMigrated or DatabaseAway."""
-        with _translated():
-            self._owner = self._connect()
-            row = self._owner.execute(_statement("own_service")).fetchone()
-            if row is None or not row[0]:
-                raise ServiceRuns
+        with self._owned() as owner:
             try:
-                self._owner.execute(_statement("count_jobs"))
+                owner.execute(_statement("count_jobs"))
             except (psycopg.errors.UndefinedTable, psycopg.errors.InsufficientPrivilege) as error:
                 raise NotMigrated(problem=_words(error)) from None
+
+    @contextlib.contextmanager
+    def _owned(self) -> Iterator[psycopg.Connection[Any]]:
+        """The connection that has the right to this database, for one thread at a time."""
+        asked = time.monotonic()
+        with self._owning, _translated():
+            if self._failure is not None and self._failure[0] > asked:
+                raise self._failure[1]  # whoever waited for that try need not wait for another one
+            try:
+                owner = self._taken()
+            except (psycopg.Error, ServiceRuns) as error:
+                self._failure = time.monotonic(), error
+                raise
+            yield owner
+
+    def _taken(self) -> psycopg.Connection[Any]:
+        """The connection that has the right, made anew if the server has closed it."""
+        if self._owner is not None:
+            if not _is_spoken_to(self._owner):
+                return self._owner
+            with contextlib.suppress(psycopg.OperationalError):  # it may be a mere notice
+                self._owner.execute(_statement("ping"))
+                return self._owner
+            self._owner.close()
+            self._owner = None
+        owner = self._connect()
+        try:
+            row = owner.execute(_statement("own_service")).fetchone()
+            if row is None or not row[0]:
+                raise ServiceRuns
+        except BaseException:
+            owner.close()
+            raise
+        self._owner = owner
+        self.term += 1
+        return owner
 
     def close(self) -> None:
         """Close every connection; a later call opens new ones."""
@@ -89,12 +130,13 @@ class PostgresStore:
             connect_timeout=CONNECT_TIMEOUT,
             application_name="stella serve",
             options=f"-c statement_timeout={STATEMENT_TIMEOUT}",
+            tcp_user_timeout=STATEMENT_TIMEOUT,  # a server that vanished says nothing
         )
 
     @contextlib.contextmanager
     def _connection(self) -> Iterator[psycopg.Connection[Any]]:
         with _translated():
-            connection = self._kept() or self._connect()
+            connection = self._kept() or self._fresh()
             try:
                 yield connection
             except BaseException:
@@ -110,14 +152,24 @@ class PostgresStore:
         with contextlib.suppress(queue.Empty):
             while True:
                 connection = self._idle.get_nowait()
-                if not select.select([connection.fileno()], [], [], 0)[0]:
+                if not _is_spoken_to(connection):
                     return connection
                 connection.close()
         return None
 
+    def _fresh(self) -> psycopg.Connection[Any]:
+        with self._owned():
+            return self._connect()
+
     def _rows(self, name: str, values: Mapping[str, Any], row: Any = tuple_row) -> list[Any]:
         """The rows of a statement, each statement being one transaction."""
         with self._connection() as connection, connection.cursor(row_factory=row) as cursor:
+            cursor.execute(_statement(name), values, prepare=True)
+            return cursor.fetchall() if cursor.description else []
+
+    def _rows_of_owner(self, name: str, values: Mapping[str, Any], row: Any = tuple_row) -> list[Any]:
+        """The same, on the connection that has the right to move jobs."""
+        with self._owned() as connection, connection.cursor(row_factory=row) as cursor:
             cursor.execute(_statement(name), values, prepare=True)
             return cursor.fetchall() if cursor.description else []
 
@@ -142,7 +194,7 @@ class PostgresStore:
 
     def claim(self, busy: Collection[str], now: int) -> Job | None:
         values = {"busy": list(busy), "now": now, "data": state_data(JobState.RUNNING)}
-        job: Job | None = self._one("claim_job", values, _jobs)
+        job: Job | None = next(iter(self._rows_of_owner("claim_job", values, _jobs)), None)
         return job
 
     def move(
@@ -160,13 +212,13 @@ class PostgresStore:
             "refund": int(refund),
             "data": state_data(state),
         }
-        return self._one("move_job", values) is not None
+        return bool(self._rows_of_owner("move_job", values))
 
     def mark_cancelling(self, job_id: str) -> None:
         self._rows("mark_cancelling", {"id": job_id})
 
     def running(self) -> list[Job]:
-        return self._rows("running_jobs", {}, _jobs)
+        return self._rows_of_owner("running_jobs", {}, _jobs)
 
     def add_event(self, job_id: str, kind: str, data: bytes, now: int) -> int:
         row = self._one("add_event", {"id": job_id, "kind": kind, "data": data, "now": now})
@@ -197,7 +249,7 @@ class PostgresStore:
         self._rows("forget_answer", key._asdict())
 
     def interrupt_answers(self) -> None:
-        self._rows("interrupt_answers", {})
+        self._rows_of_owner("interrupt_answers", {})
 
     def add_upload(self, upload: Upload, limit: int) -> bool:
         return self._one("add_upload", msgspec.structs.asdict(upload) | {"limit": limit}) is not None
@@ -239,12 +291,19 @@ def _is_uuid(text: str) -> bool:
         return False
 
 
+def _is_spoken_to(connection: psycopg.Connection[Any]) -> bool:
+    """Whether the server has something to say that nobody asked for: nearly always that the connection ends."""
+    return connection.closed or bool(select.select([connection.fileno()], [], [], 0)[0])
+
+
 @contextlib.contextmanager
 def _translated() -> Iterator[None]:
     try:
         yield
-    except psycopg.OperationalError as error:
-        raise DatabaseAway(problem=_words(error)) from None
+    except psycopg.Error as error:
+        if isinstance(error, psycopg.OperationalError) or (error.sqlstate or "").startswith(UNAVAILABLE):
+            raise DatabaseAway(problem=_words(error)) from None
+        raise
 
 
 def _words(error: psycopg.Error) -> str:

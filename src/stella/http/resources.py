@@ -8,12 +8,13 @@ Rules:
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 
 import msgspec
 
 from stella.http.binding import convert, read_query
-from stella.http.errors import BadField, JobCancelled, JobEnded, JobMissing
+from stella.http.errors import BadField, DatabaseAway, JobCancelled, JobEnded, JobMissing, ServiceRuns
 from stella.http.events import follow
 from stella.http.exchange import Answer, Request, Send, answer, tagged
 from stella.http.jobs import Runner
@@ -110,14 +111,15 @@ class Jobs:
             return Answer(200, b"", [*EVENT_STREAM])
 
         async def stream(send: Send) -> None:
-            frames = follow(self._store, job.id, int(text), self._runner.feed, lambda: self._runner.stopping)
             gone = asyncio.create_task(request.gone())
+            frames = follow(
+                self._store, job.id, int(text), self._runner.feed, lambda: self._runner.stopping or gone.done()
+            )
             try:
                 await send({"type": "http.response.start", "status": 200, "headers": EVENT_STREAM})
-                async for frame in frames:
-                    await send({"type": "http.response.body", "body": frame, "more_body": True})
-                    if gone.done():
-                        return
+                with contextlib.suppress(DatabaseAway, ServiceRuns):  # the client comes back for the rest
+                    async for frame in frames:
+                        await send({"type": "http.response.body", "body": frame, "more_body": True})
                 await send({"type": "http.response.body", "body": b""})
             finally:
                 gone.cancel()

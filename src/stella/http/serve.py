@@ -3,7 +3,7 @@
 Rules:
 - The process works in `<data>/work`, so that relative paths of requests are those that operations see.
 - A stop takes no new request, finishes those that are there, puts running jobs back into the queue, and ends with 0.
-- One service at a time uses a database.
+- One service at a time uses a database. One that lost it to another, because PostgreSQL restarted, stops.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import logging
 import os
 import signal
 import socket
@@ -28,17 +29,21 @@ from stella.http.assemble import Service, assemble
 from stella.http.auth import admin_token
 from stella.http.errors import CannotListen
 from stella.http.feed import Quiet
-from stella.http.logs import Log
+from stella.http.filling import Filling
+from stella.http.jobs import trace_of
+from stella.http.logs import Forwarded, Log
 from stella.http.model import Serve, Served
 from stella.http.postgres import PostgresStore
 from stella.http.protocol import Protocol
 from stella.kernel.instant import parse_duration
 from stella.operations import Context
 from stella.runtime.config import read_secret
+from stella.runtime.errors import EgressBlocked
 from stella.runtime.files import DiskFolder, make_directory
 from stella.runtime.postgres import owner_login, service_login
 from stella.runtime.settings import Settings
 
+TURN = 45.0  # seconds that somebody else may keep the schemas; then whoever supervises this start should hear of it
 BACKLOG = 512  # connections that wait to be accepted
 KEEP_ALIVE = 15  # seconds that an idle connection is kept
 STDERR = 2
@@ -71,11 +76,18 @@ class _Place(NamedTuple):
 def serve(ctx: Context, want: Serve) -> Served:
     """Serve until a signal comes.
 
-    Raises NoDatabase, ServiceRuns, CannotListen, TokenExposed, or what keeps a database from being started.
+    Raises NoDatabase, ServiceRuns, CannotListen, TokenExposed, what keeps a database from being started, or in a sealed
+    process EgressBlocked for a database or an address beyond this machine.
     """
     settings = ctx.settings.service
-    login = service_login(ctx.settings.database, ctx.secret)
-    start(owner_login(ctx.settings.database, ctx.secret), ctx.schemas, ctx.actor, ctx.clock)
+    log = _log(ctx)
+    login, owner = (found(ctx.settings.database, ctx.secret) for found in (service_login, owner_login))
+    for one in (login, owner):
+        if ctx.sealed and not one.on_this_machine:
+            raise EgressBlocked(target=one.where)
+    started = start(
+        owner, ctx.schemas, ctx.actor, ctx.clock, patience=TURN, waiting=lambda words: log.event("start", {"is": words})
+    )
     place = _laid(want.data)
     token = admin_token(settings.token, place.data, ctx.entropy)
     store = PostgresStore(login.conninfo)
@@ -84,10 +96,10 @@ def serve(ctx: Context, want: Serve) -> Served:
         listener = _listen(want.host, want.port)
         os.umask(0o022)  # what may be read by others is what may be sent; see `files`
         os.chdir(place.work)
-        log = Log(ctx.clock, STDERR, json=not os.isatty(STDERR))
         ctx = dataclasses.replace(ctx, progress=Quiet(), secret=_secret, settings=_at_home(ctx.settings, place.data))
         service = assemble(ctx, bootstrap.load_all(), store, token, place.work, place.data / "parts", log)
-        return _Running(ctx, service, log, listener, place.data).run()
+        filling = Filling(ctx, owner, log) if started.data_pending and not started.read_only else None
+        return _Running(ctx, service, log, listener, place.data, filling).run()
     finally:
         store.close()
 
@@ -100,6 +112,14 @@ def _at_home(settings: Settings, data: Path) -> Settings:
 def _secret(reference: str) -> bytes:
     """A secret of the service's own environment; nobody is asked for one."""
     return read_secret(reference, os.environ)
+
+
+def _log(ctx: Context) -> Log:
+    """The log, which libraries speak through as well; uvicorn's of requests would be a second one."""
+    log = Log(ctx.clock, STDERR, json=not os.isatty(STDERR))
+    logging.getLogger().addHandler(Forwarded(log, trace_of))
+    logging.getLogger("uvicorn").setLevel(logging.CRITICAL)
+    return log
 
 
 def _laid(text: str) -> _Place:
@@ -125,13 +145,22 @@ def _listen(host: str, port: int) -> socket.socket:
 class _Running:
     """A service that listens."""
 
-    def __init__(self, ctx: Context, service: Service, log: Log, listener: socket.socket, data: Path) -> None:
+    def __init__(
+        self,
+        ctx: Context,
+        service: Service,
+        log: Log,
+        listener: socket.socket,
+        data: Path,
+        filling: Filling | None,
+    ) -> None:
         host, port = listener.getsockname()[:2]
         self.address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
         self._service = service
         self._log = log
         self._listener = listener
         self._data = data
+        self._filling = filling
         self._drain = parse_duration(ctx.settings.service.drain)
         self._server = _Server(_config(service.app, self._drain))
 
@@ -151,14 +180,20 @@ class _Running:
         loop = asyncio.get_running_loop()
         for number in STOPPING:
             loop.add_signal_handler(number, self._begin_to_stop)
-        async with self._service.working():
-            self._announce()
-            await self._server.serve(sockets=[self._listener])
-            self._log.event("draining", {"jobs": self._service.runner.running})
-        # The loop takes its handlers with it; a second signal between that and the exit must not undo a clean stop.
-        signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
-        (self._data / "service.json").unlink(missing_ok=True)
-        self._log.event("stopped", {"handed_over": self._service.runner.handed_over})
+        try:
+            async with self._service.working(self._begin_to_stop):
+                self._announce()
+                if self._filling:
+                    self._filling.start()
+                await self._server.serve(sockets=[self._listener])
+                self._log.event("draining", {"jobs": self._service.runner.running})
+            if self._filling:
+                await asyncio.to_thread(self._filling.join, self._drain)
+        finally:
+            # The loop takes its handlers with it; a second signal between that and the exit must not undo a clean stop.
+            signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
+            (self._data / "service.json").unlink(missing_ok=True)
+            self._log.event("stopped", {"handed_over": self._service.runner.handed_over})
 
     def _announce(self) -> None:
         text = msgspec.json.encode(Address(url=self.address, pid=os.getpid())) + b"\n"
@@ -167,6 +202,8 @@ class _Running:
 
     def _begin_to_stop(self) -> None:
         self._service.stop()
+        if self._filling:
+            self._filling.stop()
         self._server.should_exit = True
 
 

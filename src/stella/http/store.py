@@ -4,7 +4,8 @@
 
 Rules:
 - Every method is one transaction. What it returned without an exception survives the end of the process.
-- Methods block: the service calls them from threads. They raise DatabaseAway when there is no answer.
+- Methods block: the service calls them from threads. They raise DatabaseAway when there is no answer, and ServiceRuns
+  when another service has come to own the store.
 - Times are seconds since 1970 and come from the caller.
 """
 
@@ -32,7 +33,13 @@ class Outcome(NamedTuple):
 
 
 class Store(Protocol):
-    """Jobs, answers and uploads."""
+    """Jobs, answers and uploads.
+
+    `term` grows each time that the right to the store is taken: it may be lost, and another service have it in between.
+    """
+
+    @property
+    def term(self) -> int: ...
 
     def ping(self) -> None:
         """Raise DatabaseAway unless the store answers."""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from stella.http import idempotency
 from stella.http.binding import convert, decode, read_query
 from stella.http.errors import BadField, WrongMediaType
-from stella.http.exchange import Answer, Request, answer
+from stella.http.exchange import ENDLESS, Answer, Request, answer, number_in
 from stella.http.files import Files, send_file
 from stella.http.handlers import Limits
 from stella.http.metrics import Metrics
@@ -34,7 +34,7 @@ class Transfers:
         now: Callable[[], int],
         entropy: Entropy,
     ) -> None:
-        self._store = store
+        self._keys = idempotency.Keys(store, now)
         self._uploads = uploads
         self._files = files
         self._metrics = metrics
@@ -65,7 +65,7 @@ class Transfers:
             upload = await asyncio.to_thread(self._uploads.begin, upload_id, want, request.principal.name)
             return self._shown(upload, 201)
 
-        return await idempotency.once(self._store, request, body, self._now, work, repeatable=True)
+        return await self._keys.once(request, body, work, repeatable=True)
 
     async def show(self, request: Request) -> Answer:
         """GET and HEAD /v1/uploads/{id}."""
@@ -76,11 +76,10 @@ class Transfers:
         found = request.header(b"content-type").partition(";")[0].strip().lower()
         if found != OCTETS:
             raise WrongMediaType(found=found or "of no type", expected=OCTETS)
-        offset = request.header(b"upload-offset")
-        if not (offset.isascii() and offset.isdecimal() and len(offset) < 18):  # noqa: PLR2004  # fits a bigint
+        before = number_in(request.header(b"upload-offset"))
+        if before is None or before == ENDLESS:
             raise BadField(what="`Upload-Offset`", problem="expected a number of bytes")
         length = request.announced(2**63, "service.max_upload_mib")
-        before = int(offset)
         upload = await self._uploads.append(request.values[0], before, length, request.pieces())
         self._metrics.received(upload.offset - before)
         return self._shown(upload, 200)

@@ -15,6 +15,7 @@ import contextlib
 import hashlib
 import os
 import shutil
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
@@ -51,6 +52,7 @@ class Uploads:
         self._limit = limit
         self._now = now
         self._busy: set[str] = set()
+        self._lock = threading.Lock()  # of those who ask whether an upload is busy: threads and the loop
 
     def begin(self, upload_id: str, want: NewUpload, principal: str) -> Upload:
         """Start an upload. Raises BadField, BodyTooLarge or TooManyUploads."""
@@ -77,27 +79,36 @@ class Uploads:
 
     def find(self, upload_id: str) -> Upload:
         """An upload, finished if all of it is there. Raises UploadMissing, UploadDiffers or UploadNotUstar."""
+        upload = self._known(upload_id)
+        if not _to_finish(upload):
+            return upload
+        with self._alone(upload_id):
+            return self._finished(upload_id)
+
+    def _known(self, upload_id: str) -> Upload:
         upload = self._store.find_upload(upload_id)
         if upload is None:
             raise UploadMissing(id=upload_id)
-        if upload.state is UploadState.OPEN and upload.offset == upload.size:
-            with self._alone(upload_id):
-                upload = self._finish(upload)
         return upload
+
+    def _finished(self, upload_id: str) -> Upload:
+        """As `find`, for whoever is alone with the upload: what was known of it before that may be old."""
+        upload = self._known(upload_id)
+        return self._finish(upload) if _to_finish(upload) else upload
 
     async def append(self, upload_id: str, offset: int, length: int | None, pieces: AsyncIterator[bytes]) -> Upload:
         """Append what comes; what came before an exception is kept. Also raises WrongOffset, UploadEnded or Busy."""
-        upload = await asyncio.to_thread(self.find, upload_id)
-        if upload.state is not UploadState.OPEN:
-            raise UploadEnded(state=upload.state.value)
-        if offset != upload.offset:
-            raise WrongOffset(found=offset, offset=upload.offset)
-        room = upload.size - offset
-        if (length or 0) > room:
-            raise BodyTooLarge(limit=room, setting="service.max_upload_mib")
         with self._alone(upload_id):
+            upload = await asyncio.to_thread(self._finished, upload_id)
+            if upload.state is not UploadState.OPEN:
+                raise UploadEnded(state=upload.state.value)
+            if offset != upload.offset:
+                raise WrongOffset(found=offset, offset=upload.offset)
+            room = upload.size - offset
+            if (length or 0) > room:
+                raise BodyTooLarge(limit=room, setting="service.max_upload_mib")
             await self._write(upload, pieces, room)
-        return await asyncio.to_thread(self.find, upload_id)
+            return await asyncio.to_thread(self._finished, upload_id)
 
     async def _write(self, upload: Upload, pieces: AsyncIterator[bytes], room: int) -> None:
         part = await asyncio.to_thread(_Part, self._part(upload), upload.offset)
@@ -134,18 +145,21 @@ class Uploads:
 
     def remove(self, upload_id: str) -> None:
         """Forget an upload and its bytes. Raises UploadMissing or Busy."""
-        if self._store.find_upload(upload_id) is None:
-            raise UploadMissing(id=upload_id)
+        self._known(upload_id)
         with self._alone(upload_id):
             self._clear(upload_id)
             shutil.rmtree(self._work / "uploads" / upload_id, ignore_errors=True)
             self._store.remove_upload(upload_id)
 
     def sweep(self) -> None:
-        """Remove what was left unfinished for long."""
+        """Remove what was left unfinished for long, and pieces that a kill has left of what has ended."""
         for upload in self._store.stale_uploads(self._now() - KEEP_OPEN):
             with contextlib.suppress(StellaError):
                 self.remove(upload.id)
+        for upload_id in {path.name.partition(".")[0] for path in self._parts.glob("*")}:
+            found = self._store.find_upload(upload_id)
+            if found is None or found.state is not UploadState.OPEN:
+                self._clear(upload_id)
 
     def shown(self, upload: Upload) -> UploadShown:
         """An upload as clients see it."""
@@ -168,15 +182,12 @@ class Uploads:
         except StellaError as error:
             if error.code not in REFUSING:
                 raise
-            self._clear(upload.id)
             self._store.move_upload(upload.id, upload.offset, UploadState.REFUSED, self._now())
+            self._clear(upload.id)
             raise
         self._store.move_upload(upload.id, upload.offset, UploadState.COMPLETE, self._now())
         self._clear(upload.id)
-        found = self._store.find_upload(upload.id)
-        if found is None:
-            raise UploadMissing(id=upload.id)
-        return found
+        return self._known(upload.id)
 
     def _place(self, upload: Upload, final: Path) -> None:
         part = self._part(upload)
@@ -207,13 +218,19 @@ class Uploads:
 
     @contextlib.contextmanager
     def _alone(self, upload_id: str) -> Iterator[None]:
-        if upload_id in self._busy:
-            raise Busy(path=f"upload {upload_id}", holder="")
-        self._busy.add(upload_id)
+        with self._lock:
+            if upload_id in self._busy:
+                raise Busy(path=f"upload {upload_id}", holder="")
+            self._busy.add(upload_id)
         try:
             yield
         finally:
             self._busy.discard(upload_id)
+
+
+def _to_finish(upload: Upload) -> bool:
+    """Whether all bytes are there, and the upload is not yet at its path."""
+    return upload.state is UploadState.OPEN and upload.offset == upload.size
 
 
 REFUSING = frozenset({"HTTP-022", "HTTP-023"})  # the bytes are wrong, and would be wrong again

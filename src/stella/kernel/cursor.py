@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -19,6 +19,7 @@ from stella.kernel.digest import sha256
 from stella.kernel.errors import BadCursor
 
 Key = TypeVar("Key", bound=tuple[Any, ...])
+Row = TypeVar("Row")
 MARK = 16  # hex digits of the digest of a query: enough to tell queries of one person apart
 MAX_CURSOR = 4096  # characters; keys are names and numbers
 
@@ -42,6 +43,17 @@ def read_cursor(text: str, query: Sequence[object], form: type[Key]) -> Key:
     if mark != _mark(query):
         raise BadCursor(problem="it belongs to another question")
     return found
+
+
+def cut_page(
+    found: Sequence[Row], limit: int, query: Sequence[object], key: Callable[[Row], Sequence[object]]
+) -> tuple[Sequence[Row], str | None]:
+    """The rows of a page, out of the `limit` + 1 that were asked for, and the cursor of the page behind.
+
+    The cursor is None on the last page; `key` gives the key of a row.
+    """
+    rows = found[:limit]
+    return rows, make_cursor(query, key(rows[-1])) if len(found) > limit else None
 
 
 def _mark(query: Sequence[object]) -> str:

@@ -37,6 +37,7 @@ OPENERS = frozenset(
     {"connect", "connection", "create_pool", "create_engine", "create_async_engine", "getconn", "raw_connection"}
 )
 COMPOSERS = frozenset({"SQL", "Composed", "RawSQL"})
+OTHERS = frozenset({"aio_pika", "asyncssh", "nats", "paho", "paramiko", "pika", "websockets", "zmq"})  # speak no SQL
 KEYWORDS = frozenset({"query", "sql", "statement", "operation", "command"})  # of the text, where it has no place
 
 REACHERS = frozenset({"getattr", "hasattr", "attrgetter", "methodcaller", "__getattribute__", "__getattr__"})

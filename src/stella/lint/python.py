@@ -25,6 +25,7 @@ from stella.lint.names import (
     IMPORTERS,
     KEYWORDS,
     OPENERS,
+    OTHERS,
     REACHERS,
     RUNNERS,
     SINKS,
@@ -44,7 +45,7 @@ NO_TEXT = (
     ast.GeneratorExp,
     ast.Compare,
 )
-HARMLESS = frozenset(sys.stdlib_module_names) - DRIVERS  # modules whose `copy` or `connect` is no database's
+HARMLESS = (frozenset(sys.stdlib_module_names) | OTHERS) - DRIVERS  # modules whose `copy` or `connect` is no database's
 
 
 def lint(data: bytes, package: str = "", room: str = "runtime") -> Iterator[Spot]:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from stella.lint.model import Spot
-from stella.runtime.catalogue import TENANT, Unreadable, numbered, parse, parse_template
+from stella.runtime.catalogue import TENANT, NotSql, numbered, parse, parse_template
 
 _BLOCK = re.compile(r"^(?=-- name:)", re.MULTILINE)
 _HEAD = re.compile(r"-- name: [a-z][a-z0-9_]*")
@@ -49,7 +49,7 @@ def read(data: bytes, *, catalogue: bool) -> File:
         return _catalogue(text)
     try:
         return File(tuple(_statements(text, parse_template(text), 1)), ())
-    except Unreadable as error:
+    except NotSql as error:
         return File((), (_unreadable(text.count("\n", 0, error.offset) + 1, str(error)),))
 
 
@@ -101,7 +101,7 @@ def _one(body: str, line: int) -> File:
     text = numbered(body)
     try:
         tree = parse_template(text.sql)
-    except Unreadable as error:
+    except NotSql as error:
         return File((), (_unreadable(line + text.sql.count("\n", 0, error.offset), str(error)),))
     tenant = text.numbers.get(TENANT)
     found = tuple(Statement(raw.stmt, body, line, tenant, named=True) for raw in tree.stmts)
@@ -110,5 +110,5 @@ def _one(body: str, line: int) -> File:
 
 
 def parts_of(text: str) -> Iterator[Statement]:
-    """The statements of a function's body; raises Unreadable."""
+    """The statements of a function's body; raises NotSql."""
     yield from _statements(text, parse(text), 1)

@@ -14,7 +14,7 @@ import postgast
 
 from stella.lint.model import Spot
 from stella.lint.sql_files import Statement, parts_of
-from stella.runtime.catalogue import BY_TEXT, Unreadable
+from stella.runtime.catalogue import BY_TEXT, NotSql
 
 Tree = Any  # the trees of the parser have no types
 Found = Iterator[tuple[str, str]]
@@ -188,9 +188,9 @@ def _body(statement: Statement, tree: Tree, depth: int) -> Iterator[Spot]:
     texts = [part.string.sval for part in options["as"].list.items]
     try:
         if depth >= MAX_BODIES or language not in {"sql", "plpgsql"} or len(texts) != 1:
-            raise Unreadable(f"its language is {language}")
+            raise NotSql(f"its language is {language}")
         parts = list(parts_of(texts[0])) if language == "sql" else list(_procedure(statement.text))
-    except Unreadable as error:
+    except NotSql as error:
         yield Spot("STS024", statement.line, 1, f"the body of the function cannot be checked: {error}", statement.line)
         return
     for part in parts:
@@ -199,11 +199,11 @@ def _body(statement: Statement, tree: Tree, depth: int) -> Iterator[Spot]:
 
 
 def _procedure(text: str) -> Iterator[Statement]:
-    """The statements and expressions of a PL/pgSQL function; raises Unreadable."""
+    """The statements and expressions of a PL/pgSQL function; raises NotSql."""
     try:
         tree = postgast.parse_plpgsql(text)
     except Exception as error:  # noqa: BLE001  # the parser of bodies raises what it meets
-        raise Unreadable(" ".join(str(error).split())) from None
+        raise NotSql(" ".join(str(error).split())) from None
     pending: list[Any] = [tree]
     while pending:
         node = pending.pop()
@@ -211,7 +211,7 @@ def _procedure(text: str) -> Iterator[Statement]:
             pending += node
         elif isinstance(node, dict):
             if any(name.startswith("PLpgSQL_stmt_dyn") for name in node) or "dynquery" in node:
-                raise Unreadable("it runs a text by EXECUTE")
+                raise NotSql("it runs a text by EXECUTE")
             query = node.get("query")
             if isinstance(query, str):
                 yield from _expression(query)
@@ -223,7 +223,7 @@ def _expression(query: str) -> Iterator[Statement]:
     for text in (query, f"SELECT {query}", f"SELECT {query.partition(':=')[2]}", f"SELECT {query.partition('=')[2]}"):
         try:
             yield from parts_of(text)
-        except Unreadable:
+        except NotSql:
             continue
         return
-    raise Unreadable(f"`{query[:40]}` is not understood")
+    raise NotSql(f"`{query[:40]}` is not understood")

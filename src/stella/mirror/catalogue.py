@@ -8,18 +8,14 @@ Rules:
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
-from typing import TypeVar
 
-from stella.kernel.cursor import make_cursor, read_cursor
-from stella.kernel.instant import format_time
-from stella.mirror.index import KINDS, ChannelIndex, Found, Listed
+from stella.kernel.cursor import cut_page, read_cursor
+from stella.mirror.index import KINDS, ChannelIndex
 from stella.mirror.model import (
     ChannelIndexed,
     ChannelsListed,
     FoundRow,
     IndexChannel,
-    IndexRow,
     IndexSearched,
     ListChannels,
     SearchIndex,
@@ -29,8 +25,6 @@ from stella.operations import Context
 
 DIGEST = re.compile(r"(?:sha256:)?([0-9a-f]{8,64})\Z")
 LAST = 2**31 - 1  # above every generation, where a list from the newest one down begins
-
-Row = TypeVar("Row")
 
 
 def index(ctx: Context, want: IndexChannel) -> ChannelIndexed:
@@ -49,14 +43,6 @@ def index(ctx: Context, want: IndexChannel) -> ChannelIndexed:
     )
 
 
-def _page(
-    rows: Sequence[Row], limit: int, query: Sequence[object], key: Callable[[Row], Sequence[object]]
-) -> tuple[Sequence[Row], str | None]:
-    """The rows of a page out of one more than that, and the cursor of the next one."""
-    more = len(rows) > limit
-    return rows[:limit], make_cursor(query, key(rows[limit - 1])) if more else None
-
-
 def list_(ctx: Context, want: ListChannels) -> ChannelsListed:
     """Channels, or the generations of one."""
     query = ("mirror.list", want.channel)
@@ -64,59 +50,32 @@ def list_(ctx: Context, want: ListChannels) -> ChannelsListed:
         found = ChannelIndex(connection)
         if want.channel is None:
             after = read_cursor(want.cursor, query, tuple[str, str]) if want.cursor else ("", "")
-            rows, cursor = _page(
+            rows, cursor = cut_page(
                 found.channels(after, want.limit + 1), want.limit, query, lambda row: (row.channel, row.channel_id)
             )
         else:
             before = read_cursor(want.cursor, query, tuple[int, str]) if want.cursor else (LAST, "")
-            rows, cursor = _page(
+            rows, cursor = cut_page(
                 found.generations(want.channel, before, want.limit + 1),
                 want.limit,
                 query,
                 lambda row: (row.generation, row.channel_id),
             )
-    return ChannelsListed(rows=tuple(map(_listed, rows)), next=cursor)
-
-
-def _listed(row: Listed) -> IndexRow:
-    return IndexRow(
-        channel=row.channel,
-        channel_id=row.channel_id,
-        dir=row.location,
-        generation=row.generation,
-        root=row.root,
-        created=None if row.created is None else format_time(row.created),
-        files=row.files,
-        content_bytes=row.content_bytes,
-        indexed=format_time(row.indexed),
-    )
+    return ChannelsListed(rows=tuple(rows), next=cursor)
 
 
 def search(ctx: Context, want: SearchIndex) -> IndexSearched:
     """Where a content, a package or an advisory was first carried; a digest is looked for as such first."""
     query = ("mirror.search", want.what, want.kind, want.channel)
-    after = read_cursor(want.cursor, query, tuple[str, str, str]) if want.cursor else ("", "", "")
-    digest = DIGEST.match(want.what.lower())
-    place = (want.channel or "", after, want.limit + 1)
-    rows: list[Found] = []
+    after = read_cursor(want.cursor, query, tuple[str, str, str, str]) if want.cursor else ("", "", "", "")
+    digest = DIGEST.match(want.what.strip().lower())
+    where = (want.channel or "", after, want.limit + 1)
+    found: list[FoundRow] = []
     with ctx.database() as connection:
-        found = ChannelIndex(connection)
+        index = ChannelIndex(connection)
         if digest and want.kind in {"any", "content"}:
-            rows = found.contents(digest[1], *place)
-        if not rows and want.kind != "content":
-            rows = found.named(want.what, [kind for kind in KINDS if want.kind in {"any", kind}], *place)
-    shown, cursor = _page(rows, want.limit, query, lambda row: (row.channel, row.channel_id, row.label))
-    return IndexSearched(what=want.what, rows=tuple(map(_found, shown)), next=cursor)
-
-
-def _found(row: Found) -> FoundRow:
-    return FoundRow(
-        channel=row.channel,
-        channel_id=row.channel_id,
-        kind=row.kind,
-        name=row.label,
-        first=row.since,
-        last=row.until,
-        path=row.path,
-        places=row.places,
-    )
+            found = index.contents(digest[1], *where)
+        if not found and want.kind != "content":
+            found = index.named(want.what, [kind for kind in KINDS if want.kind in {"any", kind}], *where)
+    rows, cursor = cut_page(found, want.limit, query, lambda row: (row.channel, row.channel_id, row.name, row.kind))
+    return IndexSearched(what=want.what, rows=tuple(rows), next=cursor)

@@ -5,17 +5,21 @@ Rules:
 - `tuf/` and `trust/` are made from the head after the flip, and again by the next command if a kill came in between.
 - Private keys are encrypted before they are written, and are read only by the steps that need them. One that the head
   does not name any more, or that a killed run has left before it was named, is deleted together with that rendering.
+- Nothing is deleted under the head that was found: it is flipped first. A writer that lost its lease and still means to
+  name what is deleted then finds another head than the one it read.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from stella.bundle.contents import Contents, blob_key, sizes_of
-from stella.bundle.limits import MAX_DOCUMENT, MAX_LIST
-from stella.bundle.model import Blob, Entry, TrustFolder, parse_blobs, parse_entries
+import msgspec
+
+from stella.bundle.contents import Contents, sizes_of
+from stella.bundle.kept import KeptFolder
+from stella.bundle.limits import MAX_DOCUMENT
+from stella.bundle.model import TrustFolder
 from stella.kernel.canonical import dump, parse
-from stella.kernel.digest import sha256
 from stella.mirror.errors import GenerationMissing, KeyFileMissing, NoChannel
 from stella.mirror.model import Channel, GenerationRecord, Head
 from stella.runtime.errors import ObjectMissing
@@ -38,12 +42,8 @@ def record_key(generation: int) -> str:
     return f"generations/{generation:08d}.json"
 
 
-class ChannelFolder:
+class ChannelFolder(KeptFolder):
     """Reads and writes what a channel keeps."""
-
-    def __init__(self, folder: Folder, shown: str) -> None:
-        self.folder = folder
-        self.shown = shown
 
     def channel(self) -> Channel:
         """Raises NoChannel."""
@@ -58,17 +58,6 @@ class ChannelFolder:
             return parse(self.folder.read("head.json", MAX_DOCUMENT), Head, "head.json")
         except ObjectMissing:
             raise NoChannel(path=self.shown) from None
-
-    def keep(self, data: bytes) -> str:
-        """Keep a document; returns its digest."""
-        digest = sha256(data)
-        if not self.folder.exists(blob_key(digest)):
-            self.folder.write(blob_key(digest), data)
-        return digest
-
-    def document(self, digest: str) -> bytes:
-        """A kept document or list."""
-        return self.folder.read(blob_key(digest), MAX_LIST)
 
     def documents(self, named: Mapping[str, str]) -> dict[str, bytes]:
         """Documents by title."""
@@ -93,14 +82,6 @@ class ChannelFolder:
         held = f"1 to {records[-1].generation}" if records else "none yet"
         raise GenerationMissing(channel=self.channel().channel, generation=generation, held=held, path=self.shown)
 
-    def entries(self, record: GenerationRecord) -> list[Entry]:
-        """Entries of a generation."""
-        return parse_entries(self.document(record.entries))
-
-    def blobs(self, record: GenerationRecord) -> list[Blob]:
-        """Stored forms of a generation in full."""
-        return parse_blobs(self.document(record.stored))
-
     def contents(self, record: GenerationRecord) -> Contents:
         """Content of a generation."""
         return Contents(self.folder, self.blobs(record), sizes_of(self.entries(record)))
@@ -109,10 +90,11 @@ class ChannelFolder:
         """Publish: the one atomic step of every change."""
         self.folder.write("head.json", dump(head))
 
-    def publish(self, channel: Channel | None = None) -> None:
+    def publish(self, channel: Channel | None = None, *, flipped: bool = False) -> None:
         """Make `tuf/`, `trust/` and `keys/` say what the head says; does nothing when they do.
 
-        A channel that is being laid hands itself over, since its file is the last one to be written.
+        A channel that is being laid hands itself over, since its file is the last one to be written. `flipped` says
+        that the caller has flipped the head under this lock.
         """
         head = self.head()
         channel = channel or self.channel()
@@ -130,9 +112,9 @@ class ChannelFolder:
             self._render(key, self.document(digest))
         trust = TrustFolder(channel=channel.channel, channel_id=channel.channel_id)
         self._render("trust/channel.json", dump(trust))
-        self._drop_keys(head, titles[newest])
+        self._drop_keys(head, titles[newest], flipped=flipped)
 
-    def _drop_keys(self, head: Head, root: str) -> None:
+    def _drop_keys(self, head: Head, root: str, *, flipped: bool) -> None:
         """Delete private keys that no longer count; files whose names are not of that form are let alone."""
         policy = signers.parse(self.document(head.documents["signers.json"]))
         trusted = tuf_repository.root_of({"1.root.json": self.document(root)})
@@ -141,10 +123,15 @@ class ChannelFolder:
         named["packer"] = {key.keyid for key in policy.packer.keys}
         named["anchor"] = {policy.anchors[-1].name}
         counted = {key_path(role, keyid) for role, keyids in named.items() for keyid in keyids}
-        for key in list(self.folder.keys("keys/")):
+        gone = []
+        for key in self.folder.keys("keys/"):
             role, _, rest = key.removeprefix("keys/").partition("-")
             if role in named and len(rest) == ID + len(".pem") and key not in counted:
-                self.folder.remove(key)
+                gone.append(key)
+        if gone and not flipped:
+            self.flip(msgspec.structs.replace(head, cleared=head.cleared + 1))
+        for key in gone:
+            self.folder.remove(key)
 
     def _render(self, key: str, data: bytes) -> None:
         if not self.folder.exists(key) or self.folder.read(key, MAX_DOCUMENT) != data:

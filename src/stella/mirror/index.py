@@ -4,29 +4,35 @@ Rules:
 - The folder of a channel is the truth. The index is made from it, and can be thrown away and made again at any time.
 - Generations are entered in their order, each as a whole; entering what is there changes nothing.
 - A channel whose history is not the one that was indexed, such as one laid anew, is entered from its beginning.
-- Two writers of one channel wait for each other; both end with the same rows.
+- Two writers of one channel wait for each other, and look at the folder when it is their turn: nobody enters an older
+  state of it. Writers of different channels wait for each other where both have documents to read.
+- What a document names is what a stranger wrote: whatever cannot be kept, or be looked for, is left out.
 """
 
 # stella: allow-file STL002 until 2027-05-31: named statements of queries.sql, on an index that no tenant owns
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any, NamedTuple
 
 from stella.bundle.contents import Contents
 from stella.bundle.model import Entry
 from stella.kernel.errors import StellaError
 from stella.kernel.instant import Instant
 from stella.mirror.channel import ChannelFolder
-from stella.mirror.model import GenerationRecord
-from stella.mirror.named import READERS, Kind, Named
+from stella.mirror.model import FoundRow, GenerationRecord, IndexRow
+from stella.mirror.named import READERS, Kind, Named, folded, named
 from stella.operations import Context
 from stella.runtime.ports import Progress
-from stella.runtime.postgres import Connection, speaking, statements
+from stella.runtime.postgres import Connection, keepable, speaking, statements, storable
 
+PATIENCE_MS = 60_000  # for another writer of the channel; the generation is published, and can be entered later
 MAX_DOCUMENT_READ = 64 * 1024 * 1024  # bytes; a feed or an SBOM above it names nothing here, rather than fill memory
+MAX_TERM = 512  # bytes of UTF-8; a search asks for no more
+MAX_LABEL = 1024  # bytes; with digest and term these fit into a row of a b-tree, which has 2704
 KINDS: tuple[Kind, ...] = ("advisory", "package")
+WHAT = "the index of channels"
 
 
 class Entered(NamedTuple):
@@ -37,31 +43,7 @@ class Entered(NamedTuple):
     rebuilt: bool
 
 
-class Listed(NamedTuple):
-    """A row about a channel or one of its generations; times in seconds since 1970."""
-
-    channel: str
-    channel_id: str
-    location: str
-    indexed: int
-    generation: int | None
-    root: str | None
-    created: int | None
-    files: int | None
-    content_bytes: int | None
-
-
-class Found(NamedTuple):
-    """Where something was first carried, and until when; `until` is None while the newest generation carries it."""
-
-    channel: str
-    channel_id: str
-    kind: Literal["content", "package", "advisory"]
-    label: str
-    since: int
-    until: int | None
-    path: str
-    places: int
+Place = tuple[str, str, str, str]  # of a row among what was found: channel, its id, label, kind
 
 
 class ChannelIndex:
@@ -72,19 +54,22 @@ class ChannelIndex:
         self._sql = statements("stella.mirror")
 
     def _run(self, name: str, **values: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401  # parameters of any type
-        with speaking("the index of channels"):
-            found = self._connection.execute(self._sql[name].sql, values)
+        with speaking(WHAT):
+            found = self._connection.execute(self._sql[name].sql, keepable(values))
             return found.fetchall() if found.description else []
 
     def enter(self, store: ChannelFolder, now: Instant, progress: Progress, *, anew: bool = False) -> Entered:
         """Enter every generation of a channel that is missing; `anew` forgets the channel first."""
-        channel, records = store.channel(), store.records()
-        with self._connection.transaction():
-            self._run("hold_channel", channel_id=channel.channel_id)
+        channel = store.channel()
+        with speaking(WHAT), self._connection.transaction():
+            self._run("hold_channel", channel_id=channel.channel_id, patience_ms=str(PATIENCE_MS))
+            records = store.records()
             newest = self._run("newest_generation", channel_id=channel.channel_id)
             done, root = newest[0] if newest else (0, "")
             same = done == 0 or any(record.generation == done and record.root == root for record in records)
             if anew or not same:
+                self._run("hold_documents")
+                self._run("forget_documents", channel_id=channel.channel_id)
                 self._run("drop_channel", channel_id=channel.channel_id)
                 done = 0
             identity = {"channel_id": channel.channel_id, "channel": channel.channel, "created": channel.created}
@@ -106,40 +91,41 @@ class ChannelIndex:
                 copy.write_row((channel_id, entry.path, entry.category, entry.digest, entry.size, entry.media_type))
         self._run("end_entries", **which)
         self._run("begin_entries", **which)
-        unread = dict(self._run("unread_documents", channel_id=channel_id, categories=list(READERS)))
-        if unread:
-            self._read(store.contents(record), entries, unread)
+        if self._unread(channel_id):
+            self._run("hold_documents")
+            self._read(store.contents(record), entries, self._unread(channel_id))
         self._run("empty_stage", channel_id=channel_id)
 
-    def _read(self, contents: Contents, entries: Sequence[Entry], unread: Mapping[str, str]) -> None:
+    def _unread(self, channel_id: str) -> list[str]:
+        return [row[0] for row in self._run("unread_documents", channel_id=channel_id, categories=list(READERS))]
+
+    def _read(self, contents: Contents, entries: Sequence[Entry], unread: Collection[str]) -> None:
         small = {entry.digest for entry in entries if entry.size <= MAX_DOCUMENT_READ}
-        rows = [row for digest in contents.in_store_order(unread) for row in _rows(contents, digest, unread, small)]
+        readable = contents.in_store_order(small.intersection(unread))
+        rows = (row for digest in readable for row in _rows(contents, digest))
         with self._connection.cursor() as cursor:
             cursor.executemany(self._sql["put_document"].sql, [{"digest": digest} for digest in unread])
             cursor.executemany(self._sql["put_name"].sql, rows)
 
-    def channels(self, after: tuple[str, str], limit: int) -> list[Listed]:
+    def channels(self, after: tuple[str, str], limit: int) -> list[IndexRow]:
         """Channels by name and id behind `after`, with their newest generation."""
-        return [
-            Listed(*row) for row in self._run("list_channels", after_channel=after[0], after_id=after[1], limit=limit)
-        ]
+        place = {"after_channel": after[0], "after_id": after[1]}
+        return [IndexRow(*row) for row in self._run("list_channels", **place, limit=limit)]
 
-    def generations(self, channel: str, before: tuple[int, str], limit: int) -> list[Listed]:
+    def generations(self, channel: str, before: tuple[int, str], limit: int) -> list[IndexRow]:
         """Generations of the channels of that name below `before`, newest first."""
         place = {"before": before[0], "before_id": before[1]}
-        return [Listed(*row) for row in self._run("list_generations", channel=channel, **place, limit=limit)]
+        return [IndexRow(*row) for row in self._run("list_generations", channel=channel, **place, limit=limit)]
 
-    def contents(self, prefix: str, channel: str, after: tuple[str, str, str], limit: int) -> list[Found]:
+    def contents(self, prefix: str, channel: str, after: Place, limit: int) -> list[FoundRow]:
         """Contents whose digest begins with `prefix`, in the channels of a name or (empty) in all."""
         span = {"low": prefix, "high": prefix + "g"}  # every hex digit sorts below
-        return [Found(*row) for row in self._run("find_content", **span, **_behind(channel, after), limit=limit)]
+        return [FoundRow(*row) for row in self._run("find_content", **span, **_behind(channel, after), limit=limit)]
 
-    def named(
-        self, term: str, kinds: Sequence[Kind], channel: str, after: tuple[str, str, str], limit: int
-    ) -> list[Found]:
+    def named(self, term: str, kinds: Sequence[Kind], channel: str, after: Place, limit: int) -> list[FoundRow]:
         """Packages and advisories known by that name, name and version, package URL or alias."""
-        what = {"term": term, "kinds": list(kinds)}
-        return [Found(*row) for row in self._run("find_named", **what, **_behind(channel, after), limit=limit)]
+        what = {"term": folded(term), "kinds": list(kinds)}
+        return [FoundRow(*row) for row in self._run("find_named", **what, **_behind(channel, after), limit=limit)]
 
 
 def keep_current(ctx: Context, store: ChannelFolder) -> tuple[str, ...]:
@@ -152,19 +138,27 @@ def keep_current(ctx: Context, store: ChannelFolder) -> tuple[str, ...]:
     return ()
 
 
-def _behind(channel: str, after: tuple[str, str, str]) -> dict[str, str]:
-    return {"channel": channel, "after_channel": after[0], "after_id": after[1], "after_label": after[2]}
+def _behind(channel: str, after: Place) -> dict[str, str]:
+    place = dict(zip(("after_channel", "after_id", "after_label", "after_kind"), after, strict=True))
+    return {"channel": channel, **place}
 
 
-def _rows(contents: Contents, digest: str, unread: Mapping[str, str], small: set[str]) -> Iterator[dict[str, str]]:
-    for named in READERS[unread[digest]](contents.read(digest)) if digest in small else []:
-        about = {"digest": digest, "kind": named.kind, "label": named.label, "purl": named.purl}
-        yield from ({**about, "term": term} for term in _terms(named))
+def _rows(contents: Contents, digest: str) -> Iterator[dict[str, str]]:
+    for found in named(contents.read(digest)):
+        if found.label and _fits(found.label, MAX_LABEL):
+            purl = found.purl if _fits(found.purl, MAX_LABEL) else ""
+            about = {"digest": digest, "kind": found.kind, "label": found.label, "purl": purl}
+            yield from ({**about, "term": term} for term in _terms(found))
 
 
-def _terms(named: Named) -> set[str]:
+def _terms(found: Named) -> set[str]:
     """What people may look for: name, name and version, package URL with and without version, other ids."""
-    base = named.purl.partition("?")[0]
+    base = found.purl.partition("#")[0].partition("?")[0]
     head, at, version = base.rpartition("@")
     bare = head if at and "/" not in version else base
-    return {term for term in (named.name, named.label, base, bare, *named.also) if term}
+    terms = {folded(term) for term in (found.name, found.label, base, bare, *found.also)}
+    return {term for term in terms if term and _fits(term, MAX_TERM)}
+
+
+def _fits(text: str, limit: int) -> bool:
+    return storable(text) and len(text.encode()) <= limit

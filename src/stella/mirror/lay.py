@@ -97,7 +97,7 @@ def init(ctx: Context, want: InitChannel) -> ChannelLaid:
         store.write_authority(policy.anchors[0].name, authority, passphrase)
         store.flip(Head(generation=None, documents={title: store.keep(data) for title, data in documents.items()}))
         channel = Channel(channel=want.channel, channel_id=channel_id, created=format_time(now))
-        store.publish(channel)
+        store.publish(channel, flipped=True)
         store.folder.write(
             "channel.json", dump(channel)
         )  # the last file: without it there is no channel, and init can run again

@@ -28,11 +28,15 @@ class Channel(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 
 
 class Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """`head.json`: the newest generation and the current trust documents, title to digest."""
+    """`head.json`: the newest generation and the current trust documents, title to digest.
+
+    `cleared` counts what was cleared away without anything being published: it makes the file another one.
+    """
 
     schema: Literal["stella.head@1"] = "stella.head@1"
     generation: Mark | None
     documents: dict[str, str]
+    cleared: int = 0
 
 
 class GenerationRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

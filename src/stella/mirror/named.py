@@ -8,9 +8,11 @@ Rules:
 from __future__ import annotations
 
 from typing import Literal, NamedTuple
+from urllib.parse import unquote
 
 import msgspec
 
+UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 Kind = Literal["advisory", "package"]
 
 
@@ -66,7 +68,7 @@ def advisories(data: bytes) -> list[Named]:
     """The advisory of an OSV document (OSV schema, `id` and `aliases`), or the id of one in YAML."""
     try:
         found = msgspec.json.decode(data, type=_Advisory)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except UNREADABLE:
         head = data[:4096].decode("utf-8", "replace").splitlines()
         line = next((line for line in head if line.startswith("id:")), "")
         return [Named("advisory", line.removeprefix("id:").strip().strip("'\""))] if line else []
@@ -80,11 +82,11 @@ def packages(data: bytes) -> list[Named]:
             Named("package", found.name, found.version, found.purl)
             for found in msgspec.json.decode(data, type=_CycloneDx).components
         ]
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except UNREADABLE:
         pass
     try:
         listed = msgspec.json.decode(data, type=_Spdx).packages
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except UNREADABLE:
         return []
     return [
         Named(
@@ -98,3 +100,17 @@ def packages(data: bytes) -> list[Named]:
 
 
 READERS = {"advisories": advisories, "sbom": packages}
+
+
+def named(data: bytes) -> list[Named]:
+    """What a document names, whatever it was carried as."""
+    return [found for read in READERS.values() for found in read(data)]
+
+
+def folded(term: str) -> str:
+    """A term as it is kept and compared: without regard to case, and to how a package URL is written.
+
+    A package URL (purl-spec) loses its qualifiers, its subpath and its percent-encoding.
+    """
+    term = term.strip().casefold()
+    return unquote(term.partition("#")[0].partition("?")[0]) if term.startswith("pkg:") else term

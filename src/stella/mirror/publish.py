@@ -152,7 +152,7 @@ def cut_generation(
         stored=store.keep(dump_lines(blobs)),
     )
     trust = {title: digest for title, digest in record.documents.items() if is_trust(title)}
-    return Cut(record, Head(generation=Mark(number, root), documents=trust), entries, blobs)
+    return Cut(record, msgspec.structs.replace(head, generation=Mark(number, root), documents=trust), entries, blobs)
 
 
 def is_trust(title: str) -> bool:

@@ -10,9 +10,19 @@ ON CONFLICT (channel_id) DO UPDATE SET location = EXCLUDED.location, indexed = E
 -- Forget a channel and all that hangs on it.
 DELETE FROM mirror.channels WHERE channel_id = %(channel_id)s;
 
+-- name: forget_documents
+-- Forget what the documents of a channel name, so that they are read anew.
+DELETE FROM mirror.documents
+WHERE digest IN (SELECT digest FROM mirror.entries WHERE channel_id = %(channel_id)s);
+
+-- name: hold_documents
+-- Keep writers of other channels, who may read the same documents in another order, waiting until the transaction ends.
+SELECT pg_advisory_xact_lock(hashtextextended('mirror.documents', 2));
+
 -- name: hold_channel
--- Keep other writers of the same channel waiting until the transaction ends.
-SELECT pg_advisory_xact_lock(hashtextextended(%(channel_id)s, 0));
+-- Keep other writers of the same channel waiting until the transaction ends; nobody waits for a lock without end.
+-- stella: allow STS003 until 2027-05-31: bounds a wait in an index that no tenant owns
+SELECT set_config('lock_timeout', %(patience_ms)s, true), pg_advisory_xact_lock(hashtextextended(%(channel_id)s, 0));
 
 -- name: newest_generation
 -- The newest generation of a channel that the index knows, its root with it.
@@ -40,7 +50,8 @@ UPDATE mirror.entries e SET until = %(generation)s - 1
 WHERE e.channel_id = %(channel_id)s AND e.until IS NULL
   AND NOT EXISTS (
       SELECT FROM mirror.staged s
-      WHERE s.channel_id = e.channel_id AND s.path = e.path AND s.digest = e.digest AND s.category = e.category AND s.media_type = e.media_type
+      WHERE s.channel_id = e.channel_id AND s.path = e.path AND s.digest = e.digest AND s.category = e.category
+        AND s.media_type = e.media_type
   );
 
 -- name: begin_entries
@@ -55,7 +66,7 @@ WHERE s.channel_id = %(channel_id)s AND NOT EXISTS (
 
 -- name: unread_documents
 -- Contents of the generation that may name something and were never read.
-SELECT DISTINCT s.digest, s.category FROM mirror.staged s
+SELECT DISTINCT s.digest FROM mirror.staged s
 WHERE s.channel_id = %(channel_id)s AND s.category = ANY(%(categories)s) AND NOT EXISTS (SELECT FROM mirror.documents d WHERE d.digest = s.digest);
 
 -- name: put_document
@@ -70,8 +81,8 @@ ON CONFLICT DO NOTHING;
 
 -- name: list_channels
 -- Channels with their newest generation, by name and id.
-SELECT c.channel, c.channel_id, c.location, extract(epoch FROM c.indexed)::bigint,
-       g.generation, g.root, extract(epoch FROM g.created)::bigint, g.files, g.content_bytes
+SELECT c.channel, c.channel_id, c.location, g.generation, g.root, to_char(g.created AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
+       g.files, g.content_bytes, to_char(c.indexed AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
 FROM mirror.channels c
 LEFT JOIN LATERAL (
     SELECT * FROM mirror.generations n WHERE n.channel_id = c.channel_id ORDER BY n.generation DESC LIMIT 1
@@ -82,8 +93,8 @@ LIMIT %(limit)s;
 
 -- name: list_generations
 -- Generations of the channels of one name, newest first.
-SELECT c.channel, c.channel_id, c.location, extract(epoch FROM c.indexed)::bigint,
-       g.generation, g.root, extract(epoch FROM g.created)::bigint, g.files, g.content_bytes
+SELECT c.channel, c.channel_id, c.location, g.generation, g.root, to_char(g.created AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
+       g.files, g.content_bytes, to_char(c.indexed AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
 FROM mirror.generations g JOIN mirror.channels c USING (channel_id)
 WHERE c.channel = %(channel)s AND (g.generation, c.channel_id) < (%(before)s, %(before_id)s)
 ORDER BY g.generation DESC, c.channel_id DESC
@@ -97,7 +108,7 @@ SELECT c.channel, c.channel_id, 'content', e.digest,
 FROM mirror.entries e JOIN mirror.channels c USING (channel_id)
 WHERE e.digest >= %(low)s AND e.digest <= %(high)s AND (%(channel)s = '' OR c.channel = %(channel)s)
 GROUP BY c.channel, c.channel_id, e.digest
-HAVING (c.channel, c.channel_id, e.digest) > (%(after_channel)s, %(after_id)s, %(after_label)s)
+HAVING (c.channel, c.channel_id, e.digest, 'content') > (%(after_channel)s, %(after_id)s, %(after_label)s, %(after_kind)s)
 ORDER BY c.channel, c.channel_id, e.digest
 LIMIT %(limit)s;
 
@@ -109,6 +120,6 @@ SELECT c.channel, c.channel_id, n.kind, n.label,
 FROM mirror.names n JOIN mirror.entries e USING (digest) JOIN mirror.channels c USING (channel_id)
 WHERE n.term = %(term)s AND n.kind = ANY(%(kinds)s) AND (%(channel)s = '' OR c.channel = %(channel)s)
 GROUP BY c.channel, c.channel_id, n.kind, n.label
-HAVING (c.channel, c.channel_id, n.label) > (%(after_channel)s, %(after_id)s, %(after_label)s)
-ORDER BY c.channel, c.channel_id, n.label
+HAVING (c.channel, c.channel_id, n.label, n.kind) > (%(after_channel)s, %(after_id)s, %(after_label)s, %(after_kind)s)
+ORDER BY c.channel, c.channel_id, n.label, n.kind
 LIMIT %(limit)s;

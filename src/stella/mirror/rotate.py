@@ -48,10 +48,9 @@ def rotate(ctx: Context, want: RotateKey) -> KeyRotated:
         else:
             old, new = turn.policy_role(want.role)
         documents = {f"tuf/{name}": data for name, data in turn.metadata.items()} | {"signers.json": dump(turn.policy)}
-        store.flip(
-            Head(generation=head.generation, documents={title: store.keep(data) for title, data in documents.items()})
-        )
-        store.publish()
+        kept = {title: store.keep(data) for title, data in documents.items()}
+        store.flip(msgspec.structs.replace(head, documents=kept))
+        store.publish(flipped=True)
     notes = ["Sites learn of it from the next generation: stella mirror create --dir M --source ... --out B.stella"]
     if want.role == "root":
         notes.append("Each site will ask for a second approver: stella site import B.stella --dir D --approver NAME")

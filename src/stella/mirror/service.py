@@ -110,7 +110,7 @@ def create(ctx: Context, want: CreateBundle) -> BundleCreated:
                 file.sync()
                 keep_record(store, cut)
                 store.flip(cut.head)
-        store.publish()
+        store.publish(flipped=cut is not None)
     notes = _indexed(ctx, store)
     notes += (f"the site already holds generation {held.generation}: this bundle is full",) if held and not base else ()
     return _summary(store, want, record, blobs, base, digest, fresh=cut is not None, notes=notes)

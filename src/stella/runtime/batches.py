@@ -5,7 +5,8 @@ it took and the last key as text, NULL when there was none.
 
 Rules:
 - A batch and its checkpoint are one transaction, so a kill loses one batch and repeats none.
-- The size of a batch follows its time; a migration never holds a row for much longer than TARGET_MS.
+- The size of a batch follows its time; a migration never holds a row for much longer than TARGET_MS. One that takes
+  longer than a statement may is tried again with half of its rows.
 - A pause is asked for in the database and obeyed between two batches, whoever runs them.
 - The lock is one of its own: what runs for hours keeps nobody from starting.
 """
@@ -25,6 +26,7 @@ TARGET_MS = 200  # a row that a batch holds is free again after about that long
 GROWTH = 2.0  # the most that a batch grows or shrinks at once; one slow batch proves little
 MAX_SIZE = 100_000  # rows in one transaction, however fast they are
 PURPOSE = "data"
+CANCELLED = "57014"  # a statement that took too long, or that somebody ended
 
 
 class Checkpoint(NamedTuple):
@@ -58,12 +60,15 @@ def checkpoints(session: Session, schema: str) -> dict[str, Checkpoint]:
     return {row[0]: Checkpoint(*row) for row in rows}
 
 
-def mark(session: Session, entry: Entry, size: int, *, paused: bool) -> None:
-    """Begin a data migration where it is not begun, and set or lift its pause."""
-    with session.speaking(entry.label):
-        session.ask(
-            "begin_checkpoint", entry.schema, name=entry.name, checksum=entry.checksum, size=size, paused=paused
-        )
+def mark(session: Session, entry: Entry, size: int, *, paused: bool | None) -> bool:
+    """Begin a data migration where it is not begun, and set or lift its pause; None leaves that as it is.
+
+    False when it has ended meanwhile.
+    """
+    values = {"checksum": entry.checksum, "size": size, "paused": bool(paused), "keep": paused is None}
+    with session.speaking(entry.label), session.connection.transaction():
+        session.ask("hold_checkpoint", entry.schema, name=entry.name)  # a batch that runs may be the last one
+        return session.ask("begin_checkpoint", entry.schema, name=entry.name, **values).rowcount > 0
 
 
 def run(
@@ -75,12 +80,29 @@ def run(
     """
     try:
         while True:
-            found = session.patiently(entry.label, lambda: _batch(session, entry, piece, limits))
+            begin = time.monotonic()
+            try:
+                found = session.patiently(entry.label, lambda: _batch(session, entry, piece, limits))
+            except StatementRefused as error:
+                took = 1000 * (time.monotonic() - begin)
+                if (
+                    error.facts["state"] != CANCELLED
+                    or not 0 < limits.statement_ms <= took
+                    or not _halve(session, entry)
+                ):
+                    raise
+                continue
             if isinstance(found, Progressed):
                 return found
             tell(found)
     finally:
         session.clean()
+
+
+def _halve(session: Session, entry: Entry) -> bool:
+    """Make the next batch half as large; False when it is one row already."""
+    with session.speaking(entry.label):
+        return session.ask("halve_checkpoint", entry.schema, name=entry.name).rowcount > 0
 
 
 def _batch(session: Session, entry: Entry, piece: Piece, limits: Limits) -> int | Progressed:

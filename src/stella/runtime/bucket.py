@@ -231,14 +231,21 @@ class BucketFolder:
         return found.data == data
 
     def _put_over(self, key: str, data: bytes, lease: Lease) -> None:
-        """Write what nobody has read; what a writer without a lease puts there in the meantime is replaced as well."""
-        found = self._objects.head(key)
-        try:
-            self._put_if_unchanged(key, data, found.tag if found else None)
-        except Overtaken:
-            lease.renew()
+        """Write what nobody has read; what a writer without a lease puts there in the meantime is replaced as well.
+
+        The lease is renewed after the look: so what was seen is of nobody who has taken the lease since, whatever the
+        clock of this machine says of the time that has passed.
+        """
+        for last in (False, True):
             found = self._objects.head(key)
-            self._put_if_unchanged(key, data, found.tag if found else None)
+            lease.renew()
+            try:
+                self._put_if_unchanged(key, data, found.tag if found else None)
+            except Overtaken:
+                if last:
+                    raise
+            else:
+                return
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[_Spool]:

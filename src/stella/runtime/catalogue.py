@@ -33,7 +33,7 @@ _PLACE = re.compile(r"%(?:%|\((?P<name>[^)]*)\)[sbt])")  # as psycopg reads it, 
 _BRACE = re.compile(r"\{\{|\}\}|\{(?P<name>[a-z_]\w*)\}")  # of psycopg.sql.SQL(...).format
 
 
-class Unreadable(ValueError):
+class NotSql(ValueError):
     """The text is no SQL, or none that can be looked at; `offset` is where, in characters."""
 
     def __init__(self, problem: str, offset: int = 0) -> None:
@@ -61,29 +61,29 @@ def numbered(sql: str) -> Text:
 
 
 def parse(sql: str) -> Any:  # noqa: ANN401  # the tree has no types
-    """The tree of a text; raises Unreadable. The parser stops at a NUL, so that is refused before it."""
+    """The tree of a text; raises NotSql. The parser stops at a NUL, so that is refused before it."""
     if "\0" in sql:
-        raise Unreadable("it contains a NUL", sql.index("\0"))
+        raise NotSql("it contains a NUL", sql.index("\0"))
     try:
         return postgast.parse(sql)
     except postgast.PgQueryError as error:
-        raise Unreadable(str(error.message), max(error.cursorpos - 1, 0)) from None
+        raise NotSql(str(error.message), max(error.cursorpos - 1, 0)) from None
     except UnicodeError:
-        raise Unreadable("it is not UTF-8") from None
+        raise NotSql("it is not UTF-8") from None
     except Exception as error:  # the depth of a tree is bounded by the library that carries it
-        raise Unreadable("it is nested too deeply to be checked") from error
+        raise NotSql("it is nested too deeply to be checked") from error
 
 
 def parse_template(sql: str) -> Any:  # noqa: ANN401  # as parse
     """As `parse`, for a text that may have identifiers or literals in braces, such as `{schema}`."""
     try:
         return parse(sql)
-    except Unreadable:
+    except NotSql:
         if not _BRACE.search(sql):
             raise
     try:
         return parse(_BRACE.sub(lambda found: f'"{found["name"]}"' if found["name"] else found[0][0], sql))
-    except Unreadable:
+    except NotSql:
         return parse(_BRACE.sub(lambda found: f"'{found['name']}'" if found["name"] else found[0][0], sql))
 
 
@@ -95,7 +95,7 @@ def check_statement(sql: str, tenant_tables: Collection[str]) -> str | None:
     text = numbered(sql)
     try:
         tree = parse_template(text.sql)
-    except Unreadable as error:
+    except NotSql as error:
         return f"it cannot be parsed: {error}"
     if len(tree.stmts) != 1:
         return f"it is {len(tree.stmts)} statements, not one"

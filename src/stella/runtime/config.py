@@ -6,7 +6,7 @@ Rules:
 - An unknown key is refused wherever it stands, with the nearest known one. So is an unknown `STELLA_*` variable.
 - An empty variable counts as absent. Where a variable has a second name, either one can switch a restriction on.
 - A secret is a reference, `env:NAME` or `file:PATH`. What stands in its place is never shown; a relative path is
-  relative to the file that names it.
+  relative to the file that names it, or to the folder of the run.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ RESERVED = frozenset(
         "STELLA_UV",
     }
 )
+IN_DATA = "file:<data>/"  # the data folder of the service, which is known when it starts
 MAX_CONFIG = 1 << 20  # a settings file is a page of text; more is a wrong file
 MAX_SECRET = 1 << 16  # a passphrase or one key
 WORDS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
@@ -112,7 +113,7 @@ def load(env: Mapping[str, str], folder: Path, system: Path = SYSTEM_FILE) -> Lo
         for name, value in _from_file(path, table):
             values[name], origins[name] = value, str(path)
     for name, value, variable in _from_env(env, table):
-        values[name], origins[name] = value, f"env {variable}"
+        values[name], origins[name] = _anchored(value, table[name], folder), f"env {variable}"
     sections: dict[str, dict[str, object]] = {}
     for name, value in values.items():
         section, _, field = name.partition(".")
@@ -154,7 +155,7 @@ def _from_file(path: Path, table: Mapping[str, Key]) -> Iterator[tuple[str, obje
             name = f"{section}.{field}"
             if name not in table:
                 raise _unknown(name, str(path), table)
-            yield name, _anchored(_checked(table[name], value, str(path)), table[name], path)
+            yield name, _anchored(_checked(table[name], value, str(path)), table[name], path.parent)
 
 
 def _from_env(env: Mapping[str, str], table: Mapping[str, Key]) -> Iterator[tuple[str, object, str]]:
@@ -204,10 +205,10 @@ def _checked(key: Key, value: object, origin: str) -> object:
     return value
 
 
-def _anchored(value: object, key: Key, path: Path) -> object:
-    """A secret's path made absolute, so that it means the same in every folder below the file that names it."""
-    if key.secret and isinstance(value, str) and value.startswith("file:"):
-        return f"file:{path.parent / _home(value.removeprefix('file:'))}"
+def _anchored(value: object, key: Key, folder: Path) -> object:
+    """A secret's path made absolute: it means the same in every folder below, and in a process that works elsewhere."""
+    if key.secret and isinstance(value, str) and value.startswith("file:") and not value.startswith(IN_DATA):
+        return f"file:{folder / _home(value.removeprefix('file:'))}"
     return value
 
 

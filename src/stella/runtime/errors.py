@@ -340,7 +340,7 @@ class LockTimeout(StellaError):
 
 
 class NoDatabase(StellaError):
-    """No database is configured.
+    """No database is configured, and no stack runs in `stack.data`.
 
     Channels and sites need none. The service keeps its state in PostgreSQL, and so is the index of channels and sites.
     """

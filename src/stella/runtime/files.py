@@ -196,6 +196,15 @@ def open_file(path: Path) -> BinaryIO:
         return path.open("rb", buffering=0)
 
 
+def _is_locked_now(handle: int) -> bool:
+    """Lock a file; False when another process has."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
 def _is_named(path: Path) -> bool:
     hasher = hashlib.sha256()
     with reading(path), path.open("rb") as file:
@@ -307,13 +316,14 @@ class DiskFolder:
         with writing(self.root):
             handle = os.open(self.root / LOCK, os.O_RDWR | os.O_CREAT, PRIVATE_MODE)
         try:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
+            with writing(self.root / LOCK):
+                mine = _is_locked_now(handle)
+            if not mine:
                 pid = os.pread(handle, 32, 0).decode(errors="replace").strip()
-                raise Busy(path=self.root, holder=f" (pid {pid})" if pid else "") from None
-            os.ftruncate(handle, 0)
-            os.pwrite(handle, str(os.getpid()).encode(), 0)
+                raise Busy(path=self.root, holder=f" (pid {pid})" if pid else "")
+            with contextlib.suppress(OSError):  # only for that message; of a full disk others have more to say
+                os.ftruncate(handle, 0)
+                os.pwrite(handle, str(os.getpid()).encode(), 0)
             self._sweep()
             yield
         finally:

@@ -12,6 +12,7 @@ Rules:
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import threading
@@ -21,8 +22,9 @@ from typing import NamedTuple
 
 import msgspec
 
+from stella.kernel.errors import StellaError
 from stella.runtime.clock import SystemClock
-from stella.runtime.errors import Busy, ObjectMissing, Overtaken, StoreUnreachable, Unconditional
+from stella.runtime.errors import Busy, ObjectMissing, Overtaken, Unconditional
 from stella.runtime.ports import Entropy
 from stella.runtime.s3 import Objects, Outdated
 
@@ -118,24 +120,30 @@ class Lease:
         seen = self._look()
         if seen is not None and seen[0].holder is not None:
             seen = self._when_given_up(*seen)
+        _held.add(self._paper.token)  # before it can be seen: another thread must not take its holder for gone
         try:
-            self._write(seen[1] if seen else None)
-        except Outdated:
-            self._take_what_is_taken(self._look())
-        _held.add(self._paper.token)
-        try:
+            self._take(seen)
             self._see_that_conditions_count()
         except BaseException:
             self.release()
             raise
         self._renewals.start()
 
+    def _take(self, seen: tuple[Paper, str] | None) -> None:
+        try:
+            self._write(seen[1] if seen else None)
+        except Outdated:
+            self._take_what_is_taken(self._look())
+
     def _take_what_is_taken(self, seen: tuple[Paper, str] | None) -> None:
         """Go on with a lease that an attempt without an answer has taken; raises Busy when it is another one's."""
         if seen is None or seen[0].token != self._paper.token:
             raise self._busy(seen)
         self._paper = seen[0]
-        self._write(seen[1])
+        try:
+            self._write(seen[1])
+        except Outdated:
+            raise self._busy(self._look()) from None
 
     def _look(self) -> tuple[Paper, str] | None:
         try:
@@ -228,13 +236,16 @@ class Lease:
     # letting go
 
     def release(self) -> None:
-        """Let go of it; what cannot be done is left to whoever comes next, who sees that nobody renews it."""
+        """Let go of it; what cannot be done is left to whoever comes next, who sees that nobody renews it.
+
+        Raises nothing of the store's: what was done under the lease is done, or has its own error.
+        """
         self._end.set()
         if self._renewals.ident is not None:
             self._renewals.join()
         _held.discard(self._paper.token)
-        paper = msgspec.structs.replace(self._paper, beat=self._paper.beat + 1, holder=None)
-        try:
-            self._objects.put_if(LEASE, msgspec.json.encode(paper), self._tag)
-        except (Outdated, StoreUnreachable):
+        if not self._tag:
             return
+        paper = msgspec.structs.replace(self._paper, beat=self._paper.beat + 1, holder=None)
+        with contextlib.suppress(Outdated, StellaError):
+            self._objects.put_if(LEASE, msgspec.json.encode(paper), self._tag)

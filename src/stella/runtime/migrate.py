@@ -23,12 +23,13 @@ import psycopg
 from psycopg import sql
 
 from stella.runtime import postgres
-from stella.runtime.errors import LockTimeout, StatementRefused
+from stella.runtime.errors import DatabaseUnavailable, LockTimeout, StatementRefused
 from stella.runtime.ports import Clock
 from stella.runtime.postgres import Login
 
 POLL = 0.05  # seconds between two looks at the lock of a schema
 PATIENCE = 300.0  # seconds to wait for another starter; several files may each take a minute
+SAY_AFTER = 3.0  # seconds of waiting after which people should know what for
 ATTEMPTS = 8  # at a lock on a table; with the pauses between them about 20 s
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 3.0  # seconds between attempts, doubled each time
 APPLICATION = "stella migrate"
@@ -103,12 +104,19 @@ def lock_key(schema: str, purpose: str) -> int:
 
 
 class Session:
-    """A connection that migrates, in the name of an actor."""
+    """A connection that migrates, in the name of an actor. `waiting` hears in words what a long wait is for."""
 
     def __init__(
-        self, login: Login, actor: str, clock: Clock, pause: Pause = time.sleep, patience: float = PATIENCE
+        self,
+        login: Login,
+        actor: str,
+        clock: Clock,
+        pause: Pause = time.sleep,
+        patience: float = PATIENCE,
+        waiting: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.login, self.actor, self.clock, self.pause, self.patience = login, actor, clock, pause, patience
+        self.waiting = waiting
         self.connection = postgres.connect(login, APPLICATION)
 
     def __enter__(self) -> Self:
@@ -165,11 +173,17 @@ class Session:
     @contextlib.contextmanager
     def locked(self, schema: str, purpose: str = "schema") -> Iterator[None]:
         """Hold the lock of a schema; raises LockTimeout when another one keeps it for longer than the patience."""
-        key, begin = lock_key(schema, purpose), time.monotonic()
+        key, begin, said = lock_key(schema, purpose), time.monotonic(), False
         with self.speaking():
             while not self._one("try_lock", key=key):
-                if time.monotonic() - begin >= self.patience:
-                    raise self._held(schema, key)
+                waited = time.monotonic() - begin
+                if waited >= self.patience:
+                    what = f"The migration of schema `{schema}`"
+                    seconds, holder = f"{self.patience:g}", self._holder(key)
+                    raise LockTimeout(what=what, seconds=seconds, lock="its turn", holder=holder)
+                if waited >= SAY_AFTER and not said:
+                    said = True
+                    self.waiting(f"waiting for the turn to migrate schema `{schema}`{self._holder(key)}")
                 self.pause(POLL)
         try:
             yield
@@ -178,11 +192,9 @@ class Session:
                 with contextlib.suppress(psycopg.Error):  # a lost connection has let go of it already
                     self.ask("unlock", key=key)
 
-    def _held(self, schema: str, key: int) -> LockTimeout:
+    def _holder(self, key: int) -> str:
         found = self.ask("lock_holder", key=key).fetchone()
-        holder = f": process {found[0]} of the server has it ({found[1] or 'no name'})" if found else ""
-        what = f"The migration of schema `{schema}`"
-        return LockTimeout(what=what, seconds=f"{self.patience:g}", lock="its turn", holder=holder)
+        return f": process {found[0]} of the server has it ({found[1] or 'no name'})" if found else ""
 
     def apply(
         self,
@@ -252,8 +264,9 @@ class Session:
         elif not self._whole(piece.makes):
             try:
                 self._piece(entry, piece)
-            except StatementRefused:
-                self._whole(piece.makes)  # what is left of a unique one would go on refusing rows
+            except (StatementRefused, DatabaseUnavailable):
+                with contextlib.suppress(psycopg.Error):  # the connection may be lost
+                    self._whole(piece.makes)  # what is left of a unique one would go on refusing rows
                 raise
 
     def _whole(self, index: Index) -> bool:

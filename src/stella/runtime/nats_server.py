@@ -3,7 +3,7 @@
 Rules:
 - Loopback, a free port chosen by the server itself, and a token; the configuration that holds it has mode 0600.
 - Its port is read from the file that the server names after its own process id, and that process must hold the socket.
-- A restart asks for the port it had, so that clients find it again.
+- A restart asks for the port it had, so that clients find it again, unless another program has taken it meanwhile.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from stella.runtime.children import bare_environment
 from stella.runtime.files import PRIVATE_MODE, replacing
-from stella.runtime.processes import listens
+from stella.runtime.processes import listens, port_again
 from stella.runtime.supervise import Endpoints, Service, WillNotStart
 
 ANY_PORT = -1  # as the server's configuration spells it
@@ -54,7 +54,7 @@ def service(server: Nats, log: Path) -> Service:
             raise WillNotStart("the program nats-server is not installed")
         for stale in server.folder.glob("*.ports"):
             stale.unlink(missing_ok=True)
-        port = server.port or int(before.get("nats", f":{ANY_PORT}").rpartition(":")[2])
+        port = server.port or port_again(before.get("nats", "")) or ANY_PORT
         with replacing(server.config, PRIVATE_MODE, durable=False) as file:
             file.write(configuration(port, server.token.read_text().strip()))
         return [str(found), "-c", server.config.name]

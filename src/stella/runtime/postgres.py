@@ -5,6 +5,7 @@ Rules:
 - A connection commits each statement on its own, so that a transaction is always an explicit block.
 - What the driver raises leaves as a class of `runtime.errors`; it names the server, never the secret.
 - A statement has a name, a description and one home. It is read once.
+- Text goes out as UTF-8, whatever the environment of the process says of its own.
 """
 
 from __future__ import annotations
@@ -43,7 +44,9 @@ DENIED = ("28", "42501")  # authorisation; missing rights
 UNAVAILABLE = ("08", "53", "57P", "58", "XX", "25006", "40", "55P03")  # from connections to locks: it may pass
 UNKNOWN_DATABASE = "3D000"
 
-_NO_DATABASE = re.compile(r'database ".*" does not exist')  # at connect the driver has no state
+# At connect the driver has no state.
+_NO_DATABASE = re.compile(r'database ".*" does not exist')
+_NO_ENTRY = re.compile(r"password|authentication failed|no pg_hba\.conf entry|not permitted|denied for database")
 _HEAD = re.compile(r"-- name: (?P<name>[a-z][a-z0-9_]*)\Z")
 
 
@@ -61,25 +64,29 @@ class Login(NamedTuple):
     @property
     def where(self) -> str:
         """Database, user and host, for messages."""
-        parts = self._parts()
-        host = parts.get("host") or parts.get("hostaddr") or "the local socket"
+        parts, reached = self._parts(), self._reached()
+        host = reached["host"] or reached["hostaddr"] or "the local socket"
         return f"`{parts.get('dbname') or parts.get('user') or ''}` of {parts.get('user') or 'the caller'} at {host}"
 
     @property
     def on_this_machine(self) -> bool:
-        """Whether the address is a Unix socket or a loopback address; a name may resolve to anything and is not.
+        """Whether the address is a Unix socket or a loopback address; a name may resolve to anything and is not."""
+        reached = self._reached()
+        hosts = f"{reached['host']},{reached['hostaddr']}".split(",")
+        near = all(host.startswith("/") or egress.on_this_machine(host) for host in hosts if host)
+        return near and not reached["service"]
 
-        What an address leaves out comes from libpq's own variables.
-        """
-        parts = {"host": os.environ.get("PGHOST"), "hostaddr": os.environ.get("PGHOSTADDR")} | {**self._parts()}
-        hosts = f"{parts['host'] or ''},{parts['hostaddr'] or ''}".split(",")
-        service = "service" in parts or "PGSERVICE" in os.environ
-        return not service and all(host.startswith("/") or egress.on_this_machine(host) for host in hosts if host)
+    def _reached(self) -> Mapping[str, str]:
+        """What leads to the server; libpq adds from the environment of the process what the address leaves out."""
+        parts = self._parts()
+        keys = ("host", "hostaddr", "service")
+        return {key: parts.get(key) or os.environ.get(f"PG{key.upper()}", "") for key in keys}
 
     @property
     def conninfo(self) -> str:
         """Address and password in one, for the driver alone."""
-        return make_conninfo(self.dsn, **({"password": self.password} if self.password else {}))
+        secret = {"password": self.password} if self.password else {}
+        return make_conninfo(self.dsn, client_encoding="UTF8", **secret)
 
     def checked(self) -> Login:
         """The same; raises BadDsn for an address that libpq does not understand or that holds a password."""
@@ -143,11 +150,10 @@ def connect(into: Login, application: str = "stella") -> Connection:
     """
     if egress.sealed() and not into.on_this_machine:
         raise EgressBlocked(target=into.where)
-    extra = {"password": into.password} if into.password else {}
-    given = into._parts()  # noqa: SLF001  # of this module
-    extra |= {"connect_timeout": given.get("connect_timeout") or str(CONNECT_SECONDS)}
+    seconds = into._parts().get("connect_timeout") or str(CONNECT_SECONDS)  # noqa: SLF001  # of this module
+    address = make_conninfo(into.conninfo, application_name=application, connect_timeout=seconds)
     with speaking(into.where):
-        return psycopg.connect(make_conninfo(into.dsn, application_name=application, **extra), autocommit=True)
+        return psycopg.connect(address, autocommit=True)
 
 
 @contextlib.contextmanager
@@ -164,7 +170,7 @@ def named(error: psycopg.Error, where: str, database: str) -> StellaError:
     state, problem = error.sqlstate or "", _first_line(error)
     if state == UNKNOWN_DATABASE or (not state and _NO_DATABASE.search(problem)):
         return DatabaseAbsent(where=database)
-    if state.startswith(DENIED) or (not state and "password" in problem):
+    if state.startswith(DENIED) or (not state and _NO_ENTRY.search(problem)):
         return DatabaseDenied(where=database, problem=problem)
     if state.startswith(UNAVAILABLE) or (not state and isinstance(error, psycopg.OperationalError)):
         return DatabaseUnavailable(where=database, problem=problem)
@@ -175,6 +181,23 @@ def _first_line(error: psycopg.Error) -> str:
     """What went wrong in one line, without the driver's frame."""
     text = error.diag.message_primary or str(error)
     return " ".join(text.split()).removeprefix("connection failed: ").removesuffix(".") or type(error).__name__
+
+
+def storable(text: str) -> bool:
+    """Whether PostgreSQL can keep the text: it knows neither NUL nor what is no Unicode."""
+    try:
+        return b"\0" not in text.encode()
+    except UnicodeEncodeError:
+        return False
+
+
+def keepable(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The same, with the signs that PostgreSQL cannot keep written out: paths and reasons may hold any."""
+    return {name: _written_out(value) if isinstance(value, str) else value for name, value in values.items()}
+
+
+def _written_out(text: str) -> str:
+    return text if storable(text) else text.replace("\0", r"\x00").encode(errors="backslashreplace").decode()
 
 
 class Statement(NamedTuple):

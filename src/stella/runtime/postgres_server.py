@@ -31,8 +31,11 @@ SUPERUSER = "stella_super"
 VERSION = "18"  # what PG_VERSION of a data folder must say
 PORT = 5432  # only a part of the socket's name
 PATIENCE = 60  # seconds that initdb or recovery may take
+START_PATIENCE = 3600.0  # seconds; whoever ends a recovery that takes long has it begin again, and never gets through
 ORPHAN_PATIENCE = 10.0  # seconds for the processes of a server that was killed to end by themselves
+KILL_PATIENCE = 10.0  # seconds for a process to end that was killed; one that waits for its disk cannot sooner
 FAST_SHUTDOWN = signal.SIGINT
+SESSION_VARIABLES = ("PGDATESTYLE", "PGTZ", "PGGEQO", "PGSERVICEFILE", "PGSYSCONFDIR")  # libpq lists the others
 UNSAFE_AND_FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}  # databases of tests
 
 
@@ -44,8 +47,8 @@ class Postgres(NamedTuple):
     password: Path
 
     def dsn(self, database: str = "postgres", user: str = SUPERUSER) -> str:
-        """Connection string without the password."""
-        return f"host={quoted(str(self.sockets))} user={user} dbname={database}"
+        """Connection string without the password; the port is named, since PGPORT may say another."""
+        return f"host={quoted(str(self.sockets))} port={PORT} user={user} dbname={database}"
 
     @property
     def socket(self) -> Path:
@@ -57,6 +60,18 @@ def quoted(value: str) -> str:
     if value and all(char.isalnum() or char in "/._-" for char in value):
         return value
     return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def forget_variables() -> None:
+    """Drop the variables with which libpq would look for another server, or speak to ours otherwise, from this process.
+
+    PGHOSTADDR and PGSERVICE count even beside an address that says all.
+    """
+    from psycopg.pq import Conninfo  # noqa: PLC0415  # heavy, and needed where a server of our own is used alone
+
+    options = [option.envvar.decode() for option in Conninfo.get_defaults() if option.envvar]
+    for name in (*options, *SESSION_VARIABLES):
+        os.environ.pop(name, None)
 
 
 def binaries() -> Path:
@@ -130,6 +145,7 @@ def service(server: Postgres, log: Path, settle: Callable[[Postgres], Endpoints]
         prepare=prepare,
         prepared=prepared,
         vital=True,
+        start_patience=START_PATIENCE,
         stop=FAST_SHUTDOWN,
         stop_patience=PATIENCE,
         env=bare_environment(),
@@ -140,11 +156,15 @@ def service(server: Postgres, log: Path, settle: Callable[[Postgres], Endpoints]
 def clear(server: Postgres) -> None:
     """End what is left of a server that was killed, and forget its id, which may be another process's by now.
 
-    Only for whoever has the lock of the stack.
+    Only for whoever has the lock of the stack. Raises WillNotStart when something does not end even so: without its id
+    the next server could not know that somebody still writes to its files.
     """
-    for process in gone(running_in(server.data, [binaries() / "postgres"]), ORPHAN_PATIENCE):
+    left = running_in(server.data, [binaries() / "postgres"])
+    for process in gone(left, ORPHAN_PATIENCE):
         with contextlib.suppress(ProcessLookupError):
             os.kill(process.pid, signal.SIGKILL)
+    if stuck := gone(left, KILL_PATIENCE):
+        raise WillNotStart(f"process {stuck[0].pid} of an earlier server does not end")
     for stale in (server.data / "postmaster.pid", server.socket, server.socket.with_name(f"{server.socket.name}.lock")):
         stale.unlink(missing_ok=True)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import socket
 import struct
+import sys
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -19,6 +20,7 @@ import msgspec
 
 PROC = Path("/proc")
 TICKS = os.sysconf("SC_CLK_TCK")
+IPV4 = 4  # bytes of an address, and of a word in which the kernel prints one
 LISTEN = "0A"  # state of a TCP socket in /proc/net/tcp
 POLL = 0.01  # seconds between two looks
 
@@ -72,6 +74,7 @@ def running_in(folder: Path, programs: Iterable[Path]) -> list[Process]:
             program, place = (os.readlink(f"/proc/{pid}/{link}") for link in ("exe", "cwd"))  # noqa: PTH115  # 3x faster
         except OSError:
             continue
+        program = program.removesuffix(" (deleted)")  # the package was replaced under it
         if program in known and (place == top or place.startswith(f"{top}/")):
             found += filter(None, [identify(pid)])
     return found
@@ -103,8 +106,25 @@ def listens(pid: int, port: int) -> bool:
 
 def ports_of(pid: int) -> list[int]:
     """TCP ports that the process listens on."""
+    return sorted({port for _, port in addresses_of(pid)})
+
+
+def addresses_of(pid: int) -> list[tuple[str, int]]:
+    """Where a client on this machine reaches the TCP sockets that the process listens on: address and port."""
     own = _sockets(pid)
-    return sorted({port for inode, port in _listening() if inode in own})
+    return sorted({(_reached(address), port) for inode, address, port in _listening() if inode in own})
+
+
+def port_again(endpoint: str) -> int:
+    """The port of an endpoint that a server had, if it could listen on it again; 0 when it has none or cannot."""
+    port = int(endpoint.rpartition(":")[2] or 0)
+    with socket.socket() as line:
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do: connections that ended do not count
+        try:
+            line.bind(("127.0.0.1", port))
+        except OSError:
+            return 0
+    return port
 
 
 def listener(port: int) -> int | None:
@@ -146,8 +166,8 @@ def _sockets(pid: int) -> set[str]:
     return found
 
 
-def _listening() -> Iterator[tuple[str, int]]:
-    """Inode and port of every listening TCP socket."""
+def _listening() -> Iterator[tuple[str, str, int]]:
+    """Inode, address as the kernel prints it, and port of every listening TCP socket."""
     for table in ("tcp", "tcp6"):
         try:
             lines = (PROC / "net" / table).read_text().splitlines()[1:]
@@ -155,8 +175,19 @@ def _listening() -> Iterator[tuple[str, int]]:
             continue
         for words in map(str.split, lines):
             if words[3] == LISTEN:
-                yield words[9], int(words[1].rpartition(":")[2], 16)
+                address, _, port = words[1].rpartition(":")
+                yield words[9], address, int(port, 16)
+
+
+def _reached(address: str) -> str:
+    """An address of proc_net(5), which is hexadecimal in words of the machine; loopback for the one that means all."""
+    raw = bytes.fromhex(address)
+    if not any(raw):
+        return "127.0.0.1" if len(raw) == IPV4 else "::1"
+    order = (raw[at : at + IPV4] for at in range(0, len(raw), IPV4))
+    packed = b"".join(word[::-1] if sys.byteorder == "little" else word for word in order)
+    return socket.inet_ntop(socket.AF_INET if len(raw) == IPV4 else socket.AF_INET6, packed)
 
 
 def _listeners(port: int) -> set[str]:
-    return {inode for inode, found in _listening() if found == port}
+    return {inode for inode, _, found in _listening() if found == port}

@@ -64,11 +64,12 @@ CREATE TABLE IF NOT EXISTS {schema}.schema_checkpoints (
 );
 
 -- name: set_session
--- Settings of the session for a file.
+-- Settings of the session for a file; strings are read as they were when the file was judged.
 -- stella: allow STS003 until 2027-11-30: the runner sets its own session, in which there is no tenant
 SELECT set_config('search_path', %(path)s, %(local)s),
        set_config('lock_timeout', %(lock_timeout)s, %(local)s),
        set_config('statement_timeout', %(statement_timeout)s, %(local)s),
+       set_config('standard_conforming_strings', 'on', %(local)s),
        set_config('client_connection_check_interval', '1s', false);
 
 -- name: clean
@@ -92,10 +93,12 @@ SELECT migration_name, checksum, last_key, size, touched, batches, duration_ms, 
 FROM {schema}.schema_checkpoints;
 
 -- name: begin_checkpoint
--- A data migration begins, or goes on after a pause.
+-- A data migration that has not ended begins, is paused, or goes on after a pause.
 INSERT INTO {schema}.schema_checkpoints (migration_name, checksum, size, paused)
-VALUES (%(name)s, %(checksum)s, %(size)s, %(paused)s)
-ON CONFLICT (migration_name) DO UPDATE SET paused = EXCLUDED.paused;
+SELECT %(name)s, %(checksum)s, %(size)s, %(paused)s
+WHERE NOT EXISTS (SELECT FROM {schema}.schema_migrations WHERE migration_name = %(name)s)
+ON CONFLICT (migration_name) DO UPDATE
+SET paused = CASE WHEN %(keep)s THEN schema_checkpoints.paused ELSE EXCLUDED.paused END;
 
 -- name: hold_checkpoint
 -- The checkpoint of a data migration, held until the batch is committed.
@@ -110,6 +113,10 @@ UPDATE {schema}.schema_checkpoints
 SET last_key = %(last_key)s, size = %(size)s, touched = touched + %(touched)s, batches = batches + 1,
     duration_ms = duration_ms + %(duration_ms)s
 WHERE migration_name = %(name)s;
+
+-- name: halve_checkpoint
+-- A batch took too long and was undone.
+UPDATE {schema}.schema_checkpoints SET size = size / 2 WHERE migration_name = %(name)s AND size > 1;
 
 -- name: end_checkpoint
 -- A data migration is done; in the transaction of its history row.

@@ -4,10 +4,13 @@ Rules:
 - It is a report, not the truth: the lock beside it says whether a supervisor lives, and a process is believed only when
   it was born when the report says, in the same boot.
 - It names secrets by reference and holds none; its mode is 0600 all the same.
+- Whoever would use what it names believes it only when this account wrote it in this boot and its supervisor lives: a
+  folder that came from elsewhere must not lead anybody to a server of its choice.
 """
 
 from __future__ import annotations
 
+import os
 from enum import StrEnum
 from pathlib import Path
 from typing import Literal
@@ -16,7 +19,7 @@ import msgspec
 
 from stella.runtime.errors import ObjectMissing, TooLarge
 from stella.runtime.files import PRIVATE_MODE, read_file, replacing
-from stella.runtime.processes import Process
+from stella.runtime.processes import Process, is_alive
 
 NAME = "run.json"
 MAX_RUN = 1 << 20  # a page of text; more is a wrong file
@@ -73,6 +76,18 @@ def read(data: Path) -> Run | None:
         return msgspec.json.decode(read_file(data / NAME, MAX_RUN), type=Run)
     except (ObjectMissing, TooLarge, msgspec.MsgspecError):
         return None
+
+
+def living(data: Path, boot: str) -> Run | None:
+    """The report of a stack of this account that runs now, in the boot of that id; else None."""
+    try:
+        with (data / NAME).open("rb") as file:
+            text = file.read(MAX_RUN + 1) if os.fstat(file.fileno()).st_uid == os.geteuid() else b""
+        run = msgspec.json.decode(text, type=Run)
+    except (OSError, msgspec.MsgspecError):
+        return None
+    lives = run.boot == boot and run.supervisor is not None and is_alive(run.supervisor)
+    return run if lives else None
 
 
 def write(data: Path, run: Run) -> None:

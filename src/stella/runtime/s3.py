@@ -179,14 +179,14 @@ class Objects:
         return f"{self.shown}/{key}"
 
     @contextlib.contextmanager
-    def _asking(self, kind: str, key: str) -> Iterator[None]:
+    def _asking(self, kind: str, key: str, *, conditional: bool = False) -> Iterator[None]:
         path = self.path(key)
         try:
             step(kind, path)
             yield
             step(f"{kind} answer", path)
-        except (AlreadyExistsError, PreconditionError):
-            raise Outdated(key) from None
+        except (AlreadyExistsError, PreconditionError) as error:  # also 409, which needs no condition
+            raise (Outdated(key) if conditional else self._named(error, path)) from None
         except (PermissionDeniedError, UnauthenticatedError):
             raise StoreDenied(endpoint=self.endpoint, path=path) from None
         except (BaseError, OSError) as error:
@@ -231,7 +231,7 @@ class Objects:
 
     def get_range(self, key: str, start: int, end: int, tag: str) -> bytes:
         """Bytes of the version `tag`; raises ObjectMissing, or Outdated when there is another version."""
-        with self._asking("get", key):
+        with self._asking("get", key, conditional=True):
             return bytes(obstore.get(self._store, key, options={"range": (start, end), "if_match": tag}).bytes())
 
     def head(self, key: str) -> Stored | None:
@@ -254,7 +254,7 @@ class Objects:
 
         Raises Outdated when there is something else: that may be these very bytes, if an attempt had lost its answer.
         """
-        with self._asking(kind, key):
+        with self._asking(kind, key, conditional=True):
             return obstore.put(self._store, key, data, mode="create" if tag is None else {"e_tag": tag})["e_tag"] or ""
 
     def put_file(self, key: str, file: BinaryIO, size: int) -> None:

@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from stella.runtime.children import bare_environment
 from stella.runtime.files import PRIVATE_MODE, replacing
-from stella.runtime.processes import listens
+from stella.runtime.processes import listens, port_again
 from stella.runtime.supervise import Endpoints, Service, WillNotStart
 
 PORTS = (
@@ -80,7 +80,7 @@ def service(server: Seaweed, log: Path) -> Service:
             file.write(identities(server.access_key.read_text().strip(), server.secret_key.read_text().strip()))
         with free_ports(len(PORTS)) as drawn:
             ports = dict(zip(PORTS, drawn, strict=True))
-        ports["s3.port"] = server.port or int(before.get("s3", "").rpartition(":")[2] or ports["s3.port"])
+        ports["s3.port"] = server.port or port_again(before.get("s3", "")) or ports["s3.port"]
         s3[:] = [ports["s3.port"]]
         sockets = {f"{name}.localSocket": str(server.sockets / f"{name}.sock") for name in ("s3", "filer")}
         places = {"dir": ".", "ip": "127.0.0.1", "ip.bind": "127.0.0.1", "s3.config": server.config.name}

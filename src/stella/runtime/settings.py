@@ -86,7 +86,10 @@ class BudgetSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class DatabaseSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The PostgreSQL that keeps the state of the service. Channels and sites need none."""
+    """The PostgreSQL that keeps the state of the service. Channels and sites need none.
+
+    Where both addresses are empty, the database is that of the stack that runs in `stack.data`, if one does.
+    """
 
     dsn: Annotated[
         str,
@@ -118,7 +121,13 @@ class StackSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     data: Annotated[str, setting("Folder of the stack.")] = ".stella"
     profile: Annotated[str, setting("What runs: `core`, or `full` with Valkey and SeaweedFS.")] = "core"
     postgres_dsn: Annotated[str, setting("PostgreSQL to use instead of an embedded one, without a password.")] = ""
-    nats_url: Annotated[str, setting("NATS to use instead of an embedded one.")] = ""
+    postgres_password: Annotated[
+        str, setting("Password that goes with `stack.postgres_dsn`; an unset PGPASSWORD means none.", secret=True)
+    ] = "env:PGPASSWORD"
+    nats_url: Annotated[str, setting("NATS to use instead of an embedded one, without a token or password.")] = ""
+    nats_token: Annotated[
+        str, setting("Token that goes with `stack.nats_url`; an unset NATS_TOKEN means none.", secret=True)
+    ] = "env:NATS_TOKEN"
     nats_port: Annotated[int, setting("Port of the embedded NATS on loopback; 0 is any free one.")] = 0
     s3_port: Annotated[int, setting("Port of the embedded S3 store on loopback; 0 is any free one.")] = 0
 

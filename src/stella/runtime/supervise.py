@@ -22,6 +22,7 @@ from enum import StrEnum
 from pathlib import Path
 from types import FrameType
 
+from stella.kernel.errors import StellaError
 from stella.kernel.machine import Machine
 from stella.runtime import launch
 from stella.runtime.children import start_child
@@ -29,9 +30,10 @@ from stella.runtime.children import start_child
 MAX_DEATHS = 5  # within the window; a child that dies more often will not get better by itself
 WINDOW = 60.0  # seconds
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0  # seconds before a restart
-START_PATIENCE = 60.0  # seconds until a child that was started must be ready; recovery of a large database takes long
+START_PATIENCE = 60.0  # seconds until a child that was started must be ready
 TICK = 0.01  # seconds between two looks at a child that starts
 IDLE = 3600.0  # seconds; a signal ends it sooner
+TELL_AGAIN = 1.0  # seconds until a change that could not be told is told again
 TAIL = 4096  # bytes of a log that hold its last words
 ERRORS = ("FATAL", "PANIC", "[FTL]", "[ERR]", "error[", "error:", "Error:")  # how the servers mark their errors
 STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -93,7 +95,7 @@ class Service:
     `command` gives the command line of each start; it gets what the last run answered with, so that a port can stay.
     `ready` gets the process id and gives the endpoints once that process answers, None before. `prepare` gives a
     command that must end well before the first start, or None; `prepared` is called when it has. Both functions and
-    `command` may raise WillNotStart or OSError.
+    `command` may raise WillNotStart, StellaError or OSError.
     """
 
     name: str
@@ -105,6 +107,7 @@ class Service:
     prepare: Callable[[], Sequence[str] | None] = lambda: None
     prepared: Callable[[], None] = lambda: None
     vital: bool = False
+    start_patience: float = START_PATIENCE
     stop: signal.Signals = signal.SIGTERM
     stop_patience: float = 10.0
     env: Mapping[str, str] | None = None
@@ -158,26 +161,32 @@ def recent(deaths: Sequence[float], now: float) -> list[float]:
 
 
 class Supervisor:
-    """Runs services until it is told to stop; `changed` is called after each change of a child."""
+    """Runs services until it is told to stop; `changed` is called after each change of a child.
+
+    It may raise StellaError, such as that of a full disk; then it is called again until it does not.
+    """
 
     def __init__(self, services: Sequence[Service], changed: Callable[[Supervisor], None]) -> None:
         self.children = [Child(service) for service in services]
         self.changed = changed
         self.stopping = False
         self._asked: set[int] = set()
+        self._untold = False
 
     def run(self) -> bool:
         """Supervise; True when it was asked to stop, False when a vital child failed."""
         with self._listening() as woken:
-            self.changed(self)
+            self._tell()
             while not (self.stopping or self.broken()):
                 self._step(time.monotonic())
+                if self._untold:
+                    self._tell()
                 select.select([woken], [], [], self._pause(time.monotonic()))
                 with contextlib.suppress(BlockingIOError):
                     os.read(woken, 4096)
                 self._obey()
             asked, self.stopping = self.stopping, True
-            self.changed(self)
+            self._tell()
             self._stop_all()
         return asked
 
@@ -216,7 +225,7 @@ class Supervisor:
 
     def _pause(self, now: float) -> float:
         """Seconds until something is due."""
-        pauses = [0.0 if self.broken() else IDLE]
+        pauses = [0.0 if self.broken() else TELL_AGAIN if self._untold else IDLE]
         for child in self.children:
             if child.state in {ChildState.STARTING, ChildState.PREPARING}:
                 pauses.append(TICK)
@@ -234,7 +243,7 @@ class Supervisor:
         for child in self.children:
             try:
                 self._look(child, now)
-            except (WillNotStart, OSError, subprocess.SubprocessError) as problem:
+            except (WillNotStart, StellaError, OSError, subprocess.SubprocessError) as problem:
                 self._end(child)
                 child.reason = str(problem)
                 self._moved(child, ChildEvent.GIVE_UP, now)
@@ -269,9 +278,9 @@ class Supervisor:
             found = child.service.ready(process.pid)
             if found is not None:
                 self._answered(child, found, now)
-            elif now - child.since > START_PATIENCE:
+            elif now - child.since > child.service.start_patience:
                 self._end(child)
-                self._died(child, f"it did not answer within {START_PATIENCE:.0f} s", now)
+                self._died(child, f"it did not answer within {child.service.start_patience:.0f} s", now)
 
     def _start(self, child: Child, event: ChildEvent, now: float) -> None:
         child.start(child.service.command(child.endpoints))
@@ -295,7 +304,15 @@ class Supervisor:
 
     def _moved(self, child: Child, event: ChildEvent, now: float) -> None:
         child.move(event, now)
-        self.changed(self)
+        self._tell()
+
+    def _tell(self) -> None:
+        try:
+            self.changed(self)
+        except StellaError:
+            self._untold = True
+        else:
+            self._untold = False
 
     def _end(self, child: Child) -> None:
         """Ask the process of a child to end, then end it."""

@@ -1,4 +1,9 @@
-"""A site folder: immutable objects, held generations, quarantine, and the one pointer `state.json`."""
+"""A site folder: immutable objects, held generations, quarantine, and the one pointer `state.json`.
+
+Rules:
+- Nothing is removed under the state that was found: it is flipped first. A writer that lost its lease and still means
+  to name what is removed then finds another state than the one it read.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +11,13 @@ from collections.abc import Mapping
 
 import msgspec
 
-from stella.bundle.contents import Contents, blob_key, sizes_of
+from stella.bundle.contents import Contents, sizes_of
+from stella.bundle.kept import KeptFolder
 from stella.bundle.limits import MAX_DOCUMENT, MAX_LIST
-from stella.bundle.model import Blob, Entry, blob_order, parse_blobs, parse_entries
+from stella.bundle.model import Blob, blob_order
 from stella.bundle.verify import Trust
 from stella.kernel.canonical import dump, parse
-from stella.kernel.digest import sha256
 from stella.runtime.errors import ObjectMissing
-from stella.runtime.ports import Folder
 from stella.signing import tuf_client
 from stella.site.errors import GenerationNotHeld, NoSite
 from stella.site.model import HeldGeneration, QuarantineCase, SiteState
@@ -27,12 +31,8 @@ def held_key(generation: int) -> str:
     return f"generations/{generation:08d}.json"
 
 
-class SiteFolder:
+class SiteFolder(KeptFolder):
     """Reads and writes what a site keeps."""
-
-    def __init__(self, folder: Folder, shown: str) -> None:
-        self.folder = folder
-        self.shown = shown
 
     def state(self) -> SiteState:
         """Raises NoSite."""
@@ -44,17 +44,6 @@ class SiteFolder:
     def flip(self, state: SiteState) -> None:
         """Replace the state: the one atomic step of every change."""
         self.folder.write("state.json", dump(state))
-
-    def keep(self, data: bytes) -> str:
-        """Keep a document; returns its digest."""
-        digest = sha256(data)
-        if not self.folder.exists(blob_key(digest)):
-            self.folder.write(blob_key(digest), data)
-        return digest
-
-    def document(self, digest: str) -> bytes:
-        """A kept document or list."""
-        return self.folder.read(blob_key(digest), MAX_LIST)
 
     def trust(self, state: SiteState) -> Trust:
         """What the site trusts: newest root, and the metadata it has seen last."""
@@ -72,14 +61,6 @@ class SiteFolder:
             raise GenerationNotHeld(generation=generation, held=numbers, path=self.shown)
         return parse(self.folder.read(held_key(generation), MAX_DOCUMENT), HeldGeneration, held_key(generation))
 
-    def entries(self, held: HeldGeneration) -> list[Entry]:
-        """Entries of a held generation."""
-        return parse_entries(self.document(held.entries))
-
-    def blobs(self, held: HeldGeneration) -> list[Blob]:
-        """Local stored forms of a held generation."""
-        return parse_blobs(self.document(held.stored))
-
     def contents(self, held: HeldGeneration) -> Contents:
         """Content of a held generation."""
         extra = parse(self.document(held.extra), dict[str, int], "extra sizes")
@@ -91,19 +72,25 @@ class SiteFolder:
         cases = [parse(self.folder.read(key, MAX_DOCUMENT), QuarantineCase, key) for key in keys]
         return sorted(cases, key=lambda case: (case.time, case.id))
 
-    def prune(self, state: SiteState) -> None:
-        """Remove generations that are not held, and every object that nothing held refers to."""
+    def prune(self, state: SiteState, *, flipped: bool) -> None:
+        """Remove generations that are not held, and every object that nothing held refers to.
+
+        `flipped` says that the caller has flipped the state under this lock.
+        """
+        gone = self._unheld(state)
+        if gone and not flipped:
+            self.flip(msgspec.structs.replace(state, cleared=state.cleared + 1))
+        for key in gone:
+            self.folder.remove(key)
+
+    def _unheld(self, state: SiteState) -> list[str]:
         kept = {held_key(mark.generation) for mark in state.held}
-        for key in list(self.folder.keys("generations/")):
-            if key not in kept:
-                self.folder.remove(key)
+        gone = [key for key in self.folder.keys("generations/") if key not in kept]
         wanted = set(state.trust.values())
         for mark in state.held:
             held = self.held(state, mark.generation)
             wanted |= {held.entries, held.stored, held.extra, *(blob.blob for blob in self.blobs(held))}
-        for key in list(self.folder.keys("store/")):
-            if key.rpartition("/")[2] not in wanted:
-                self.folder.remove(key)
+        return gone + [key for key in self.folder.keys("store/") if key.rpartition("/")[2] not in wanted]
 
 
 def local_forms(

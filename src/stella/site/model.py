@@ -77,7 +77,10 @@ class ImportRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
 
 
 class SiteState(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """`state.json`, the one pointer of a site. `trust` maps TUF file names to digests of objects."""
+    """`state.json`, the one pointer of a site. `trust` maps TUF file names to digests of objects.
+
+    `cleared` counts what was cleared away without a change of the rest: it makes the file another one.
+    """
 
     schema: Literal["stella.site@1"] = "stella.site@1"
     site: str
@@ -91,6 +94,7 @@ class SiteState(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     floor: Floor
     anchor: int
     history: tuple[ImportRecord, ...]
+    cleared: int = 0
 
 
 class HeldGeneration(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -289,6 +293,7 @@ class RolledBack(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema", 
     active: int
     root: str
     was: int
+    notes: tuple[str, ...] = ()
 
 
 class SeeQuarantine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -325,6 +330,7 @@ class QuarantineShown(msgspec.Struct, frozen=True, kw_only=True, tag_field="sche
     site: str
     cases: tuple[QuarantineCase, ...]
     released: bool = False
+    notes: tuple[str, ...] = ()
 
 
 class MakeReceipt(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -1,8 +1,9 @@
 -- The statements of the index of sites.
 
 -- name: hold_site
--- Keep other writers of the same site waiting until the transaction ends.
-SELECT pg_advisory_xact_lock(hashtextextended(%(site_id)s, 1));
+-- Keep other writers of the same site waiting until the transaction ends; nobody waits for a lock without end.
+-- stella: allow STS003 until 2027-05-31: bounds a wait in an index that no tenant owns
+SELECT set_config('lock_timeout', %(patience_ms)s, true), pg_advisory_xact_lock(hashtextextended(%(site_id)s, 1));
 
 -- name: put_site
 -- Enter a site, or say how it stands now.
@@ -26,7 +27,8 @@ SELECT count(*) FROM site.events WHERE site_id = %(site_id)s;
 
 -- name: list_events
 -- Events of all sites or of those of one name, newest first.
-SELECT e.event, s.site, e.site_id, s.channel, e.bundle, e.state, extract(epoch FROM e.at)::bigint, e.actor, e.approver,
+SELECT e.event, s.site, e.site_id, s.channel, e.bundle, e.state,
+       to_char(e.at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), e.actor, e.approver,
        e.generation, e.root, e.reason, e.code, e.why
 FROM site.events e JOIN site.sites s USING (site_id)
 WHERE (%(site)s = '' OR s.site = %(site)s) AND e.event < %(before)s

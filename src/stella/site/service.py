@@ -111,7 +111,7 @@ class Import:
         judge_time(genuine, time)
         if mark == self.state.active:
             if not self.want.dry_run:
-                self.store.prune(self.state)  # a kill may have come between the flip and this
+                self.store.prune(self.state, flipped=False)  # a kill may have come between the flip and this
             return self._imported(genuine, record, time, "already active; nothing was changed")
         rules.check_base(self.state, genuine.packer.base)
         record = msgspec.structs.replace(
@@ -211,7 +211,7 @@ class Import:
             history=rules.activated(self.state.history, done),
         )
         self.store.flip(self.state)
-        self.store.prune(self.state)
+        self.store.prune(self.state, flipped=True)
 
     def _imported(self, genuine: Genuine, record: ImportRecord, time: TrustedTime, note: str) -> Imported:
         generation, base = genuine.generation, genuine.packer.base

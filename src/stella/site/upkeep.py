@@ -42,6 +42,7 @@ from stella.site.model import (
     InitSite,
     MakeReceipt,
     OfSite,
+    QuarantineCase,
     QuarantineShown,
     ReceiptMade,
     RollBack,
@@ -257,26 +258,21 @@ def rollback(ctx: Context, want: RollBack) -> RolledBack:
                 history=rules.activated(state.history, record),
             )
         )
-    keep_indexed(ctx, store)
-    return RolledBack(site=state.site, active=target.generation, root=target.root, was=was.generation)
+    notes = keep_indexed(ctx, store)
+    return RolledBack(site=state.site, active=target.generation, root=target.root, was=was.generation, notes=notes)
 
 
 def quarantine(ctx: Context, want: SeeQuarantine) -> QuarantineShown:
     """Refused bundles and why; with `release` one is let go."""
     store = open_site(ctx, want.dir)
     state = store.state()
-    cases = store.cases()
-    if want.id is not None:
-        cases = [case for case in cases if case.id.startswith(want.id)]
-        if not cases:
-            raise NotInQuarantine(id=want.id, path=want.dir)
+    cases = _cases(store, want)
+    notes: tuple[str, ...] = ()
     if want.release:
-        if want.id is None or len(cases) != 1:
-            raise NotInQuarantine(id=want.id or "", path=want.dir)
         if not want.reason.strip():
             raise ReasonRequired(what="Letting go of a refused bundle")
         with store.folder.lock():
-            state = store.state()
+            state, cases = store.state(), _cases(store, want)
             record = ImportRecord(
                 id=f"release-{cases[0].id}",
                 state=ImportState.QUARANTINED,
@@ -289,8 +285,16 @@ def quarantine(ctx: Context, want: SeeQuarantine) -> QuarantineShown:
             store.flip(msgspec.structs.replace(state, history=rules.with_record(state.history, record)))
             for name in ("bundle.stella", "case.json"):
                 store.folder.remove(f"quarantine/{cases[0].id}/{name}")
-        keep_indexed(ctx, store)
-    return QuarantineShown(site=state.site, cases=tuple(cases), released=want.release)
+        notes = keep_indexed(ctx, store)
+    return QuarantineShown(site=state.site, cases=tuple(cases), released=want.release, notes=notes)
+
+
+def _cases(store: SiteFolder, want: SeeQuarantine) -> list[QuarantineCase]:
+    """What was asked for, exactly one case to be let go; raises NotInQuarantine."""
+    cases = [case for case in store.cases() if case.id.startswith(want.id or "")]
+    if (want.id is not None and not cases) or (want.release and (want.id is None or len(cases) != 1)):
+        raise NotInQuarantine(id=want.id or "", path=store.shown)
+    return cases
 
 
 def receipt(ctx: Context, want: MakeReceipt) -> ReceiptMade:

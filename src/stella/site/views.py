@@ -164,14 +164,16 @@ def rolled_back(result: RolledBack) -> View:
                 ("was", f"generation {result.was}"),
                 ("root", result.root),
             ]
-        )
+        ),
+        *(Text(note, "dim") for note in result.notes),
     ]
 
 
 def quarantine(result: QuarantineShown) -> View:
     """Refused bundles."""
     if result.released:
-        return [Text(f"{result.cases[0].id}: let go; the history keeps the case")]
+        done = Text(f"{result.cases[0].id}: let go; the history keeps the case")
+        return [done, *(Text(note, "dim") for note in result.notes)]
     if len(result.cases) == 1:
         case = result.cases[0]
         return [

@@ -39,6 +39,7 @@ class Facts(NamedTuple):
     postmaster_lives: bool
     sockets: str
     sockets_problem: str
+    socket_lost: str  # one that a running server has lost
     modes: dict[str, int]  # of the secrets that are there
     secrets_wanted: tuple[str, ...]
     store_problem: str  # of the NATS store
@@ -94,7 +95,11 @@ def _stale_pid(facts: Facts) -> Answer:
 
 def _sockets(facts: Facts) -> Answer:
     if facts.sockets_problem:
-        return "fail", f"{facts.sockets}: {facts.sockets_problem}", f"ls -ld {facts.sockets}; move that folder away"
+        fix = f"ls -ld {facts.sockets}; move it away, or use a folder with a shorter path: --data DIR"
+        return "fail", f"{facts.sockets}: {facts.sockets_problem}", fix
+    if facts.socket_lost:
+        fix = f"stella down --data {facts.shown}; stella up --data {facts.shown}"
+        return "fail", f"{facts.socket_lost} was removed while its server runs: nobody new can connect", fix
     return "pass", facts.sockets, ""
 
 

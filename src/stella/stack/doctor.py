@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 import stat
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -19,8 +20,7 @@ from stella.operations import Context
 from stella.runtime import children, nats_server, postgres_server, processes, run_file, seaweed_server, valkey_server
 from stella.runtime.errors import Unreadable
 from stella.runtime.run_file import ChildRecord, Run
-from stella.runtime.supervise import WillNotStart
-from stella.stack import checks, rules, servers
+from stella.stack import checks, outside, rules, servers
 from stella.stack.checks import Facts
 from stella.stack.errors import NotFit
 from stella.stack.layout import PRIVATE_FOLDER, SECRETS, Layout, holder
@@ -38,7 +38,7 @@ def doctor(ctx: Context, want: OfStack) -> Examined:
         plan = msgspec.convert(run.plan, Plan)
         layout.sockets = Path(run.sockets)
     else:
-        plan = rules.plan_of_settings(ctx.settings.stack)
+        plan = rules.plan_of_settings(ctx.settings)
     found = checks.examine(gather(layout, plan, probe=True))
     return Examined(
         data=layout.shown,
@@ -77,6 +77,7 @@ def gather(layout: Layout, plan: Plan, *, probe: bool) -> Facts:
         postmaster_lives=postmaster in _postgres(layout),
         sockets=str(layout.sockets),
         sockets_problem=_sockets_problem(layout.sockets),
+        socket_lost=_socket_lost(layout, running),
         modes=_modes(layout),
         secrets_wanted=tuple(name for name in SECRETS if name.startswith("postgres")),
         store_problem=_store_problem(layout.folder("nats")),
@@ -128,6 +129,13 @@ def _sockets_problem(sockets: Path) -> str:
     return ""
 
 
+def _socket_lost(layout: Layout, running: Sequence[ChildRecord]) -> str:
+    """The socket that a server which is ready should have, and that somebody has removed; empty when all are there."""
+    places = {"postgres": servers.postgres_of(layout).socket, "valkey": servers.valkey_of(layout).socket}
+    ready = (places[child.name] for child in running if child.name in places and child.state == "ready")
+    return next((str(place) for place in ready if not place.exists()), "")
+
+
 def _modes(layout: Layout) -> dict[str, int]:
     found = ((name, layout.secret(name)) for name in SECRETS)
     return {name: stat.S_IMODE(path.stat().st_mode) for name, path in found if path.exists()}
@@ -165,15 +173,7 @@ def _strangers(plan: Plan, own: set[int]) -> dict[str, str]:
 def _problems(layout: Layout, plan: Plan, run: Run) -> dict[str, str]:
     """What is wrong with each server that should answer, by name; empty for one that does."""
     found = {child.name: _problem(layout, run, child) for child in run.children}
-    outside = {"postgres": (plan.postgres_dsn, servers.ask_postgres), "nats": (plan.nats_url, servers.ask_nats)}
-    for name, (address, ask) in outside.items():
-        if address:
-            try:
-                ask(address)
-                found[name] = ""
-            except WillNotStart as problem:
-                found[name] = str(problem)
-    return found
+    return found | outside.problems(plan)
 
 
 def _problem(layout: Layout, run: Run, child: ChildRecord) -> str:

@@ -99,7 +99,7 @@ class PasswordInAddress(StellaError):
     code = "STACK-008"
     exit = Exit.USAGE
     reason = "usage"
-    hint = "leave it out; PostgreSQL clients read a password from PGPASSFILE or ~/.pgpass"
+    hint = "leave it out and name the secret by reference: `stack.postgres_password` or `stack.nats_token`"
 
 
 class PartlyUp(StellaError):
@@ -112,3 +112,15 @@ class PartlyUp(StellaError):
     exit = Exit.TRANSIENT
     reason = "partly_up"
     hint = "mend the cause, then try it again: `stella up --data {path}`"
+
+
+class StillStarting(StellaError):
+    """Stack in {path} (process {pid}) is not ready after {seconds} s: {reason}.
+
+    A server recovers or migrates what it holds, and that takes its time. Its supervisor goes on.
+    """
+
+    code = "STACK-010"
+    exit = Exit.TRANSIENT
+    reason = "starting"
+    hint = "wait on: `stella up --data {path}`; or stop it: `stella down --data {path}`"

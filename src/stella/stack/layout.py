@@ -2,7 +2,8 @@
 
 Rules:
 - Everything is below one folder of mode 0700, but sockets whose path would be too long for the system.
-- Such sockets live in a folder of their own that belongs to this account alone; another's is refused.
+- Such sockets live in a folder of their own that belongs to this account alone; another's is refused. It is not in
+  XDG_RUNTIME_DIR, which is removed when its account logs out, under a stack that runs on.
 - The lock is a flock(2): it ends with its holder, whatever ends that. It is handed from `up` to the supervisor.
 """
 
@@ -14,10 +15,9 @@ import hashlib
 import os
 import stat
 import time
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from stella.runtime.errors import Busy, ObjectMissing, Unwritable
+from stella.runtime.errors import Busy, ObjectMissing, Unreadable, Unwritable
 from stella.runtime.files import PRIVATE_MODE, make_directory, reading, replacing, step, sync_filesystem, writing
 from stella.runtime.ports import Entropy
 
@@ -29,15 +29,17 @@ SECRET_BYTES = 24  # of randomness: 192 bits, beyond any search
 FOLDERS = ("nats", "valkey", "s3", "log", "secrets", "work")
 MEET_PATIENCE = 0.5  # seconds in which somebody who only looks lets go of the lock
 LOCK = "lock"
+PID_WIDTH = 32  # bytes for the process that holds the lock
 
 
 class Layout:
     """The places of one stack; `shown` is the folder as it was named."""
 
-    def __init__(self, data: str | Path, env: Mapping[str, str] | None = None) -> None:
+    def __init__(self, data: str | Path) -> None:
+        """Raises Unreadable for a folder that cannot be named."""
         self.shown = str(data)
-        self.data = Path(os.path.realpath(data))  # `Path.resolve` raises for a loop of links
-        self.sockets = socket_folder(self.data, os.environ if env is None else env)
+        self.data = _absolute(data)
+        self.sockets = socket_folder(self.data)
 
     @property
     def postgres(self) -> Path:
@@ -84,18 +86,30 @@ class Layout:
         """Remove the folder of the sockets where it is not in our own; needs the lock and that nothing runs."""
         if self.sockets.parent != self.data:
             with contextlib.suppress(OSError):
+                for left in self.sockets.iterdir():  # some servers leave theirs
+                    if left.is_socket():
+                        left.unlink()
                 self.sockets.rmdir()
 
 
-def socket_folder(data: Path, env: Mapping[str, str]) -> Path:
+def _absolute(data: str | Path) -> Path:
+    """Where a folder is, links followed; raises Unreadable."""
+    try:
+        found = os.path.realpath(data)  # `Path.resolve` raises for a loop of links
+        found.encode()
+    except FileNotFoundError:
+        raise Unreadable(path=data, problem="the folder that this command was called in is gone") from None
+    except UnicodeEncodeError:  # reports and connection strings are text
+        raise Unreadable(path=ascii(str(data)), problem="its name is no UTF-8") from None
+    return Path(found)
+
+
+def socket_folder(data: Path) -> Path:
     """`run` in the data folder when that is short enough and has no comma, which separates addresses; else a hash."""
     near = data / "run"
     if len(os.fsencode(near / LONGEST_SOCKET)) <= MAX_SOCKET_PATH and "," not in str(near):
         return near
     name = hashlib.sha256(os.fsencode(data)).hexdigest()[:16]
-    given = Path(env.get("XDG_RUNTIME_DIR", ""))
-    if given.is_absolute() and len(os.fsencode(given)) + len(name) + len(LONGEST_SOCKET) + 10 <= MAX_SOCKET_PATH:
-        return given / "stella" / name
     return Path("/run/stella", name) if os.geteuid() == 0 else Path(f"/tmp/stella-{os.geteuid()}", name)  # noqa: S108  # checked to be ours alone
 
 
@@ -117,9 +131,8 @@ class Lock:
         self.handle = handle
 
     def claim(self) -> None:
-        """Say who holds it."""
-        os.ftruncate(self.handle, 0)
-        os.pwrite(self.handle, str(os.getpid()).encode(), 0)
+        """Say who holds it, in one write of one width, so that nobody ever reads a part of it."""
+        os.pwrite(self.handle, f"{os.getpid():<{PID_WIDTH}}".encode(), 0)
 
     def release(self) -> None:
         """Let go."""
@@ -135,7 +148,7 @@ def take(layout: Layout) -> Lock:
     end = time.monotonic() + MEET_PATIENCE
     while not _locked(handle):
         if time.monotonic() > end:
-            pid = os.pread(handle, 32, 0).decode(errors="replace")
+            pid = os.pread(handle, PID_WIDTH, 0).decode(errors="replace").strip()
             os.close(handle)
             raise Busy(path=layout.shown, holder=f" (pid {pid})" if pid else "")
         time.sleep(0.01)
@@ -154,7 +167,7 @@ def holder(layout: Layout) -> int | None:
     try:
         if _locked(handle, fcntl.LOCK_SH):
             return None
-        text = os.pread(handle, 32, 0)
+        text = os.pread(handle, PID_WIDTH, 0).strip()
         return int(text) if text.isdigit() else 0
     finally:
         os.close(handle)
@@ -166,14 +179,3 @@ def _locked(handle: int, kind: int = fcntl.LOCK_EX) -> bool:
     except OSError:
         return False
     return True
-
-
-@contextlib.contextmanager
-def taken(layout: Layout) -> Iterator[Lock]:
-    """The lock for the length of a block."""
-    lock = take(layout)
-    try:
-        yield lock
-    finally:
-        with contextlib.suppress(OSError):  # it was handed on
-            lock.release()

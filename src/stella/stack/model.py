@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from stella.operations import arg
+from stella.runtime.settings import ServiceSettings
 
 DATA_HELP = "Folder of the stack."
 Profile = Literal["core", "full"]
@@ -20,13 +21,19 @@ Verdict = Literal["pass", "warn", "fail", "skip"]
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """What a stack should be. An address that is set replaces an embedded server; port 0 is any free one."""
+    """What a stack should be. An address that is set replaces an embedded server; port 0 is any free one.
+
+    Password and tokens are references; the first two go with the addresses.
+    """
 
     profile: Profile
     postgres_dsn: str
     nats_url: str
     nats_port: int
     s3_port: int
+    postgres_password: str = ""
+    nats_token: str = ""
+    service_token: str = ServiceSettings().token
 
 
 class StartStack(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -12,7 +12,7 @@ from stella.kernel.canonical import dump
 from stella.kernel.digest import sha256
 from stella.runtime.errors import BadSetting
 from stella.runtime.run_file import ChildRecord, Run, StackState
-from stella.runtime.settings import StackSettings
+from stella.runtime.settings import Settings, StackSettings
 from stella.stack.errors import PasswordInAddress
 from stella.stack.model import Plan, Profile, StartStack
 
@@ -22,23 +22,32 @@ MAX_PORT = 65_535
 SHORT = 12  # hex characters of a digest that tell two configurations apart
 
 
-def plan_of(want: StartStack, settings: StackSettings) -> Plan:
+def plan_of(want: StartStack, settings: Settings) -> Plan:
     """What is asked for; raises PasswordInAddress or BadSetting."""
-    _check_ports(settings)
+    _check_ports(settings.stack)
     for what, address in (("PostgreSQL", want.postgres_dsn), ("NATS", want.nats_url)):
         if holds_password(address):
             raise PasswordInAddress(what=what)
-    return Plan(want.profile, want.postgres_dsn, want.nats_url, settings.nats_port, settings.s3_port)
+    return Plan(
+        want.profile,
+        want.postgres_dsn,
+        want.nats_url,
+        settings.stack.nats_port,
+        settings.stack.s3_port,
+        settings.stack.postgres_password if want.postgres_dsn else "",
+        settings.stack.nats_token if want.nats_url else "",
+        settings.service.token,
+    )
 
 
-def plan_of_settings(settings: StackSettings) -> Plan:
-    """What the settings ask for, without any flag; raises BadSetting."""
-    if settings.profile not in get_args(Profile):
+def plan_of_settings(settings: Settings) -> Plan:
+    """What the settings ask for, without any flag; raises PasswordInAddress or BadSetting."""
+    stack = settings.stack
+    if stack.profile not in get_args(Profile):
         expected = " or ".join(f"`{name}`" for name in get_args(Profile))
-        raise BadSetting(key="stack.profile", origin="the settings", value=settings.profile, expected=expected)
-    _check_ports(settings)
-    names = {name: getattr(settings, name) for name in Plan.__struct_fields__}
-    return msgspec.convert(names, Plan)
+        raise BadSetting(key="stack.profile", origin="the settings", value=stack.profile, expected=expected)
+    profile: Profile = "full" if stack.profile == "full" else "core"
+    return plan_of(StartStack(profile=profile, postgres_dsn=stack.postgres_dsn, nats_url=stack.nats_url), settings)
 
 
 def _check_ports(settings: StackSettings) -> None:
@@ -88,6 +97,11 @@ def is_settled(run: Run) -> bool:
     if run.state is StackState.FAILED:
         return all(child.state in {"ready", "failed", "stopped"} for child in run.children)
     return run.state in {StackState.READY, StackState.STOPPED}
+
+
+def is_over(run: Run) -> bool:
+    """Whether a report is the last one of its supervisor, which lets go of the lock next."""
+    return run.state is StackState.STOPPED or (run.state is StackState.FAILED and not run.endpoints)
 
 
 def why_not_running(run: Run | None) -> str:

@@ -2,30 +2,31 @@
 
 Rules:
 - A server that the plan replaces by an address is no child; that address must answer before anything is started.
-- The service comes last: it needs all others that are there.
+- The service comes last: it needs the vital ones.
 """
 
 from __future__ import annotations
 
 import http.client
 import os
-import socket
 import sys
 from pathlib import Path
-from urllib.parse import urlsplit
 
-from stella.runtime import egress, nats_server, postgres_server, seaweed_server, valkey_server
+from stella.runtime import nats_server, postgres_server, seaweed_server, valkey_server
 from stella.runtime.nats_server import Nats
 from stella.runtime.postgres_server import Postgres
-from stella.runtime.processes import listens, ports_of
+from stella.runtime.processes import addresses_of, listens
 from stella.runtime.seaweed_server import Seaweed
 from stella.runtime.supervise import Endpoints, Service, WillNotStart
 from stella.runtime.valkey_server import Valkey
+from stella.stack import outside
 from stella.stack.layout import Layout
 from stella.stack.model import Plan
+from stella.stack.outside import UNSAID
 
-NATS_PORT = 4222  # where an address names none
 ANSWER_PATIENCE = 5.0  # seconds
+START_PATIENCE = 3600.0  # seconds for the service to be ready: it migrates its database first
+STOP_PATIENCE = 60.0  # seconds for its requests and jobs to end
 GOOD = 200
 SERVICE = "service"
 
@@ -63,7 +64,8 @@ def services(layout: Layout, plan: Plan) -> list[Service]:
     if plan.profile == "full":
         found.append(valkey_server.service(valkey_of(layout), layout.log("valkey")))
         found.append(seaweed_server.service(seaweed_of(layout, plan.s3_port), layout.log("s3")))
-    found.append(own_service(layout, plan, tuple(service.name for service in found)))
+    # It can do without what is not vital, and must come up even where that cannot.
+    found.append(own_service(layout, plan, tuple(service.name for service in found if service.vital)))
     return found
 
 
@@ -77,12 +79,12 @@ def own_service(layout: Layout, plan: Plan, needs: tuple[str, ...]) -> Service:
     """`stella serve` as a child; it is ready when a port of its own says so."""
 
     def ready(pid: int) -> Endpoints | None:
-        for port in ports_of(pid):
-            line = http.client.HTTPConnection("127.0.0.1", port, timeout=ANSWER_PATIENCE)
+        for host, port in addresses_of(pid):
+            line = http.client.HTTPConnection(host, port, timeout=ANSWER_PATIENCE)
             try:
                 line.request("GET", "/readyz")
                 if line.getresponse().status == GOOD:
-                    return {SERVICE: f"http://127.0.0.1:{port}"}
+                    return {SERVICE: f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"}
             except (OSError, http.client.HTTPException):
                 continue
             finally:
@@ -95,13 +97,24 @@ def own_service(layout: Layout, plan: Plan, needs: tuple[str, ...]) -> Service:
         place = Path.cwd()  # settings are found from the folder that `up` was called in
     except FileNotFoundError:
         place = layout.data
-    return Service(SERVICE, layout.log(SERVICE), place, lambda _: command, ready, needs, env=env, stop_patience=60.0)
+    return Service(
+        SERVICE,
+        layout.log(SERVICE),
+        place,
+        lambda _: command,
+        ready,
+        needs,
+        env=env,
+        start_patience=START_PATIENCE,
+        stop_patience=STOP_PATIENCE,
+    )
 
 
 def _database(layout: Layout, plan: Plan) -> dict[str, str]:
-    """The settings that lead the service to its database; the passwords stay in their files."""
+    """The settings that lead the service to its database; the passwords stay where they are."""
     if plan.postgres_dsn:
-        return {"STELLA_DATABASE_DSN": plan.postgres_dsn}
+        password = {} if plan.postgres_password in UNSAID else {"STELLA_DATABASE_PASSWORD": plan.postgres_password}
+        return {"STELLA_DATABASE_DSN": plan.postgres_dsn, **password}
     from stella.stack import roles  # noqa: PLC0415  # psycopg is heavy
 
     server = postgres_of(layout)
@@ -114,53 +127,16 @@ def _database(layout: Layout, plan: Plan) -> dict[str, str]:
 
 
 def external(plan: Plan) -> dict[str, str]:
-    """Endpoints of the servers that somebody else runs; raises WillNotStart when one does not answer."""
+    """Endpoints of the servers that somebody else runs; raises WillNotStart when one does not let us in."""
+    for name, problem in outside.problems(plan).items():
+        if problem:
+            raise WillNotStart(f"{name}: {problem}")
     found: dict[str, str] = {}
     if plan.postgres_dsn:
-        ask_postgres(plan.postgres_dsn)
         found |= {"postgres": plan.postgres_dsn, "postgres-owner": plan.postgres_dsn}
     if plan.nats_url:
-        ask_nats(plan.nats_url)
         found["nats"] = plan.nats_url
     return found
-
-
-def far(plan: Plan) -> str:
-    """The first server of a plan that may be on another machine, in words; empty when all are on this one."""
-    if plan.postgres_dsn:
-        from stella.runtime.postgres import Login  # noqa: PLC0415  # psycopg is heavy
-
-        into = Login(plan.postgres_dsn)
-        if not into.on_this_machine:
-            return into.where
-    for url in filter(None, plan.nats_url.split(",")):
-        if not egress.on_this_machine(urlsplit(url).hostname):
-            return url
-    return ""
-
-
-def ask_postgres(dsn: str) -> None:
-    """Connect once; raises WillNotStart."""
-    # stella: allow STL001 until 2027-11-30: asks whether a server answers, and nothing else
-    import psycopg  # noqa: PLC0415  # only where it is asked for
-
-    try:
-        # stella: allow STL003 until 2027-11-30: as above
-        psycopg.connect(dsn, connect_timeout=int(ANSWER_PATIENCE)).close()
-    except psycopg.Error as problem:
-        raise WillNotStart(f"postgres: {' '.join(str(problem).split())}") from None
-
-
-def ask_nats(urls: str) -> None:
-    """Hear the greeting of the first address; raises WillNotStart."""
-    where = urlsplit(urls.partition(",")[0])
-    try:
-        with socket.create_connection((where.hostname or "", where.port or NATS_PORT), ANSWER_PATIENCE) as line:
-            line.settimeout(ANSWER_PATIENCE)
-            if not line.recv(64).startswith(b"INFO "):
-                raise WillNotStart(f"nats: {urls} is no NATS server")
-    except (OSError, ValueError) as problem:  # ValueError: a port that is no number
-        raise WillNotStart(f"nats: {urls}: {problem}") from None
 
 
 def postgres_answers(layout: Layout, pid: int) -> bool:
@@ -168,6 +144,7 @@ def postgres_answers(layout: Layout, pid: int) -> bool:
     from stella.stack import roles  # noqa: PLC0415  # psycopg is heavy
 
     server = postgres_of(layout)
+    postgres_server.forget_variables()
     return postgres_server.listens(server, pid) and roles.may_connect(layout, server)
 
 
@@ -184,12 +161,14 @@ def s3_answers(endpoint: str, pid: int) -> bool:
 
 
 def references(layout: Layout, plan: Plan) -> dict[str, str]:
-    """Which secret opens which embedded endpoint."""
-    found: dict[str, str] = {}
-    if not plan.postgres_dsn:
-        found |= {"postgres": "postgres-app", "postgres-owner": "postgres-owner"}
-    if not plan.nats_url:
-        found["nats"] = "nats"
+    """Which secret opens which endpoint."""
+    own = {"nats": "nats", "postgres": "postgres-app", "postgres-owner": "postgres-owner"}
     if plan.profile == "full":
-        found |= {"s3-access-key": "s3-access-key", "s3-secret-key": "s3-secret-key"}
-    return {name: layout.reference(secret) for name, secret in {**found, SERVICE: "admin-token"}.items()}
+        own |= {"s3-access-key": "s3-access-key", "s3-secret-key": "s3-secret-key"}
+    found = {name: layout.reference(secret) for name, secret in own.items()}
+    if plan.postgres_dsn:
+        found |= {"postgres": plan.postgres_password, "postgres-owner": plan.postgres_password}
+    if plan.nats_url:
+        found["nats"] = plan.nats_token
+    found[SERVICE] = plan.service_token.replace("<data>", str(layout.data))
+    return {name: reference for name, reference in found.items() if reference}

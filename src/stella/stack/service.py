@@ -22,14 +22,25 @@ import msgspec
 from stella.operations import Context
 from stella.runtime import processes, run_file
 from stella.runtime.errors import Busy, EgressBlocked
+from stella.runtime.processes import identify
 from stella.runtime.run_file import Run, StackState
 from stella.runtime.supervise import RETRY, last_words
-from stella.stack import rules, servers
-from stella.stack.errors import NoStack, NotHealthy, NotRunning, OtherConfiguration, PartlyUp, StartFailed, WillNotStop
-from stella.stack.layout import Layout, Lock, holder, take, taken
+from stella.stack import outside, rules
+from stella.stack.errors import (
+    NoStack,
+    NotHealthy,
+    NotRunning,
+    OtherConfiguration,
+    PartlyUp,
+    StartFailed,
+    StillStarting,
+    WillNotStop,
+)
+from stella.stack.layout import Layout, Lock, holder, take
 from stella.stack.model import ChildShown, OfStack, Plan, StackDown, StackShown, StackUp, StartStack
 
 PATIENCE = 120  # seconds that a start or a stop may take before somebody should look
+STOPPED = "it was told to stop"
 POLL = 0.01  # seconds between two looks at the report
 RETRY_PATIENCE = 0.3  # seconds in which a supervisor takes up what failed
 
@@ -37,17 +48,30 @@ RETRY_PATIENCE = 0.3  # seconds in which a supervisor takes up what failed
 def up(ctx: Context, want: StartStack) -> StackUp:
     """Start a stack, or find it running."""
     began = time.monotonic()
-    plan = rules.plan_of(want, ctx.settings.stack)
-    far = servers.far(plan) if ctx.sealed else ""
+    plan = rules.plan_of(want, ctx.settings)
+    far = outside.far(plan) if ctx.sealed else ""
     if far:
         raise EgressBlocked(target=far)
+    outside.require_secrets(plan)
     layout = Layout(want.data)
-    if _supervisor(layout):
-        return _joined(layout, plan, began)
+    while time.monotonic() < began + PATIENCE:
+        lock = None if _supervisor(layout) else _lock(layout)
+        found = _joined(layout, plan, began) if lock is None else _started(ctx, want, layout, plan, lock, began)
+        if found is not None:
+            return found
+    raise Busy(path=layout.shown, holder="")
+
+
+def _lock(layout: Layout) -> Lock | None:
+    """The lock of a stack; None when somebody else has it."""
     try:
-        lock = take(layout)
+        return take(layout)
     except Busy:
-        return _joined(layout, plan, began)
+        return None
+
+
+def _started(ctx: Context, want: StartStack, layout: Layout, plan: Plan, lock: Lock, began: float) -> StackUp:
+    """The answer of an `up` that starts the stack."""
     try:
         _require(layout, plan)
         layout.lay(ctx.entropy)
@@ -59,6 +83,8 @@ def up(ctx: Context, want: StartStack) -> StackUp:
             lock.release()
     try:
         run = _await(layout, process)
+    except StillStarting:
+        raise
     except BaseException:
         process.send_signal(signal.SIGTERM)
         process.wait()
@@ -68,13 +94,19 @@ def up(ctx: Context, want: StartStack) -> StackUp:
     if process.poll() is None and run.endpoints:
         raise PartlyUp(path=layout.shown, reason=run.reason)
     process.wait()
-    raise StartFailed(path=layout.shown, reason=run.reason)
+    stopped = run.state is StackState.STOPPED
+    raise StartFailed(path=layout.shown, reason=STOPPED if stopped else run.reason)
 
 
 def _supervisor(layout: Layout) -> int | None:
     """The process that holds the lock, if it is a supervisor and not somebody who looks or prepares."""
     pid, run = holder(layout), run_file.read(layout.data)
-    return pid if run is not None and run.supervisor is not None and run.supervisor.pid == pid else None
+    return pid if _wrote(run, pid) else None
+
+
+def _wrote(run: Run | None, pid: int | None) -> bool:
+    """Whether a report is that of the process that has this id now, and not of one of the past that had it too."""
+    return run is not None and run.supervisor is not None and pid is not None and run.supervisor == identify(pid)
 
 
 def _require(layout: Layout, plan: Plan) -> None:
@@ -108,30 +140,45 @@ def _spawn(layout: Layout, plan: Plan, lock: Lock) -> subprocess.Popen[bytes]:
 
 def _await(layout: Layout, process: subprocess.Popen[bytes]) -> Run:
     """The report of a supervisor that was just started, once it says how it went."""
-    end = time.monotonic() + PATIENCE
+    end, started = time.monotonic() + PATIENCE, identify(process.pid)
     while time.monotonic() < end:
         ended = process.poll()
         run = run_file.read(layout.data)
-        mine = run is not None and run.supervisor is not None and run.supervisor.pid == process.pid
-        if mine and run is not None and rules.is_settled(run):
+        # Its birth counts too: a report of the past may name the same id, as in a container that was killed.
+        if run is not None and started is not None and run.supervisor == started and rules.is_settled(run):
             return run
         if ended is not None:
             words = last_words(layout.log("supervisor"))
-            raise StartFailed(path=layout.shown, reason=f"its supervisor ended with {ended}: {words}")
+            how = STOPPED if ended == -signal.SIGTERM else f"its supervisor ended with {ended}{words and ': '}{words}"
+            raise StartFailed(path=layout.shown, reason=how)
         time.sleep(POLL)
-    raise StartFailed(path=layout.shown, reason=f"not ready after {PATIENCE} s")
+    raise _still_starting(layout, process.pid)
 
 
-def _joined(layout: Layout, plan: Plan, began: float) -> StackUp:
-    """The answer of a second `up`."""
-    pid = holder(layout) or 0
+def _still_starting(layout: Layout, pid: int) -> StillStarting:
+    run = run_file.read(layout.data)
+    late = [child for child in run.children if child.state != "ready"] if run else []
+    words = ", ".join(f"{child.name} ({child.reason})" if child.reason else child.name for child in late)
+    reason = (run and run.reason) or f"waiting for {words}"
+    return StillStarting(path=layout.shown, pid=pid, seconds=PATIENCE, reason=reason)
+
+
+def _joined(layout: Layout, plan: Plan, began: float) -> StackUp | None:
+    """The answer of a second `up`; None when the one that ran has ended."""
     run = _settled(layout)
     if run is None:
-        raise Busy(path=layout.shown, holder=f" (pid {pid})")
+        pid, last = holder(layout), run_file.read(layout.data)
+        if pid and last is not None and last.state is StackState.STARTING and _wrote(last, pid):
+            raise _still_starting(layout, pid)
+        if pid is not None:
+            raise Busy(path=layout.shown, holder=f" (pid {pid})" if pid else "")
+        return None
+    pid = run.supervisor.pid if run.supervisor else 0
     if run.digest != rules.digest(plan):
         raise OtherConfiguration(path=layout.shown, pid=pid, difference=rules.difference(run.plan, plan))
     if run.state is StackState.FAILED:
-        os.kill(pid, RETRY)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, RETRY)
         time.sleep(RETRY_PATIENCE)
         run = _settled(layout) or run
     if run.state is not StackState.READY:
@@ -140,11 +187,11 @@ def _joined(layout: Layout, plan: Plan, began: float) -> StackUp:
 
 
 def _settled(layout: Layout) -> Run | None:
-    """The report of whoever holds the lock, once it no longer changes by itself."""
+    """The report of whoever holds the lock, once it no longer changes by itself; None when the lock is let go."""
     end = time.monotonic() + PATIENCE
     while (pid := holder(layout)) is not None and time.monotonic() < end:
         run = run_file.read(layout.data)
-        if run is not None and run.supervisor is not None and run.supervisor.pid == pid and rules.is_settled(run):
+        if run is not None and _wrote(run, pid) and rules.is_settled(run) and not rules.is_over(run):
             return run
         time.sleep(POLL)
     return None
@@ -165,44 +212,49 @@ def _shown(layout: Layout, run: Run, began: float, *, already: bool) -> StackUp:
 
 def down(ctx: Context, want: OfStack) -> StackDown:
     """Stop a stack; nothing to stop is no error."""
-    del ctx
     began = time.monotonic()
     layout = Layout(want.data)
     if not layout.exists():
         raise NoStack(path=layout.shown)
     run = run_file.read(layout.data)
     was_running = _stop(layout)
-    with taken(layout):
-        _sweep(layout, run)
-        layout.sockets = Path(run.sockets) if run else layout.sockets
-        layout.forget_sockets()
+    lock = _lock(layout)
+    if lock is not None:  # else another `down` sweeps, or an `up` that came after this one has it
+        try:
+            _sweep(layout, run, ctx.clock.read().boot_id)
+            layout.sockets = Path(run.sockets) if run else layout.sockets
+            layout.forget_sockets()
+        finally:
+            lock.release()
     names = tuple(child.name for child in reversed(run.children)) if run and was_running else ()
     seconds = round(time.monotonic() - began, 2)
     return StackDown(data=layout.shown, was_running=was_running, stopped=names, seconds=seconds)
 
 
 def _stop(layout: Layout) -> bool:
-    """Ask whoever holds the lock to stop and wait for it; whether there was anybody."""
+    """Ask the supervisor that holds the lock to stop, and wait for the lock; whether there was one.
+
+    Others hold it for a moment alone: an `up` that prepares, or another `down`.
+    """
     end = time.monotonic() + PATIENCE
-    asked: processes.Process | None = None
-    while pid := holder(layout):
-        if asked is None or pid != asked.pid:
-            asked = processes.identify(pid)
+    asked: int | None = None
+    while (pid := holder(layout)) is not None and asked in {None, pid}:
+        if asked is None and pid == _supervisor(layout):
+            asked = pid
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGTERM)
         if time.monotonic() > end:
             raise WillNotStop(path=layout.shown, pid=pid, seconds=PATIENCE)
         time.sleep(POLL)
-    processes.gone([asked] if asked else [], PATIENCE)
     return asked is not None
 
 
-def _sweep(layout: Layout, run: Run | None) -> None:
+def _sweep(layout: Layout, run: Run | None, boot: str) -> None:
     """End what a supervisor that was killed has left, and let the report say that nothing runs."""
     from stella.stack import supervisor  # noqa: PLC0415  # loads every server's module
 
     if run is not None:
-        supervisor.recover(layout, run, run.boot)
+        supervisor.recover(layout, run, boot)
         last = run_file.read(layout.data) or run
         if last.state is not StackState.STOPPED:
             done = msgspec.structs.replace(last, state=StackState.STOPPED, endpoints={}, children=(), reason="")
@@ -216,8 +268,9 @@ def status(ctx: Context, want: OfStack) -> StackShown:
         raise NoStack(path=layout.shown)
     run = run_file.read(layout.data)
     pid = holder(layout)
-    if pid is None or run is None or run.supervisor is None:
-        raise NotRunning(path=layout.shown, reason=rules.why_not_running(run))
+    if run is None or not _wrote(run, pid):
+        why = f"process {pid} prepares it" if pid else rules.why_not_running(run)
+        raise NotRunning(path=layout.shown, reason=why)
     boot_seconds = ctx.clock.read().boot_seconds
     children = tuple(_child(record, boot_seconds) for record in run.children)
     outside = [

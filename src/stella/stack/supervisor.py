@@ -59,6 +59,8 @@ class Stack:
         run_file.write(self.layout.data, self.run)
         turn_logs(self.layout)
         try:
+            if not self.plan.postgres_dsn:
+                postgres_server.forget_variables()
             self.outside = servers.external(self.plan)
             asked = Supervisor(servers.services(self.layout, self.plan), self.changed).run()
         except WillNotStart as problem:
@@ -70,7 +72,7 @@ class Stack:
         return self._report(msgspec.structs.replace(self.run, state=last, endpoints={}))
 
     def changed(self, supervisor: Supervisor) -> None:
-        """Write the report after a change."""
+        """Write the report after a change; raises StellaError, such as that of a full disk."""
         children = tuple(map(self._record, supervisor.children))
         endpoints = dict(self.outside)
         for child in supervisor.children:
@@ -78,12 +80,13 @@ class Stack:
                 endpoints |= child.endpoints
         state, reason = rules.state_of(children, stopping=supervisor.stopping or supervisor.broken())
         reason = reason or self.run.reason if state is StackState.STOPPING else reason
-        run = msgspec.structs.replace(self.run, state=state, children=children, endpoints=endpoints, reason=reason)
-        self._report(run)
+        self.run = msgspec.structs.replace(self.run, state=state, children=children, endpoints=endpoints, reason=reason)
+        run_file.write(self.layout.data, self.run)
 
     def _report(self, run: Run) -> Run:
+        """Say how it ended, if the disk takes it."""
         self.run = run
-        with contextlib.suppress(StellaError):  # a full disk must not end servers that can do without the report
+        with contextlib.suppress(StellaError):
             run_file.write(self.layout.data, run)
         return run
 

@@ -43,8 +43,9 @@ def _use(result: StackUp) -> View:
     """How the command line speaks to the service from now on."""
     if "service" not in result.endpoints:
         return []
-    token = result.secrets.get("service", "").removeprefix("file:")
-    return [Text(f"use: export STELLA_SERVER={result.endpoints['service']} STELLA_TOKEN=$(cat {token})")]
+    kind, _, name = result.secrets.get("service", "").partition(":")
+    token = f"$(cat {name})" if kind == "file" else f"${name}"
+    return [Text(f"use: export STELLA_SERVER={result.endpoints['service']} STELLA_TOKEN={token}")]
 
 
 def down(result: StackDown) -> View:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from pathlib import Path
 
@@ -64,7 +65,9 @@ def test_the_same_number_in_another_category_is_another_file(tmp_path: Path) -> 
     [
         (b"SELECT 1;\n\xff\xfe", 2, "it is not UTF-8"),
         (b"SELECT 1;\nSELECT 2 \0; DROP TABLE x", 2, "it contains a NUL"),
-        ("\ufeffSELECT 1".encode(), 1, "byte order mark"),
+        ("\ufeffSELECT 1".encode(), 1, "it begins with a byte order mark"),
+        ("SELECT 1;\nSELECT '\ufeff'".encode(), 2, "it contains a byte order mark"),
+        (b"SELECT '\xed\xa0\x80'", 1, "it is not UTF-8"),
         (b"-" * (files.MAX_SIZE + 1), 1, "the limit is"),
     ],
 )
@@ -91,3 +94,21 @@ def test_crlf_is_read_as_lf(tmp_path: Path) -> None:
 def test_a_module_is_the_name_of_a_schema(module: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no name of a schema"):
         files.load_module(module, tmp_path)
+
+
+def test_a_checksum_is_that_of_the_text(tmp_path: Path) -> None:
+    """A carriage return more is another text."""
+    lay(tmp_path, {"001_a.sql": b"SELECT 1;\r\r\n", "002_b.sql": b"SELECT 1;\r\n", "003_c.sql": b"SELECT 1;\n"})
+    found = files.load_module("box", tmp_path)
+    assert [file.checksum == hashlib.sha256(file.text.encode()).hexdigest() for file in found] == [True] * 3
+    assert found[0].checksum != found[1].checksum == found[2].checksum
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "No good")
+
+    lay(tmp_path, {"001_a.sql": "SELECT 1"})
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(BadMigrationFile, match="it cannot be read: No good"):
+        files.load_module("box", tmp_path)

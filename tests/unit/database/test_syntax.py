@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,10 @@ ADDING = [
     "UPDATE a SET b = 1 WHERE b IS NULL",
     "SELECT protect('a')",
     "SET LOCAL search_path = a",
+    "ALTER TABLE a ADD COLUMN c smallserial NOT NULL",
+    "ALTER TABLE a ADD COLUMN c bigserial PRIMARY KEY",
+    "WITH d AS (SELECT 1) INSERT INTO a SELECT * FROM d",
+    "CREATE FUNCTION f() RETURNS bigint BEGIN ATOMIC WITH d AS (DELETE FROM a RETURNING 1) SELECT count(*) FROM d; END",
 ]
 
 
@@ -108,6 +113,10 @@ BREAKING = [
     ("REINDEX TABLE a", "reindex"),
     ("MERGE INTO a USING b ON true WHEN MATCHED THEN DELETE", "merge"),
     ("CALL f()", "call"),
+    ("WITH d AS (DELETE FROM a RETURNING 1) SELECT count(*) FROM d", "WITH"),
+    ("WITH d AS (UPDATE a SET b = 1 RETURNING 1) INSERT INTO c SELECT 1", "WITH"),
+    ("ALTER TABLE a ADD CONSTRAINT c NOT NULL b NOT VALID", "it forbids NULL"),
+    ("ALTER TABLE a ADD COLUMN c int PRIMARY KEY", "old code does not fill"),
 ]
 
 
@@ -132,13 +141,15 @@ def test_what_breaks_may_not_run_at_start(text: str, problem: str, folder: Path)
         ("INSERT INTO a VALUES (1) ON CONFLICT (b) DO UPDATE SET b = 1", False),
         ("UPDATE a SET b = 1", False),
         ("CREATE TABLE a (b int)", False),
+        ("WITH d AS (DELETE FROM b RETURNING 1) INSERT INTO a SELECT * FROM d ON CONFLICT DO NOTHING", False),
+        ("WITH d AS (SELECT 1) INSERT INTO a SELECT * FROM d ON CONFLICT DO NOTHING", True),
     ],
 )
 def test_a_seed_inserts_what_is_missing(text: str, good: bool, folder: Path) -> None:
     if good:
         parse(folder, text, "S001_a.sql")
         return
-    with pytest.raises(LintFailed, match="ON CONFLICT DO NOTHING"):
+    with pytest.raises(LintFailed, match=r"ON CONFLICT DO NOTHING|in a WITH"):
         parse(folder, text, "S001_a.sql")
 
 
@@ -166,6 +177,18 @@ def test_no_file_begins_or_ends_a_transaction(word: str, name: str, folder: Path
         ("-- stella:no-transaction\nCREATE INDEX i ON a (b)", 2, "could not be repeated"),
         ("-- stella:no-transaction\nDROP INDEX CONCURRENTLY i", 2, "could not be repeated"),
         ("-- stella:no-transaction\nINSERT INTO a VALUES (1)", 2, "could not be repeated"),
+        ("-- stella:no-transaction for the index\nSELECT 1", 1, "`stella:no-transaction` takes nothing"),
+        ("-- stella:no-transaction false\nVACUUM a", 1, "`stella:no-transaction` takes nothing"),
+        ("-- stella:no-transaction\n-- stella:no-transaction\nVACUUM a", 2, "stands twice"),
+        ("-- stella: \nSELECT 1", 1, "there is no mark `stella:`"),
+        ("SELECT 1;\nCOPY a FROM STDIN", 2, "COPY"),
+        ("COPY a TO STDOUT", 1, "COPY"),
+        ("SET client_encoding = 'LATIN1'; SELECT 1", 1, "how the rest of the file is read"),
+        ("SET NAMES 'LATIN1'", 1, "how the rest of the file is read"),
+        ("SET LOCAL standard_conforming_strings = off", 1, "how the rest of the file is read"),
+        ("\\\\d a", 1, "syntax error"),
+        ("SELECT 1;\nSELECT " + "||".join(["'a'"] * 200), 2, "nests too deep"),
+        ("SELECT " + "NOT " * 1_000_000 + "true", 1, "memory"),
     ],
 )
 def test_a_file_that_cannot_be_used(text: str, line: int, problem: str, folder: Path) -> None:
@@ -215,9 +238,25 @@ def test_a_data_migration_is_one_select_with_key_and_size(folder: Path) -> None:
         (DATA.replace("batch 4", "batch x"), "1 to 100000 rows"),
         (DATA.replace("batch 4", "batch 100001"), "1 to 100000 rows"),
         (DATA.replace("batch 4", "batch"), "1 to 100000 rows"),
+        (DATA.replace("batch 4", "batch 4 rows"), "`stella:batch` takes one number"),
+        (DATA.replace("batch 4", "batch 4\n-- stella:batch 5"), "stands twice"),
+        (DATA.replace("batch 4", "no-transaction"), "there is no mark `stella:no-transaction`"),
     ],
 )
 def test_a_data_migration_of_another_form(text: str, problem: str, folder: Path) -> None:
     with pytest.raises(BadMigrationFile) as caught:
         parse(folder, text, "DM001_a.sql")
     assert problem in caught.value.message
+
+
+def test_what_may_be_concurrent_in_a_transaction(folder: Path) -> None:
+    assert parse(folder, "REFRESH MATERIALIZED VIEW CONCURRENTLY a", "100_a.sql").transaction
+
+
+def test_a_large_file_costs_no_more_for_each_statement(folder: Path) -> None:
+    """A count of the lines before each of so many statements would take minutes."""
+    many = 200_000
+    begin = time.process_time()
+    parsed = parse(folder, "SELECT 1;\n" * many, "100_a.sql")
+    assert (len(parsed.pieces), parsed.pieces[-1].line) == (many, many)
+    assert time.process_time() - begin < 60

@@ -54,10 +54,12 @@ class Probe:
             raise RuntimeError("secret-of-the-request")
         if want.what == "missing":
             raise NoChannel(path="x")
-        if want.what == "wait":
+        if want.what.startswith("wait"):
             ctx.progress.start("wait", None, "turns")
             while not self.go.wait(0.01):
                 ctx.progress.advance(1)
+        if want.what == "wait-missing":
+            raise NoChannel(path="x")
         return Got(ctx.actor, self.turns)
 
     def rows(self) -> list[Operation[Any, Any]]:
@@ -108,7 +110,7 @@ class World:
         parts = self.folder / "parts"
         self.service = assemble(context, self.probe.rows(), self.store, b"token", self.folder, parts, log)
         try:
-            async with self.service.working():
+            async with self.service.working(lambda: None):
                 yield self
         finally:
             await asyncio.sleep(0)  # the last lines
@@ -140,6 +142,22 @@ class World:
         found = {name.decode(): value.decode() for name, value in told[0]["headers"]}
         data = b"".join(message.get("body", b"") for message in told[1:])
         return told[0]["status"], found, json.loads(data) if data else None
+
+    async def stream(self, path: str, leaves: float | None = None) -> list[Any]:
+        """The messages of a streamed answer; the client leaves after so many seconds."""
+        headers = [(b"authorization", b"Bearer token")]
+        scope = {"type": "http", "method": "GET", "path": path, "query_string": b"", "headers": headers}
+        told: list[Any] = []
+
+        async def receive() -> Any:
+            await asyncio.sleep(1000 if leaves is None else leaves)
+            return {"type": "http.disconnect"}
+
+        async def send(message: Any) -> None:
+            told.append(message)
+
+        await self.service.app(scope, receive, send)
+        return told
 
     async def until(self, location: str, *states: str) -> Any:
         for _ in range(500):

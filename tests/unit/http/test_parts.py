@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from pathlib import Path
 from typing import Annotated, Any
@@ -322,3 +323,15 @@ def test_ids_are_of_version_7_and_sort_by_time() -> None:
     assert {(text[14], text[19] in "89ab") for text in ids} == {("7", True)}
     assert uuid7(0, bytes(10)) == "00000000-0000-7000-8000-000000000000"
     assert uuid7(1, b"\xff" * 10) == "00000000-03e8-7fff-bfff-ffffffffffff"
+
+
+def test_results_that_nobody_fetched_are_removed(tmp_path: Path) -> None:
+    """Folders, and files that were written without one."""
+    for name in ("old/a/b", "new/a", "old.stella", "new.stella"):
+        path = tmp_path / "downloads" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"")
+    for name in ("old", "old.stella"):
+        os.utime(tmp_path / "downloads" / name, (5, 5))
+    Places(tmp_path).sweep(10)
+    assert sorted(path.name for path in (tmp_path / "downloads").iterdir()) == ["new", "new.stella"]

@@ -145,6 +145,7 @@ QUIET = [
     "getattr(c, name)",
     "getattr(c, name)(1, 2)",
     "importlib.import_module('app.x')",
+    "import nats\nnats.connect(url)",
     "re.compile('x')\nmodel.eval()",
     "if TYPE_CHECKING:\n    import psycopg",
     "import typing\nif typing.TYPE_CHECKING:\n    from psycopg import Connection",

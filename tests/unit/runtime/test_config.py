@@ -251,6 +251,10 @@ def test_a_secret_path_is_relative_to_the_file_that_names_it(machine: Machine) -
     assert reference == f"file:{machine.project.parent}/secrets/pass"
     machine.project.write_text('[keys]\npassphrase = "file:/absolute"\n')
     assert machine.load().settings.keys.passphrase == "file:/absolute"
+    machine.project.write_text('[service]\ntoken = "file:<data>/mine"\n')
+    assert machine.load().settings.service.token == "file:<data>/mine"
+    machine.env["STELLA_KEYS_PASSPHRASE"] = "file:pass"
+    assert machine.load().settings.keys.passphrase == f"file:{machine.work}/pass"
 
 
 def test_secrets_from_the_environment() -> None:

@@ -9,8 +9,15 @@ import psycopg
 import pytest
 
 from stella.kernel.errors import Exit, StellaError
-from stella.runtime import postgres
-from stella.runtime.errors import BadDsn, DatabaseAbsent, DatabaseDenied, DatabaseUnavailable, StatementRefused
+from stella.runtime import egress, postgres
+from stella.runtime.errors import (
+    BadDsn,
+    DatabaseAbsent,
+    DatabaseDenied,
+    DatabaseUnavailable,
+    EgressBlocked,
+    StatementRefused,
+)
 from stella.runtime.postgres import Login
 
 TEXT = """\
@@ -94,6 +101,12 @@ def failed(state: str | None, text: str = "words\nmore") -> psycopg.Error:
         (failed("23505"), StatementRefused),
         (failed("42P01"), StatementRefused),
         (failed("57014"), StatementRefused),
+        (failed(None, 'FATAL: role "x" is not permitted to log in'), DatabaseDenied),
+        (
+            failed(None, 'FATAL: no pg_hba.conf entry for host "::1", user "x"'),
+            DatabaseDenied,
+        ),
+        (failed(None, 'FATAL: permission denied for database "y" DETAIL: User does not have CONNECT'), DatabaseDenied),
         (failed("42501"), DatabaseDenied),
         (failed("28P01"), DatabaseDenied),
         (failed(None, "FATAL: password authentication failed"), DatabaseDenied),
@@ -112,3 +125,29 @@ def test_errors_of_the_driver_have_names(error: psycopg.Error, kind: type[Stella
     assert re.search("doing it|`stella` of me", caught.value.message)
     assert "\n" not in caught.value.message
     assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize(
+    ("dsn", "variable", "value", "here"),
+    [
+        ("dbname=x", "PGUSER", "me", True),
+        ("dbname=x", "PGHOST", "/run/postgresql", True),
+        ("dbname=x", "PGHOST", "db.example", False),
+        ("dbname=x", "PGHOSTADDR", "192.0.2.1", False),
+        ("dbname=x", "PGSERVICE", "far", False),
+        ("host=/s dbname=x", "PGHOSTADDR", "192.0.2.1", False),
+        ("host=/s dbname=x", "PGHOST", "db.example", True),
+    ],
+)
+def test_what_libpq_adds_from_the_environment_counts(
+    dsn: str, variable: str, value: str, here: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, value)
+    login = Login(dsn)
+    assert login.on_this_machine is here
+    if variable == "PGHOST":
+        assert login.where.endswith(" at /s" if "/s" in dsn else f" at {value}")
+    monkeypatch.setattr(egress, "sealed", lambda: True)
+    if not here:
+        with pytest.raises(EgressBlocked):
+            postgres.connect(login)

@@ -81,6 +81,38 @@ def test_a_listener_is_who_holds_the_socket(family: socket.AddressFamily) -> Non
 
 
 @pytest.mark.network
+@pytest.mark.parametrize(
+    ("bound", "reached"),
+    [
+        ("127.0.0.1", "127.0.0.1"),
+        ("127.1.2.3", "127.1.2.3"),
+        ("0.0.0.0", "127.0.0.1"),  # the case itself
+        ("::1", "::1"),
+        ("::", "::1"),
+    ],
+)
+def test_where_a_listener_is_reached(bound: str, reached: str) -> None:
+    with socket.socket(socket.AF_INET6 if ":" in bound else socket.AF_INET) as line:
+        try:
+            line.bind((bound, 0))
+        except OSError:
+            pytest.skip("no such address here")
+        line.listen()
+        assert (reached, line.getsockname()[1]) in processes.addresses_of(os.getpid())
+
+
+@pytest.mark.network
+def test_a_port_is_had_again_while_nobody_has_it() -> None:
+    with socket.socket() as line:
+        line.bind(("127.0.0.1", 0))
+        endpoint = f"nats://127.0.0.1:{line.getsockname()[1]}"
+        line.listen()
+        assert processes.port_again(endpoint) == 0
+    assert processes.port_again(endpoint) == int(endpoint.rpartition(":")[2])
+    assert processes.port_again("") == 0
+
+
+@pytest.mark.network
 def test_the_other_end_of_a_socket(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as line, socket.socket(socket.AF_UNIX) as client:
         line.bind(str(tmp_path / "s"))

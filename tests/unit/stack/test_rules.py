@@ -5,9 +5,10 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from stella.runtime.errors import BadSetting
 from stella.runtime.processes import Process
 from stella.runtime.run_file import ChildRecord, Run, StackState
-from stella.runtime.settings import StackSettings
+from stella.runtime.settings import ServiceSettings, Settings, StackSettings
 from stella.stack import rules
 from stella.stack.errors import PasswordInAddress
 from stella.stack.model import Plan, StartStack
@@ -36,9 +37,24 @@ def run(state: StackState, *children: ChildRecord, reason: str = "") -> Run:
 
 
 def test_a_plan_is_what_flags_and_settings_say() -> None:
-    settings = StackSettings(nats_port=4333, s3_port=4334, profile="full", nats_url="nats://a")
-    assert rules.plan_of(StartStack(postgres_dsn="host=db"), settings) == Plan("core", "host=db", "", 4333, 4334)
-    assert rules.plan_of_settings(settings) == Plan("full", "", "nats://a", 4333, 4334)
+    stack = StackSettings(
+        nats_port=4333,
+        s3_port=4334,
+        profile="full",
+        nats_url="nats://a",
+        postgres_password="file:/p",
+        nats_token="env:T",
+    )
+    settings = Settings(stack=stack, service=ServiceSettings(token="env:S"))
+    flags = StartStack(postgres_dsn="host=db")
+    assert rules.plan_of(flags, settings) == Plan("core", "host=db", "", 4333, 4334, "file:/p", "", "env:S")
+    assert rules.plan_of_settings(settings) == Plan("full", "", "nats://a", 4333, 4334, "", "env:T", "env:S")
+
+
+def test_settings_that_cannot_be() -> None:
+    for stack in (StackSettings(profile="none"), StackSettings(nats_port=70_000)):
+        with pytest.raises(BadSetting):
+            rules.plan_of_settings(Settings(stack=stack))
 
 
 @pytest.mark.parametrize(
@@ -61,15 +77,20 @@ def test_an_address_with_a_password_is_refused(address: str, holds: bool) -> Non
     want = StartStack(nats_url=address) if address.startswith("nats") else StartStack(postgres_dsn=address)
     if holds:
         with pytest.raises(PasswordInAddress):
-            rules.plan_of(want, StackSettings())
+            rules.plan_of(want, Settings())
     else:
-        rules.plan_of(want, StackSettings())
+        rules.plan_of(want, Settings())
 
 
 def test_each_field_of_a_plan_counts() -> None:
     others = [Plan("full", "", "", 0, 0), Plan("core", "x", "", 0, 0), Plan("core", "", "x", 0, 0)]
     others += [Plan("core", "", "", 1, 0), Plan("core", "", "", 0, 1)]
-    assert len({rules.digest(plan) for plan in [PLAN, *others]}) == 6
+    others += [
+        Plan("core", "", "", 0, 0, "x"),
+        Plan("core", "", "", 0, 0, "", "x"),
+        Plan("core", "", "", 0, 0, "", "", "x"),
+    ]
+    assert len({rules.digest(plan) for plan in [PLAN, *others]}) == 9
     assert all(rules.difference(msgspec.to_builtins(PLAN), plan) for plan in others)
     assert rules.difference(msgspec.to_builtins(PLAN), PLAN) == ""
     words = rules.difference(msgspec.to_builtins(PLAN), Plan("full", "", "nats://a", 0, 0))
@@ -116,6 +137,13 @@ def test_the_whole_says_why() -> None:
 def test_when_waiting_changes_nothing(state: str, children: str, settled: bool) -> None:
     report = run(StackState(state), *(child("c", word) for word in children.split()))
     assert rules.is_settled(report) is settled
+
+
+def test_the_last_report_of_a_supervisor() -> None:
+    assert rules.is_over(run(StackState.STOPPED))
+    assert rules.is_over(run(StackState.FAILED))
+    partly = msgspec.structs.replace(run(StackState.FAILED), endpoints={"postgres": "here"})
+    assert not any(map(rules.is_over, (partly, run(StackState.READY), run(StackState.STOPPING))))
 
 
 def test_why_nothing_runs() -> None:

@@ -137,6 +137,7 @@ FOUND = {
         "CREATE TABLE t (a int); ALTER TABLE t ADD COLUMN tenant_id text",
         "CREATE TABLE u (tenant_id text); SELECT tenancy.protect('u'); CREATE TABLE t (LIKE u)",
         "CREATE SCHEMA s CREATE TABLE t (tenant_id text)",
+        "ALTER TABLE t ADD COLUMN tenant_id text",
     ],
     "STS019": [
         "CREATE TABLE t (tenant_id text); CREATE MATERIALIZED VIEW m AS SELECT * FROM t",
@@ -195,6 +196,7 @@ QUIET = [
     "CREATE TABLE t (tenant_id text); SELECT tenancy.protect('s.t'::regclass)",
     "CREATE TABLE t (tenant_id text) PARTITION BY HASH (tenant_id); CREATE TABLE t0 PARTITION OF t FOR VALUES WITH (MODULUS 2, REMAINDER 0); SELECT tenancy.protect('t')",
     "CREATE TABLE t (a int); CREATE MATERIALIZED VIEW m AS SELECT * FROM t",
+    "ALTER TABLE t ADD COLUMN tenant_id text; SELECT tenancy.protect('t')",
 ]
 
 

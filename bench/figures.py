@@ -56,6 +56,16 @@ def _platform(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
         )
         for name, times in migrations["times_as_long_as_stella"].items():
             yield f"  {name}", f"{times['apply']:.2f} x as long; nothing to do {times['nothing_to_do']:.2f} x"
+    if lint := found.get("lint"):
+        mine = lint["stella"]
+        yield (
+            "tenancy lint of Stella",
+            f"{mine['cpu_s']:.2f} s of CPU; {mine['found']} of {lint['shapes']} shapes found",
+        )
+        for name in ("ruff S608", "bandit B608", "semgrep taint"):
+            if name in lint:
+                peer = lint[name]
+                yield f"  {name}", f"{peer['times_as_long_as_stella']:.2f} x as long; {peer['found']} found"
 
 
 def _tokens(found: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -22,6 +22,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import corpus
+import lint
 import stack
 import tokens
 import zstandard
@@ -245,6 +246,7 @@ SECTIONS: dict[str, Callable[[Path], object]] = {
     "stack": lambda work: stack.starts(work, ENVIRONMENT),
     "migrations": migrations.migrations,
     "tokens": tokens.tokens,
+    "lint": lint.lint,
     "service": service.service,
 }
 

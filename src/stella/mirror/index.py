@@ -9,8 +9,6 @@ Rules:
 - What a document names is what a stranger wrote: whatever cannot be kept, or be looked for, is left out.
 """
 
-# stella: allow-file STL002 until 2027-05-31: named statements of queries.sql, on an index that no tenant owns
-
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence

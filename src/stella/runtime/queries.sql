@@ -132,6 +132,7 @@ CREATE ROLE {role} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS NOREPLI
 
 -- name: set_password
 -- Its password, as a verifier.
+-- stella: allow STS000 until 2027-11-30: PASSWORD takes no name, as which braces are read; the text is a SCRAM verifier
 ALTER ROLE {role} PASSWORD {password};
 
 -- name: hide_activity

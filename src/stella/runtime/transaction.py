@@ -172,6 +172,18 @@ class TenantDatabase:
         _exchange(connection, f"SET LOCAL app.tenant_id = '{tenant}'; SET LOCAL app.ctx = '{seal}'".encode())
 
 
+def ask(connection: Connection, package: str, name: str, **values: Any) -> list[Row]:  # noqa: ANN401  # as Transaction
+    """The rows of a statement of the catalogue on a connection that is no tenant's, such as the owner's.
+
+    Raises the driver's errors, and ValueError for a statement of a tenant or of a duty.
+    """
+    found = statements(package)[name]
+    if found.duty or "%(tenant)s" in found.sql:
+        raise ValueError(f"{package}/{name} is a statement of a tenant or of a duty")
+    cursor = connection.execute(found.sql, values)
+    return cursor.fetchall() if cursor.description else []
+
+
 def _exchange(connection: Connection, text: bytes) -> PGresult:
     """Send fixed text as it is, which costs a third of a cursor; the result of its last statement."""
     found = connection.pgconn.exec_(text)

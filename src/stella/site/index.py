@@ -7,8 +7,6 @@ Rules:
   their turn: nobody enters an older state of it.
 """
 
-# stella: allow-file STL002 until 2027-05-31: named statements of queries.sql, on an index that no tenant owns
-
 from __future__ import annotations
 
 from typing import Any, NamedTuple

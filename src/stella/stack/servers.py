@@ -124,7 +124,7 @@ def _database(layout: Layout, plan: Plan) -> dict[str, str]:
     if plan.postgres_dsn:
         password = {} if plan.postgres_password in UNSAID else {"STELLA_DATABASE_PASSWORD": plan.postgres_password}
         return {"STELLA_DATABASE_DSN": plan.postgres_dsn, **password}
-    from stella.stack import roles  # noqa: PLC0415  # psycopg is heavy
+    from stella.runtime import roles  # noqa: PLC0415  # psycopg is heavy
 
     server = postgres_of(layout)
     return {

@@ -275,3 +275,13 @@ class Objects:
             pages = obstore.list(self._store, top, chunk_size=PAGE)
             found = [(str(row["path"]), row["size"]) for page in pages for row in page]
         return sorted(row for row in found if row[0].startswith(prefix))
+
+    def page(self, folder: str, after: str, limit: int) -> list[tuple[str, int]]:
+        """The first keys below a folder that come behind the key `after`, and their sizes, in the order of keys."""
+        found: list[tuple[str, int]] = []
+        with self._asking("list", folder):
+            for rows in obstore.list(self._store, folder, offset=after or None, chunk_size=limit):
+                found += [(str(row["path"]), row["size"]) for row in rows]
+                if len(found) >= limit:
+                    break
+        return found[:limit]

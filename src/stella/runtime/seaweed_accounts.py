@@ -25,7 +25,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 from stella.kernel.blob_key import prefix_of
-from stella.kernel.tenant import TENANT
 from stella.runtime.entropy import system_entropy
 from stella.runtime.errors import BucketMissing, NotAdmitted, StoreDenied, StoreUnreachable
 from stella.runtime.files import PRIVATE_MODE, make_directory, reading, replacing, writing
@@ -73,7 +72,7 @@ def identities(accounts: Accounts) -> bytes:
     own = _identity("stella", _keys(accounts.access_key, accounts.secret_key), ["Admin", *ACTIONS, "Tagging"])
     found = [own]
     for folder in sorted(accounts.folder.iterdir()) if accounts.folder.is_dir() else []:
-        if TENANT.match(folder.name):
+        if folder.is_dir():
             is_open = (folder / SECRET).exists() and not (folder / CLOSED).exists()
             keys = _keys(folder / ACCESS, folder / SECRET) if is_open else []
             rights = actions(accounts.bucket, folder.name) if is_open else []

@@ -22,6 +22,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import corpus
+import objects
 import stack
 import zstandard
 from measure import Cost, median, run, shell
@@ -243,6 +244,7 @@ SECTIONS: dict[str, Callable[[Path], object]] = {
     "index": index,
     "stack": lambda work: stack.starts(work, ENVIRONMENT),
     "migrations": migrations.migrations,
+    "objects": objects.objects,
     "service": service.service,
 }
 

@@ -21,6 +21,7 @@ from pathlib import Path
 import pytest
 
 from stella.kernel.digest import sha256
+from stella.kernel.errors import BadTenant
 from stella.runtime import seaweed_accounts
 from stella.runtime.errors import SharedKeys, StoreDenied
 from stella.runtime.places import open_blobs
@@ -439,8 +440,6 @@ def test_keys_of_everybody_are_refused() -> None:
 
 
 def test_accounts_of_bad_tenants_are_not_made(tmp_path: Path) -> None:
-    from stella.kernel.tenant import BadTenant
-
     accounts = seaweed_accounts.Accounts(tmp_path / "s3.json", tmp_path / "access", tmp_path / "secret")
     for tenant in ("", "..", "a/b", "*", "a*", "A", "a" * 300):
         for use in (seaweed_accounts.open_account, seaweed_accounts.close_account):

@@ -12,8 +12,8 @@ import re
 from typing import NamedTuple
 
 from stella.kernel.digest import is_digest
-from stella.kernel.errors import BadBlobKey, ForeignBlob, StellaError
-from stella.kernel.tenant import parse_tenant
+from stella.kernel.errors import BadBlobKey, ForeignBlob
+from stella.kernel.tenant import is_tenant, parse_tenant
 
 KIND = re.compile(r"[a-z0-9][a-z0-9-]{0,31}\Z")
 TOP, HASH = "tenants", "sha256"
@@ -62,19 +62,11 @@ def parse_name(kind: str, digest: str) -> BlobName:
     return BlobName(kind, digest)
 
 
-def _is_tenant(text: str) -> bool:
-    try:
-        parse_tenant(text)
-    except StellaError:
-        return False
-    return True
-
-
 def parse_key(tenant: str, key: str) -> BlobName:
     """The name in a whole key; raises BadBlobKey, or ForeignBlob when the key is another tenant's."""
     top, _, rest = key.partition("/")
     owner, _, path = rest.partition("/")
-    if top == TOP and owner != tenant and _is_tenant(owner):
+    if top == TOP and owner != tenant and is_tenant(owner):
         raise ForeignBlob(key=show_key(key), tenant=tenant)
     kind, _, end = path.partition("/")
     name = BlobName(kind, end.rpartition("/")[2])

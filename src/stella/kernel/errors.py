@@ -150,6 +150,19 @@ class BadCursor(StellaError):
     hint = "take `next` from the page before as it is, or begin without a cursor"
 
 
+class BadTenant(StellaError):
+    """{text} is not a tenant id such as acme-2.
+
+    A tenant id has 1 to 63 characters: small letters a to z, digits and hyphens, not beginning with a hyphen. Nothing
+    is trimmed, folded or normalised, so that one tenant has one spelling everywhere.
+    """
+
+    code = "TENANT-001"
+    exit = Exit.USAGE
+    reason = "usage"
+    hint = "write it with small letters, digits and hyphens"
+
+
 class IllegalMove(StellaError):
     """{machine} cannot go from {state} by {event}.
 

@@ -21,8 +21,9 @@ from pathlib import Path
 
 from stella.kernel.blob_key import HASH, BlobName
 from stella.kernel.digest import is_digest
+from stella.kernel.errors import StellaError
 from stella.runtime.entropy import system_entropy
-from stella.runtime.errors import BlobDisplaced, ObjectMissing, TooLarge
+from stella.runtime.errors import BlobDisplaced, ObjectMissing, TooLarge, Unreadable
 from stella.runtime.files import PRIVATE_MODE, TEMPORARY, make_directory, reading, step, writing
 from stella.runtime.ports import Entropy, Held, Refused
 from stella.runtime.tenant_blobs import PIECE, Source, TenantBlobs
@@ -33,7 +34,7 @@ FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # a named pipe must not make the reader wait
 NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 PART = re.compile(r"[0-9a-f]{2}\Z")  # the folder of digests that begin so
-LINKS = frozenset({errno.ELOOP, errno.ENOTDIR, errno.EMLINK})
+LINKS = frozenset({errno.ELOOP, errno.ENOTDIR, errno.ENXIO})  # a link, a file, a socket: nothing of ours
 
 
 class DiskBlobs(TenantBlobs):
@@ -57,20 +58,32 @@ class DiskBlobs(TenantBlobs):
     @contextlib.contextmanager
     def _folder(self, *parts: str, make: bool = False) -> Iterator[int]:
         """Handle of a folder below the tenant's; raises ObjectMissing unless it is to be made, or BlobDisplaced."""
-        if make and not self._root.is_dir():
-            make_directory(self._root, FOLDER_MODE)
-        path = self._root
-        with reading(path):
-            handle = os.open(path, FOLDER & ~os.O_NOFOLLOW)
+        handle = self._enter((*self._top, *parts), make=make)
         try:
-            for part in (*self._top, *parts):
-                path /= part
-                below = _make_and_enter(handle, part, path) if make else _enter(handle, part, path)
-                os.close(handle)
-                handle = below
             yield handle
         finally:
             os.close(handle)
+
+    def _enter(self, parts: tuple[str, ...], *, make: bool) -> int:
+        handle = self._enter_root(make=make)
+        for depth, part in enumerate(parts, 1):
+            try:
+                below = os.open(part, FOLDER, dir_fd=handle)
+            except OSError as error:  # a path is made for a message or a new folder alone: reading is all system calls
+                path = self._root.joinpath(*parts[:depth])
+                if not make or not isinstance(error, FileNotFoundError):
+                    os.close(handle)
+                    raise _named(error, path, "folder") from None
+                below = _make(handle, part, path)
+            os.close(handle)
+            handle = below
+        return handle
+
+    def _enter_root(self, *, make: bool) -> int:
+        if make and not self._root.is_dir():
+            make_directory(self._root, FOLDER_MODE)
+        with reading(self._root):
+            return os.open(self._root, FOLDER & ~os.O_NOFOLLOW)
 
     # writing
 
@@ -142,20 +155,20 @@ class DiskBlobs(TenantBlobs):
     @contextlib.contextmanager
     def _opened(self, name: BlobName) -> Iterator[tuple[int, int]]:
         """Handle and size of an object; raises ObjectMissing or BlobDisplaced."""
-        path = self._path(name.path)
-        with self._folder(*name.folder) as folder, reading(path):
-            try:
-                handle = os.open(name.digest, FILE, dir_fd=folder)
-            except OSError as error:
-                if error.errno in {*LINKS, errno.ENXIO}:  # ENXIO: a socket
-                    raise BlobDisplaced(path=path, expected="file") from None
-                raise
+        folder = self._enter((*self._top, *name.folder), make=False)
+        try:
+            handle = os.open(name.digest, FILE, dir_fd=folder)
+        except OSError as error:
+            raise _named(error, self._path(name.path), "file") from None
+        finally:
+            os.close(folder)
         try:
             found = os.fstat(handle)
             if not stat.S_ISREG(found.st_mode):
-                raise BlobDisplaced(path=path, expected="file")
-            with reading(path):
-                yield handle, found.st_size
+                raise BlobDisplaced(path=self._path(name.path), expected="file")
+            yield handle, found.st_size
+        except OSError as error:
+            raise _named(error, self._path(name.path), "file") from None
         finally:
             os.close(handle)
 
@@ -197,27 +210,28 @@ def _names(folder: int) -> list[str]:
     return os.listdir(folder)
 
 
-def _enter(handle: int, part: str, path: Path) -> int:
-    with reading(path):
-        try:
-            return os.open(part, FOLDER, dir_fd=handle)
-        except OSError as error:
-            if error.errno in LINKS:
-                raise BlobDisplaced(path=path, expected="folder") from None
-            raise
+def _named(error: OSError, path: Path, expected: str) -> StellaError:
+    """What an error of the system means at a place below the root."""
+    if isinstance(error, FileNotFoundError):
+        return ObjectMissing(path=path)
+    if error.errno in LINKS:
+        return BlobDisplaced(path=path, expected=expected)
+    return Unreadable(path=path, problem=os.strerror(error.errno or 0))
 
 
-def _make_and_enter(handle: int, part: str, path: Path) -> int:
+def _make(handle: int, part: str, path: Path) -> int:
+    """Make a folder and enter it; the folder above it is closed when that fails."""
     try:
-        return _enter(handle, part, path)
-    except ObjectMissing:
         with writing(path):
             step("mkdir", path)
             with contextlib.suppress(FileExistsError):  # another writer was faster
                 os.mkdir(part, FOLDER_MODE, dir_fd=handle)
             step("fsync_dir", path.parent)
             os.fsync(handle)
-    return _enter(handle, part, path)
+            return os.open(part, FOLDER, dir_fd=handle)
+    except BaseException:
+        os.close(handle)
+        raise
 
 
 def _write(handle: int, data: bytes, path: Path) -> None:
@@ -231,9 +245,11 @@ def _write(handle: int, data: bytes, path: Path) -> None:
 def _page(top: int, part: str, path: Path, after: str, limit: int) -> Sequence[Held]:
     """The first objects behind `after` in one of the folders that share two digits; what is no object is left out."""
     try:
-        folder = _enter(top, part, path)
-    except ObjectMissing:  # removed meanwhile
+        folder = os.open(part, FOLDER, dir_fd=top)
+    except FileNotFoundError:  # removed meanwhile
         return ()
+    except OSError as error:
+        raise _named(error, path, "folder") from None
     found: list[Held] = []
     try:
         for digest in sorted(name for name in _names(folder) if name > after and is_digest(name)):

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from stella.kernel.blob_key import HASH, BlobName, prefix_of
 from stella.kernel.digest import is_digest
+from stella.kernel.tenant import DEFAULT
 from stella.runtime.errors import Overtaken, SharedKeys
 from stella.runtime.ports import Held, Refused
 from stella.runtime.s3 import WINDOW, Objects, Outdated, connect
@@ -23,13 +24,15 @@ from stella.runtime.settings import StoreSettings
 from stella.runtime.tenant_blobs import WHOLE, Source, TenantBlobs, collect, collecting
 
 TENANT_FIELD = "{tenant}"
-ONLY_TENANT = "default"  # the tenant of an installation that has no other one may use keys without a tenant in them
 
 
 def keys_of(want: StoreSettings, tenant: str) -> StoreSettings:
-    """The settings with the references to this tenant's keys; raises SharedKeys when they are everybody's."""
+    """The settings with the references to this tenant's keys; raises SharedKeys when they are everybody's.
+
+    The tenant of an installation that has only one may use keys without a tenant in them.
+    """
     for name in ("access_key", "secret_key"):
-        if TENANT_FIELD not in getattr(want, name) and tenant != ONLY_TENANT:
+        if TENANT_FIELD not in getattr(want, name) and tenant != DEFAULT:
             raise SharedKeys(key=f"store.{name}")
     access, secret = (text.replace(TENANT_FIELD, tenant) for text in (want.access_key, want.secret_key))
     return replace(want, access_key=access, secret_key=secret)

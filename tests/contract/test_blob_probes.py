@@ -15,6 +15,7 @@ import hashlib
 import json
 import socket
 import ssl
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
@@ -332,6 +333,30 @@ def test_no_other_port_answers_without_keys(method: str, path: str, port: str, p
         assert data not in answer.body
         assert "{}" in path or key.rpartition("/")[2].encode() not in answer.body, "but for an echo"
     probe.intact()
+
+
+def files_of_volumes(folder: Path) -> list[str]:
+    """Ids of all files in the volumes, as their index and data hold them: what somebody could have learnt."""
+    found = []
+    for index in folder.glob("*.idx"):
+        data, rows = index.with_suffix(".dat").read_bytes(), index.read_bytes()
+        for key, place, _, _ in struct.iter_unpack(">QIBi", rows):
+            (cookie,) = struct.unpack(">I", data[place * 8 : place * 8 + 4])
+            found.append(f"{index.stem.rpartition('_')[2]},{key:x}{cookie:08x}")
+    return found
+
+
+def test_a_volume_hands_out_no_file_to_who_knows_its_id(tenant_server: TenantServer) -> None:
+    data = b"large enough to be in a volume" * 10_000
+    path = f"{BUCKET}/tenants/b/{PREY}/large"
+    assert tenant_server.ask(tenant_server.keys("b"), "PUT", path, body=data).status == 200
+    files = files_of_volumes(tenant_server.accounts.config.parent)
+    assert files
+    for file in files:
+        for method in ("GET", "HEAD", "PUT", "DELETE"):
+            answer = tenant_server.ask(NOBODY, method, f"/{file}", port="volume.port")
+            assert answer.status == 401, (file, answer)
+            assert data[:20] not in answer.body
 
 
 @pytest.mark.parametrize(

@@ -198,6 +198,29 @@ def test_a_disk_that_fails(
     assert blobs.get("sbom", sha256(other)) == other
 
 
+def test_bytes_are_durable_before_they_have_their_name_and_the_name_before_it_is_acknowledged(
+    blobs: DiskBlobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also what makes the folders: each new one is made durable in the one above it."""
+    done: list[str] = []
+    fsync, rename, mkdir = os.fsync, os.rename, os.mkdir
+
+    def sync(handle: int) -> None:
+        done.append("file" if stat.S_ISREG(os.fstat(handle).st_mode) else "folder")
+        fsync(handle)
+
+    monkeypatch.setattr(module.os, "fsync", sync)
+    monkeypatch.setattr(module.os, "rename", lambda *a, **k: (done.append("rename"), rename(*a, **k)))
+    monkeypatch.setattr(module.os, "mkdir", lambda *a, **k: (done.append("mkdir"), mkdir(*a, **k)))
+    blobs.put("sbom", DATA)
+    made = ["mkdir", "folder"]
+    assert done[-len(made) * 3 - 3 :] == ["file", *made * 3, "rename", "folder"]
+    assert done.count("mkdir") <= done.count("folder")
+    done.clear()
+    blobs.put("sbom", DATA)
+    assert done == ["file", "rename", "folder"]
+
+
 def test_a_medium_that_fails_to_read(blobs: DiskBlobs, monkeypatch: pytest.MonkeyPatch) -> None:
     blobs.put("sbom", DATA)
 

@@ -53,6 +53,7 @@ def objects(work: Path) -> dict[str, object]:
         found["disk"] = _compare(_on_disk(disk), "handle")
         found["memory"] = _compare(_on_disk(work / "files"), "handle")
         server = stack.enter_context(_server(work / "s3"))
+        found["admit_a_tenant_ms"] = _admit(server)
         contenders, skipped = _in_bucket(stack, server, work)
         found["bucket"] = _compare(contenders, "handle") | skipped
     return found
@@ -148,7 +149,7 @@ def _scribble(folder: Path, data: bytes) -> str:
 
 
 @contextmanager
-def _server(top: Path) -> Iterator[tuple[Seaweed, str]]:
+def _server(top: Path) -> Iterator[tuple[Seaweed, str, int]]:
     """The embedded store with tenants `a` and `b`, and its address."""
     (top / "data").mkdir(parents=True, mode=0o700)
     for name in ("access", "secret"):
@@ -163,13 +164,23 @@ def _server(top: Path) -> Iterator[tuple[Seaweed, str]]:
             time.sleep(0.02)
         for tenant in ("a", "b"):
             seaweed_accounts.admit(server.accounts, tenant, process.pid, found["s3"])
-        yield server, found["s3"]
+        yield server, found["s3"], process.pid
     finally:
         stop_child(process, service.stop, 10)
 
 
+def _admit(server: tuple[Seaweed, str, int]) -> float:
+    """Milliseconds until a new tenant's keys are good in the server that runs."""
+    seconds: list[float] = []
+    for number in range(20):
+        begin = time.perf_counter()
+        seaweed_accounts.admit(server[0].accounts, f"t{number}", server[2], server[1])
+        seconds.append(time.perf_counter() - begin)
+    return round(1000 * statistics.median(seconds), 1)
+
+
 def _in_bucket(
-    stack: ExitStack, server: tuple[Seaweed, str], work: Path
+    stack: ExitStack, server: tuple[Seaweed, str, int], work: Path
 ) -> tuple[dict[str, Contender], dict[str, object]]:
     accounts, endpoint = server[0].accounts, server[1]
 

@@ -7,7 +7,9 @@ import fcntl
 import os
 import socket
 import stat
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -252,6 +254,39 @@ def test_what_a_kill_left_behind_is_swept_and_what_is_being_written_is_not(root:
         DiskBlobs(root, "a", lambda *what: told.append(what)).put("sbom", DATA)
         assert [path.name for path in inbox.iterdir()] == ["living" + TEMPORARY]
     assert told == []
+
+
+def test_a_file_that_was_swept_before_it_was_locked_is_made_anew(
+    root: Path, blobs: DiskBlobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    once, lock = iter([True]), fcntl.flock
+
+    def flock(handle: int, how: int) -> None:
+        if how == fcntl.LOCK_EX and next(once, False):
+            (fresh,) = (root / "tenants/a/.incoming").iterdir()
+            fresh.unlink()
+        lock(handle, how)
+
+    monkeypatch.setattr(module.fcntl, "flock", flock)
+    blobs.put("sbom", DATA)
+    assert blobs.get("sbom", DIGEST) == DATA
+    assert next(once, None) is None
+    assert len(files(root)) == 1
+
+
+def test_many_writers_that_all_sweep_disturb_nobody(root: Path) -> None:
+    gate = threading.Barrier(8)
+
+    def write(number: int) -> None:
+        gate.wait(10)
+        for turn in range(20):
+            data = bytes([number, turn])
+            digest = DiskBlobs(root, "a", lambda *_: None).put("sbom", data)
+            assert sha256(data) == digest
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(write, range(8)))
+    assert len(files(root)) == 160
 
 
 def test_no_handle_stays_open(blobs: DiskBlobs) -> None:

@@ -103,20 +103,31 @@ class DiskBlobs(TenantBlobs):
     @contextlib.contextmanager
     def _receiving(self, inbox: int) -> Iterator[tuple[str, int]]:
         """A new locked file, by name and handle; it is gone when the block fails."""
-        name = self._entropy(16).hex() + TEMPORARY
-        path = self._path(INCOMING, name)
-        with writing(path):
-            step("create", path)
-            handle = os.open(name, NEW, PRIVATE_MODE, dir_fd=inbox)
+        name, handle = self._create(inbox)
         try:
-            with writing(path):
-                fcntl.flock(handle, fcntl.LOCK_EX)
             yield name, handle
         except BaseException:
             with contextlib.suppress(OSError):
                 os.unlink(name, dir_fd=inbox)
             raise
         finally:
+            os.close(handle)
+
+    def _create(self, inbox: int) -> tuple[str, int]:
+        """Another writer that sweeps may take a file for a leftover until it is locked: then there is a next one."""
+        while True:
+            name = self._entropy(16).hex() + TEMPORARY
+            path = self._path(INCOMING, name)
+            with writing(path):
+                step("create", path)
+                handle = os.open(name, NEW, PRIVATE_MODE, dir_fd=inbox)
+                try:
+                    fcntl.flock(handle, fcntl.LOCK_EX)
+                    if os.fstat(handle).st_nlink:
+                        return name, handle
+                except BaseException:
+                    os.close(handle)
+                    raise
             os.close(handle)
 
     def _place(self, inbox: int, temporary: str, name: BlobName) -> None:

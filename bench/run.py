@@ -23,6 +23,7 @@ from pathlib import Path
 
 import corpus
 import lint
+import objects
 import stack
 import tokens
 import zstandard
@@ -247,6 +248,7 @@ SECTIONS: dict[str, Callable[[Path], object]] = {
     "migrations": migrations.migrations,
     "tokens": tokens.tokens,
     "lint": lint.lint,
+    "objects": objects.objects,
     "service": service.service,
 }
 

@@ -39,7 +39,10 @@ def performed(
     problem: StellaError | None = None,
     **rest: str,
 ) -> None:
-    """Write that an operation was done, or refused with a problem; nothing for one that only reads, or without a log."""
+    """Write that an operation was done, or that it ended with a problem.
+
+    Nothing for one that only reads, and nothing without a database.
+    """
     if ctx.database is None or operation.method == READING or operation.local:
         return
     outcome = "success" if problem is None else "denied" if problem.exit is Exit.DENIED else "failure"

@@ -16,3 +16,16 @@ class GateFailed(StellaError):
     exit = Exit.NEGATIVE
     reason = "gate_failed"
     hint = "`stella tenancy gate` lists all of them; this one: {fix}"
+
+
+class LoginTooStrong(StellaError):
+    """The database would not hold {role} to its tenant: it {problem}.
+
+    Policies do not hold for a superuser or a role with BYPASSRLS, and whoever owns a schema may drop them. The service
+    works as roles that can do neither; only migrations run as the owner.
+    """
+
+    code = "TENANCY-002"
+    exit = Exit.USAGE
+    reason = "usage"
+    hint = "set `database.dsn` to a login as stella_app, and `database.owner_dsn` to one as stella_owner"

@@ -47,6 +47,7 @@ def _platform(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
     if index := found.get("index"):
         seconds, search = index["enter_s"], index["search_ms"]
         yield f"index of {index['entries']:,} entries", f"{seconds:.2f} s to write, {search:.2f} ms a search"
+    yield from _tokens(found.get("tokens", {}))
     if migrations := found.get("migrations"):
         mine = migrations["stella"]
         yield (
@@ -55,6 +56,20 @@ def _platform(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
         )
         for name, times in migrations["times_as_long_as_stella"].items():
             yield f"  {name}", f"{times['apply']:.2f} x as long; nothing to do {times['nothing_to_do']:.2f} x"
+
+
+def _tokens(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    for alg in ("RS256", "ES256", "EdDSA"):
+        if part := found.get(alg):
+            cost = part["us"]
+            peers = (f"{ratio:.2f} x {name}" for name, ratio in part["peer_to_cold"].items())
+            yield (
+                f"a token, {alg}",
+                f"{cost['stella, cold']:.0f} us, kept {cost['stella, kept']:.1f} us; "
+                + ", ".join((f"{1 / part['cold_to_signature_alone']:.2f} x the signature alone", *peers)),
+            )
+    if flood := found.get("flood"):
+        yield f"{flood['tokens']:,} unknown key ids", f"{flood['us']:.0f} us each, {flood['downloads']} downloads"
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from pathlib import Path
 
 import corpus
 import stack
+import tokens
 import zstandard
 from measure import Cost, median, run, shell
 
@@ -243,6 +244,7 @@ SECTIONS: dict[str, Callable[[Path], object]] = {
     "index": index,
     "stack": lambda work: stack.starts(work, ENVIRONMENT),
     "migrations": migrations.migrations,
+    "tokens": tokens.tokens,
     "service": service.service,
 }
 

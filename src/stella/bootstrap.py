@@ -41,6 +41,7 @@ NOUNS: dict[str, Noun] = {
     "serve": Noun("stella.http.operations", "Serve every operation over HTTP."),
     "demo": Noun("stella.demo.operations", "Run the main job from end to end on this machine."),
     "migrate": Noun("stella.database.operations", "Look after the schemas of the database."),
+    "audit": Noun("stella.audit.operations", "See who did what, and prove it without a network."),
     "config": Noun("stella.about.operations", "Show the settings and where each value comes from."),
     "explain": Noun("stella.about.operations", "Explain an error code."),
     "version": Noun("stella.about.operations", "Show the version of Stella and of what it runs on."),
@@ -48,6 +49,7 @@ NOUNS: dict[str, Noun] = {
 # Each schema of the database, and the package that ships its migrations; the guard between tenants comes first.
 SCHEMAS: dict[str, str] = {
     "tenancy": "stella.tenancy",
+    "audit": "stella.audit",
     "service": "stella.http",
     "mirror": "stella.mirror",
     "site": "stella.site",

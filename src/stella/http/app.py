@@ -15,7 +15,7 @@ import re
 import time
 from typing import Any
 
-from stella.http.auth import Presented, Tokens, Waits, allow, challenge
+from stella.http.auth import Presented, Tokens, allow, challenge
 from stella.http.errors import (
     Draining,
     Failed,
@@ -31,6 +31,7 @@ from stella.http.problem import MEDIA_TYPE, RETRY_AFTER, body_of, status_of
 from stella.http.routes import Routes
 from stella.kernel.errors import Exit, StellaError
 from stella.operations import Principal
+from stella.tenancy.model import Pending
 
 _TRACE = re.compile(rb"00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}\Z")
 CLIENT_GONE = 499  # in the log; nobody gets it
@@ -121,7 +122,7 @@ class App:
         given = Presented(request.headers.get(b"authorization", b""), request.scope)
         try:
             return self._tokens.principal(given)
-        except Waits:
+        except Pending:
             given.wait = True
             return await asyncio.to_thread(self._tokens.principal, given)
 

@@ -18,13 +18,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from stella.http.errors import NotAuthenticated, ScopeMissing, TenantMismatch, TokenExposed
+from stella.http.errors import NotAuthenticated, ScopeMissing, TokenExposed
 from stella.kernel.errors import StellaError
 from stella.kernel.tenant import parse_tenant
 from stella.operations import EVERY_SCOPE, Principal
 from stella.runtime.config import read_secret
 from stella.runtime.files import DiskFolder, reading
 from stella.runtime.ports import Entropy
+from stella.tenancy.errors import Refusal, TokenTenantMismatch
+from stella.tenancy.errors import challenge as token_challenge
 
 ADMIN = Principal("admin", frozenset({EVERY_SCOPE}))
 TOKEN_BYTES = 32
@@ -35,12 +37,8 @@ NEEDED = "a bearer token is needed"
 REALM = b'Bearer realm="stella"'
 
 
-class Waits(Exception):  # no error: a verifier says it to `Tokens`, and `Tokens` to the application
-    """Who asks can only be said after waiting for something: ask again from a thread, with `wait`."""
-
-
 class Presented:
-    """What a request says of who sends it. `wait` is whether a verifier may wait; else it raises Waits."""
+    """What a request says of who sends it. `wait` is whether a verifier may wait; else it raises Pending."""
 
     __slots__ = ("_scope", "authorization", "wait")
 
@@ -91,11 +89,11 @@ class Tokens:
         self._verify = verify
 
     def principal(self, given: Presented) -> Principal:
-        """Whom a request comes from; raises NotAuthenticated, TenantMismatch, BadTenant, Waits, or as `verify`."""
+        """Whom a request comes from; raises NotAuthenticated, BadTenant, TokenTenantMismatch, Pending, or as `verify`."""
         found = self._known(given)
         for tenant in given.every(TENANT):
             if parse_tenant(tenant.decode("latin-1")) != found.tenant:
-                raise TenantMismatch(tenant=tenant.decode())
+                raise TokenTenantMismatch(asked="`X-Stella-Tenant` says")
         return found
 
     def _known(self, given: Presented) -> Principal:
@@ -120,6 +118,8 @@ def allow(principal: Principal, scope: str) -> None:
 
 def challenge(error: StellaError) -> bytes:
     """The WWW-Authenticate header of a refusal (RFC 6750, section 3); empty where a token would change nothing."""
+    if isinstance(error, Refusal):
+        return token_challenge(error).encode()
     if not isinstance(error, NotAuthenticated | ScopeMissing):
         return b""
     if isinstance(error, ScopeMissing):

@@ -474,25 +474,13 @@ class TooManyConnections(StellaError):
     hint = "use a connection for several requests, or connect again in a moment"
 
 
-class TenantMismatch(StellaError):
-    """The token is not for the tenant {tenant}.
-
-    The tenant of a request is that of its token. `X-Stella-Tenant` may repeat it and changes nothing.
-    """
-
-    code = "HTTP-040"
-    exit = Exit.DENIED
-    reason = "token.tenant_mismatch"
-    hint = "obtain a token for that tenant"
-
-
 class NoStanding(StellaError):
     """A thread cannot have a working directory of its own: {problem}.
 
     Each operation works in the folder of its tenant. That takes unshare(CLONE_FS) of Linux, which needs no privilege.
     """
 
-    code = "HTTP-041"
+    code = "HTTP-040"
     exit = Exit.USAGE
     reason = "usage"
     hint = "allow unshare(2) in the seccomp profile of the container"

@@ -151,15 +151,16 @@ class BadCursor(StellaError):
 
 
 class BadTenant(StellaError):
-    """`{name}` is no name of a tenant.
+    """{text} is not a tenant id such as acme-2.
 
-    A name has 1 to 63 lower-case ASCII letters, digits and hyphens, and does not begin with a hyphen.
+    A tenant id has 1 to 63 characters: small letters a to z, digits and hyphens, not beginning with a hyphen. Nothing
+    is trimmed, folded or normalised, so that one tenant has one spelling everywhere.
     """
 
     code = "TENANT-001"
     exit = Exit.USAGE
-    reason = "bad_tenant"
-    hint = "use a name such as `acme` or `plant-7`"
+    reason = "usage"
+    hint = "write it with small letters, digits and hyphens"
 
 
 class IllegalMove(StellaError):

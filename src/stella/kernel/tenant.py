@@ -1,9 +1,4 @@
-"""Names of tenants.
-
-Rules:
-- A name is what a path, an object key, a host name and a log line can hold without being quoted: lower-case ASCII
-  letters, digits and hyphens, 1 to 63 of them, the first no hyphen.
-"""
+"""Tenant ids: one spelling, safe as a part of a key, of a path and of a name in SQL."""
 
 from __future__ import annotations
 
@@ -11,13 +6,19 @@ import re
 
 from stella.kernel.errors import BadTenant
 
-TENANT = re.compile(r"[a-z0-9][a-z0-9-]{0,62}\Z")
-DEFAULT_TENANT = "default"  # of an installation that nobody has divided
-SHOWN = 80  # characters of a bad name that are told
+DEFAULT_TENANT = "default"  # the tenant of an installation that has one
+MAX_TENANT = 63  # characters; a tenant id fits into one label of a host name
+
+_FORM = re.compile(r"[a-z0-9][a-z0-9-]{0,62}\Z", re.ASCII)
 
 
-def parse_tenant(text: object) -> str:
-    """The name of a tenant; raises BadTenant for anything else."""
-    if not isinstance(text, str) or not TENANT.match(text):
-        raise BadTenant(name=ascii(text)[:SHOWN])
+def is_tenant(text: object) -> bool:
+    """Whether `text` is a tenant id."""
+    return isinstance(text, str) and _FORM.match(text) is not None
+
+
+def parse_tenant(text: str) -> str:
+    """The tenant id that `text` is; raises BadTenant. Nothing is trimmed, folded or normalised."""
+    if not is_tenant(text):
+        raise BadTenant(text=ascii(text)[:MAX_TENANT])
     return text

@@ -11,6 +11,11 @@ MetricName = Literal[
     "stella_jobs",
     "stella_jobs_ended_total",
     "stella_upload_bytes_total",
+    "jwks_cache_requests_total",
+    "jwks_cache_age_seconds",
+    "jwks_fetch_total",
+    "jwks_keys",
+    "token_verify_failures_total",
 ]
 
 
@@ -28,4 +33,11 @@ METRICS: Mapping[MetricName, Metric] = {
     "stella_jobs": Metric("gauge", "Jobs that wait or run.", ("state",)),
     "stella_jobs_ended_total": Metric("counter", "Jobs that ended or went back into the queue.", ("event",)),
     "stella_upload_bytes_total": Metric("counter", "Bytes of uploads that arrived."),
+    "jwks_cache_requests_total": Metric(
+        "counter", "Keys asked for: hit, stale, miss, negative or expired.", ("issuer", "result")
+    ),
+    "jwks_cache_age_seconds": Metric("gauge", "Time since an issuer's keys were last fetched.", ("issuer",)),
+    "jwks_fetch_total": Metric("counter", "Downloads of key sets: ok, unchanged or failed.", ("issuer", "result")),
+    "jwks_keys": Metric("gauge", "Keys of an issuer that can be used.", ("issuer",)),
+    "token_verify_failures_total": Metric("counter", "Access tokens that were refused.", ("reason",)),
 }

@@ -1,1 +1,1 @@
-"""Tenants: who asks, for whom, and the guard that keeps one from another."""
+"""Who acts, and for which tenant: access tokens, their keys, their binding and their revocation."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from stella.about.model import AskVersion, Explain, Explained, VersionShown
+from stella.client.api.audit import Audit
 from stella.client.api.config import Config
 from stella.client.api.migrate import Migrate
 from stella.client.api.mirror import Mirror
@@ -13,6 +14,10 @@ from stella.stack.model import Examined, OfStack, StackShown
 
 class Client(Session):
     """A service, by its address and a token."""
+
+    @property
+    def audit(self) -> Audit:
+        return Audit(self.call)
 
     @property
     def config(self) -> Config:

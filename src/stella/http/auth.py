@@ -89,7 +89,7 @@ class Tokens:
         self._verify = verify
 
     def principal(self, given: Presented) -> Principal:
-        """Whom a request comes from; raises NotAuthenticated, BadTenant, TokenTenantMismatch, Pending, or as `verify`."""
+        """Whom a request comes from; raises NotAuthenticated, BadTenant, TokenTenantMismatch, Pending."""
         found = self._known(given)
         for tenant in given.every(TENANT):
             if parse_tenant(tenant.decode("latin-1")) != found.tenant:

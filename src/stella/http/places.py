@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from stella.http.errors import UnsafePlace
-from stella.kernel.tenant import TENANT, parse_tenant
+from stella.kernel.tenant import is_tenant, parse_tenant
 from stella.operations import Where
 from stella.runtime.files import make_directory
 
@@ -58,7 +58,7 @@ class Grounds:
     def every(self) -> Iterator[tuple[str, Ground]]:
         """The tenants that have left something here."""
         found = {path.name for top in self._tops for path in top.glob("*")}
-        return ((name, self.of(name)) for name in sorted(found) if TENANT.match(name))
+        return ((name, self.of(name)) for name in sorted(found) if is_tenant(name))
 
     def sweep(self, before: float) -> None:
         """As `Places.sweep`, for every tenant."""

@@ -169,7 +169,7 @@ class TenantDatabase:
 def _exchange(connection: Connection, text: bytes) -> PGresult:
     """Send fixed text as it is, which costs a third of a cursor; the result of its last statement."""
     found = connection.pgconn.exec_(text)
-    if connection.pgconn.status is ConnStatus.BAD:
+    if connection.pgconn.status == ConnStatus.BAD:
         raise psycopg.OperationalError(found.get_error_message())
     if found.status not in {ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK}:
         raise psycopg.errors.error_from_result(found)

@@ -61,6 +61,17 @@ def performed(
         )
 
 
+def run(ctx: Context, operation: Operation[Any, Any], request: Any) -> Any:  # noqa: ANN401  # of the operation's types
+    """Do an operation and write what came of it, before anybody hears of it. Raises as the operation, or as the log."""
+    try:
+        result = operation.run(ctx, request)
+    except StellaError as problem:
+        performed(ctx, operation, request, problem)
+        raise
+    performed(ctx, operation, request)
+    return result
+
+
 def denied(ctx: Context, action: str, resource: str, **facts: str) -> None:
     """Write that something was refused to the principal."""
     if ctx.database is not None:

@@ -28,6 +28,7 @@ from stella.database.apply import Started, start
 from stella.http.app import App
 from stella.http.assemble import Service, assemble
 from stella.http.auth import Presented, Tokens, admin_token
+from stella.http.denials import Denials
 from stella.http.errors import CannotListen
 from stella.http.feed import Quiet
 from stella.http.filling import Filling
@@ -52,6 +53,9 @@ from stella.runtime.settings import Settings
 from stella.runtime.transaction import Refusal, Seal, TenantDatabase
 
 TURN = 45.0  # seconds that somebody else may keep the schemas; then whoever supervises this start should hear of it
+DATABASE_USER = "statement"  # who is refused by the database: no person, but what was sent for one
+MAX_FACT = 1000  # characters of what the database said
+LAST_WORDS = 5.0  # seconds for denials that wait to be written at a stop
 BACKLOG = 512  # connections that wait to be accepted
 KEEP_ALIVE = 15  # seconds that an idle connection is kept
 STDERR = 2
@@ -105,8 +109,12 @@ def serve(ctx: Context, want: Serve) -> Served:
     token = admin_token(settings.token, place.data, ctx.entropy)
     right = Right(connections(logins.jobs))
 
+    denials = Denials(log)
+
     def refused(refusal: Refusal) -> None:
         log.event("outside_tenant", refusal._asdict())
+        whom = Principal(DATABASE_USER, frozenset(), refusal.tenant)
+        denials.tell(whom, "database.denied", refusal.statement, problem=refusal.problem[:MAX_FACT])
 
     tenants = TenantDatabase(Connections(logins.app, APPLICATION, permit=right.held), seal, refused)
     kept = TenantDatabase(connections(logins.app, right), seal, refused)
@@ -124,10 +132,14 @@ def serve(ctx: Context, want: Serve) -> Served:
             database=lambda: tenants,
         )
         tokens = Tokens(token, verifier(ctx))
-        service = assemble(ctx, bootstrap.load_all(), store, tokens, place.work, place.data / "parts", log)
+        service = assemble(
+            ctx, bootstrap.load_all(), store, tokens, place.work, place.data / "parts", log, denials.tell
+        )
+        denials.start(ctx)
         filling = Filling(ctx, logins.owner, log) if started.data_pending and not started.read_only else None
         return _Running(ctx, service, log, listener, place.data, filling, Sealing(ctx, log)).run()
     finally:
+        denials.end(LAST_WORDS)
         tenants.close()
         store.close()
 

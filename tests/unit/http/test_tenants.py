@@ -168,7 +168,9 @@ def test_operations_stand_in_the_folder_of_their_tenant(tmp_path: Path) -> None:
             token, tenant = ((A, "acme"), (B, "acme-2"), ("token", "default"))[number % 3]
             _, _, got = await world.call("POST", "/v1/makes", {"what": f"same-{number // 3}"}, token=token)
             assert got["actor"] == tenant
-            _, headers, _ = await world.call("POST", "/v1/longs", {"dir": f"{number}", "what": f"job-{number // 3}"}, token=token)
+            _, headers, _ = await world.call(
+                "POST", "/v1/longs", {"dir": f"{number}", "what": f"job-{number // 3}"}, token=token
+            )
             while (job := (await world.call("GET", headers["location"], token=token))[2])["state"] != "done":
                 assert job["state"] != "failed", job
                 await asyncio.sleep(0.02)

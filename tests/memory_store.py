@@ -23,7 +23,6 @@ from stella.http.model import (
 from stella.http.store import Bound, Key, Outcome, Place
 from stella.kernel.errors import IllegalMove
 
-
 Id = tuple[str, str]  # of a tenant, and its own
 
 

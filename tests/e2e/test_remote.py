@@ -101,6 +101,7 @@ def cases() -> list[object]:
         for form in ((), ("--json",))
     ]
     more = ["site import flipped.stella --dir D", "mirror verify 1.stella --trust broken", "mirror create --dir M"]
+    more += ["lint tenancy bad", "lint tenancy bad --json"]
     return found + [pytest.param(words.split(), id=words) for words in more]
 
 

@@ -38,6 +38,7 @@ from stella.http.model import Serve, Served
 from stella.http.postgres import APPLICATION, PostgresStore, connections
 from stella.http.protocol import Protocol
 from stella.http.right import Right
+from stella.http.sealing import Sealing
 from stella.http.standing import UMASK
 from stella.kernel.instant import parse_duration
 from stella.operations import Context, Principal
@@ -125,7 +126,7 @@ def serve(ctx: Context, want: Serve) -> Served:
         tokens = Tokens(token, verifier(ctx))
         service = assemble(ctx, bootstrap.load_all(), store, tokens, place.work, place.data / "parts", log)
         filling = Filling(ctx, logins.owner, log) if started.data_pending and not started.read_only else None
-        return _Running(ctx, service, log, listener, place.data, filling).run()
+        return _Running(ctx, service, log, listener, place.data, filling, Sealing(ctx, log)).run()
     finally:
         tenants.close()
         store.close()
@@ -214,6 +215,7 @@ class _Running:
         listener: socket.socket,
         data: Path,
         filling: Filling | None,
+        sealing: Sealing,
     ) -> None:
         host, port = listener.getsockname()[:2]
         self.address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
@@ -222,6 +224,7 @@ class _Running:
         self._listener = listener
         self._data = data
         self._filling = filling
+        self._sealing = sealing
         self._drain = parse_duration(ctx.settings.service.drain)
         self._server = _Server(_config(service.app, self._drain))
 
@@ -244,12 +247,15 @@ class _Running:
         try:
             async with self._service.working(self._begin_to_stop):
                 self._announce()
+                self._sealing.start()
                 if self._filling:
                     self._filling.start()
                 await self._server.serve(sockets=[self._listener])
                 self._log.event("draining", {"jobs": self._service.runner.running})
+            self._sealing.stop()  # now that nothing happens any more
             if self._filling:
                 await asyncio.to_thread(self._filling.join, self._drain)
+            await asyncio.to_thread(self._sealing.join, self._drain)
         finally:
             # The loop takes its handlers with it; a second signal between that and the exit must not undo a clean stop.
             signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)

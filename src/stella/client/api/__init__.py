@@ -5,6 +5,7 @@ from __future__ import annotations
 from stella.about.model import AskVersion, Explain, Explained, VersionShown
 from stella.client.api.audit import Audit
 from stella.client.api.config import Config
+from stella.client.api.lint import Lint
 from stella.client.api.migrate import Migrate
 from stella.client.api.mirror import Mirror
 from stella.client.api.site import Site
@@ -22,6 +23,10 @@ class Client(Session):
     @property
     def config(self) -> Config:
         return Config(self.call)
+
+    @property
+    def lint(self) -> Lint:
+        return Lint(self.call)
 
     @property
     def migrate(self) -> Migrate:

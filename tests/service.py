@@ -138,6 +138,11 @@ class Running:
         """The folder of the tenant that the administrator's token is of."""
         return self.work_of(DEFAULT_TENANT)
 
+    @property
+    def parts(self) -> Path:
+        """Where that tenant's uploads are on their way."""
+        return self.data / "parts" / DEFAULT_TENANT
+
     def work_of(self, tenant: str) -> Path:
         folder = self.data / "work" / "tenants" / tenant
         folder.mkdir(parents=True, exist_ok=True)

@@ -64,6 +64,7 @@ class Runner:
         self._feeds: dict[str, Feed] = {}
         self._places: dict[str, Place] = {}
         self._threads: dict[str, threading.Thread] = {}
+        self._starting = threading.Lock()  # a thread that is listed has started
         self._wake = asyncio.Event()
         self._cancelled: set[str] = set()
         self._stop = threading.Event()
@@ -143,8 +144,9 @@ class Runner:
             feed.stop(cancel=False)
         loop = asyncio.get_running_loop()
         thread = threading.Thread(target=self._perform, args=(job, feed, loop), name=f"job-{job.id}", daemon=True)
-        self._threads[job.id] = thread
-        thread.start()
+        with self._starting:
+            self._threads[job.id] = thread
+            thread.start()
         return True
 
     def cancel(self, job_id: str) -> None:
@@ -161,7 +163,9 @@ class Runner:
         self.handed_over += len(self._feeds)  # they never reported; the next start takes them up all the same
 
     def _join(self, end: float) -> None:
-        for thread in list(self._threads.values()):
+        with self._starting:
+            threads = list(self._threads.values())
+        for thread in threads:
             thread.join(max(end - time.monotonic(), 0))
 
     def _perform(self, job: Job, feed: Feed, loop: asyncio.AbstractEventLoop) -> None:

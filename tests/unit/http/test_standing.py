@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -39,7 +40,9 @@ def work(top: Path, tenant: str, turn: int) -> None:
         found = pool.map(lambda _: (Path("whose").read_text(), Path.cwd()), range(4))
         assert set(found) == {(tenant, top / tenant)}
     assert Path("deep", f"{name}-done", "same").read_text() == tenant
-    assert {path.read_text() for path in Path("deep").glob("*-done/same")} <= {tenant}
+    for path in Path("deep").glob("*-done/same"):
+        with contextlib.suppress(FileNotFoundError):  # another thread of the tenant has removed it
+            assert path.read_text() == tenant
     Path(f"deep/{name}-done/same").unlink()
     assert Path.cwd() == top / tenant
 

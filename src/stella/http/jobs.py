@@ -217,6 +217,7 @@ class Runner:
     def _told(self, context: Context, operation: Operation[Any, Any], request: Any) -> Any:
         """Do the work and write it into the audit log, however long the database is away; a stop ends the wait."""
         problem: StellaError | None = None
+        result: Any = None
         try:
             result = operation.run(context, request)
         except StellaError as error:

@@ -52,8 +52,8 @@ class Base(NamedTuple):
             "STELLA_DATABASE_DSN": self.postgres.dsn(self.name, roles.APP),
             "STELLA_DATABASE_OWNER_DSN": self.dsn,
             "STELLA_SEAL_KEY": SEAL_KEY,
-            "STELLA_AUDIT_SIGNING_KEY": AUDIT_KEY,
-            "STELLA_AUDIT_WRAPPING_KEY": AUDIT_KEY,
+            "STELLA_LOG_KEY": AUDIT_KEY,
+            "STELLA_WRAP_KEY": AUDIT_KEY,
             "PGPASSWORD": SECRET,
         }
 

@@ -108,6 +108,7 @@ ROWS = {
     "migrate.run": Row(NO_DATABASE, NO_FILE, NO_FILE),
     "migrate.verify": Row(NO_DATABASE, NO_FILE, NO_FILE),
     "migrate.pause": Row(NO_DATABASE, NO_FILE, NO_FILE),
+    "lint.tenancy": Row("sources --report sarif=new.sarif", "none", "loop", writes=True, new=("new.sarif",)),
     "config.show": Row("--origin", NO_FILE, "-: tests/unit/runtime has settings files of every kind"),
     "explain": Row("IO-001", "NONE-999", NO_FILE),
     "version": Row("", NO_FILE, NO_FILE),

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, LiteralString, NamedTuple
 
 import psycopg
-from psycopg.pq import ExecStatus
+from psycopg.pq import ConnStatus, ExecStatus
 from psycopg.pq.abc import PGresult
 
 from stella.kernel.tenant import parse_tenant
@@ -129,10 +129,13 @@ class Duty:
 
 
 class TenantDatabase:
-    """Transactions of tenants over kept connections. `refused` is told what PostgreSQL refuses to a tenant."""
+    """Transactions of tenants over kept connections. `refused` is told what PostgreSQL refuses to a tenant.
+
+    Without a seal the login is one whose duty spans tenants, and the statement alone says whose rows it is about.
+    """
 
     def __init__(
-        self, connections: Connections, seal: Seal, refused: Callable[[Refusal], None] = lambda _: None
+        self, connections: Connections, seal: Seal | None, refused: Callable[[Refusal], None] = lambda _: None
     ) -> None:
         self._connections = connections
         self._seal = seal
@@ -148,7 +151,7 @@ class TenantDatabase:
         with speaking(self._connections.login.where), self._connections.one() as connection:
             opened = Transaction(connection, tenant)
             try:
-                enter(connection, self._seal, tenant)
+                self._open(connection, tenant)
                 yield opened
                 _exchange(connection, b"COMMIT")
             except psycopg.errors.InsufficientPrivilege as error:
@@ -160,6 +163,12 @@ class TenantDatabase:
         """Close what is kept."""
         self._connections.close()
 
+    def _open(self, connection: Connection, tenant: str) -> None:
+        if self._seal is None:
+            _exchange(connection, b"BEGIN")
+        else:
+            enter(connection, self._seal, tenant)
+
 
 def enter(connection: Connection, seal: Seal, tenant: str, *, begin: bool = True) -> str:
     """Begin a transaction of a tenant, or make the one that is open a tenant's; the context it was sealed with."""
@@ -170,9 +179,23 @@ def enter(connection: Connection, seal: Seal, tenant: str, *, begin: bool = True
     return context
 
 
+def ask(connection: Connection, package: str, name: str, **values: Any) -> list[Row]:  # noqa: ANN401  # as Transaction
+    """The rows of a statement of the catalogue on a connection that is no tenant's, such as the owner's.
+
+    Raises the driver's errors, and ValueError for a statement of a tenant or of a duty.
+    """
+    found = statements(package)[name]
+    if found.duty or "%(tenant)s" in found.sql:
+        raise ValueError(f"{package}/{name} is a statement of a tenant or of a duty")
+    cursor = connection.execute(found.sql, values)
+    return cursor.fetchall() if cursor.description else []
+
+
 def _exchange(connection: Connection, text: bytes) -> PGresult:
     """Send fixed text as it is, which costs a third of a cursor; the result of its last statement."""
     found = connection.pgconn.exec_(text)
+    if connection.pgconn.status == ConnStatus.BAD:
+        raise psycopg.OperationalError(found.get_error_message())
     if found.status not in {ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK}:
         raise psycopg.errors.error_from_result(found)
     return found

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from stella.runtime.postgres import Connection, speaking
 from stella.runtime.roles import APP, LOGINS, OWNER
-from stella.runtime.statements import statements
+from stella.runtime.transaction import ask
 from stella.tenancy.errors import GateFailed
 from stella.tenancy.guard import installed
 
@@ -89,9 +89,7 @@ def findings(connection: Connection) -> list[Finding]:
         return []
     with speaking("the catalogue"):
         values = {"logins": list(LOGINS), "app": APP, "owner": OWNER, "rule": RULE, "definers": list(_definers())}
-        return [
-            Finding(*row) for row in connection.execute(statements("stella.tenancy")["gate"].sql, values).fetchall()
-        ]
+        return [Finding(*row) for row in ask(connection, "stella.tenancy", "gate", **values)]
 
 
 def require(connection: Connection) -> None:

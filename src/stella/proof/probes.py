@@ -281,7 +281,9 @@ def _oracles(table: Table, pair: Pair, tables: Mapping[int, Table]) -> Iterator[
         for theirs in pair.b.rows[table.name]:
             wanted = {name: theirs[name] for name in reference.columns if name != TENANT_ID}
             if tuple(wanted.values()) not in having and None not in wanted.values():
-                fresh = dict(pair.a.rows[table.name][0]) | wanted
+                mine = pair.a.rows[table.name][0]
+                others = {name for other in table.references for name in other.columns} - set(reference.columns)
+                fresh = theirs | {TENANT_ID: a} | {name: mine[name] for name in others}
                 columns = ", ".join(map(quoted, fresh))
                 text = f"INSERT INTO {table.name} ({columns}) VALUES ({_values(table, fresh)})"
                 states = frozenset({FOREIGN, UNIQUE})

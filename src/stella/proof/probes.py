@@ -319,8 +319,8 @@ def _definitions(table: Table) -> Iterator[Probe]:
         "view": f"CREATE VIEW {schema}.proof_{bare} AS SELECT * FROM {name}",
         "temporary-table": f"CREATE TEMP TABLE t_{bare} AS SELECT * FROM {name}",
         "temporary-view": f"CREATE TEMP VIEW v_{bare} AS SELECT * FROM {name}",
-        "security-definer": f"CREATE FUNCTION {schema}.proof_every() RETURNS SETOF text LANGUAGE sql SECURITY DEFINER AS"
-        f" $x$SELECT t::text FROM {name} t$x$",
+        "security-definer": f"CREATE FUNCTION {schema}.proof_every() RETURNS SETOF text LANGUAGE sql"
+        f" SECURITY DEFINER AS $x$SELECT t::text FROM {name} t$x$",
         "trigger": f"CREATE TRIGGER g BEFORE INSERT ON {name} FOR EACH ROW EXECUTE FUNCTION"
         " suppress_redundant_updates_trigger()",
         "cluster": f"CLUSTER {name} USING {bare}_pkey",

@@ -92,14 +92,11 @@ RECORDED: tuple[Recorded, ...] = (
         'sum by (tenant, service) (rate(tenant_requests_total{status=~"5.."}[5m]))'
         " / sum by (tenant, service) (rate(tenant_requests_total[5m]))",
     ),
-    Recorded(
-        "tenant:denied:rate5m", 'sum by (tenant, service) (rate(tenant_requests_total{status=~"401|403"}[5m]))'
-    ),
+    Recorded("tenant:denied:rate5m", 'sum by (tenant, service) (rate(tenant_requests_total{status=~"401|403"}[5m]))'),
     Recorded("tenant:limited:rate5m", 'sum by (tenant, service) (rate(tenant_requests_total{status="429"}[5m]))'),
     Recorded(
         "tenant:request_seconds:p95",
-        "histogram_quantile(0.95, sum by (tenant, service, access, le)"
-        " (rate(tenant_request_seconds_bucket[5m])))",
+        "histogram_quantile(0.95, sum by (tenant, service, access, le) (rate(tenant_request_seconds_bucket[5m])))",
     ),
     Recorded("issuer:jwks_requests:rate5m", "sum by (issuer, result) (rate(jwks_cache_requests_total[5m]))"),
     Recorded("token:failures:rate5m", "sum by (reason) (rate(token_verify_failures_total[5m]))"),

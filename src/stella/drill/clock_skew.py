@@ -47,20 +47,22 @@ def drill(plan: Plan) -> Outcome:
     """First the play of both clocks, then steps of one without any key set to fetch."""
     with staged(plan) as scene:
         scene.run(10)
-        measures = [measured(*_probe(scene, probe)) for probe in PROBES]
+        measures = [_probe(scene, probe) for probe in PROBES]
         with scene.stage.failing():
             measures += _stepped(scene)
-        return outcome(scene, [*measures, measured("failed requests of tenants", scene.failed(), "=", 0)])
+        return outcome(
+            scene, [*scene.common(), *measures, measured("failed requests of tenants", scene.failed(), "=", 0)]
+        )
 
 
-def _probe(scene: Scene, probe: Probe) -> tuple[str, int, str, int]:  # type: ignore[type-arg]
-    """A token for each tenant; how many were answered as they must be."""
+def _probe(scene: Scene, probe: Probe) -> Measure:
+    """A token for each tenant, and how many were answered as they must be."""
     stage, right = scene.stage, 0
     for tenant in scene.tenants:
         begins, ends = stage.clock.now + probe.begins, stage.clock.now + probe.ends
         token = stage.token(tenant.source, tenant.name, iat=begins, nbf=begins, exp=ends)
         right += stage.handle(Presented(token)).reason == probe.reason
-    return f"{probe.name}: {probe.reason or 'served'}", right, "=", len(scene.tenants)
+    return measured(f"{probe.name}: {probe.reason or 'served'}", right, "=", len(scene.tenants))
 
 
 def _stepped(scene: Scene) -> list[Measure]:

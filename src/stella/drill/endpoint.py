@@ -21,6 +21,7 @@ from stella.tenancy.mint import SigningKey
 HOST = "127.0.0.1"
 DRIP = 0.05  # seconds between two bytes of an answer that is slow
 BACKLOG = 128
+GARBAGE = b"\x00<html>\xff{"
 REQUEST = 16 * 1024  # bytes
 ELSEWHERE = "/elsewhere"  # where a redirect points: an attacker's keys, if it were followed
 
@@ -129,7 +130,7 @@ class Endpoint:
             case "500":
                 yield _head(500, {"Content-Length": "0"})
             case "garbage":
-                yield _head(200, {"Content-Length": "14"}) + b"\x00<html>\xffoops!"
+                yield _head(200, {"Content-Length": str(len(GARBAGE))}) + GARBAGE
             case "redirect":
                 yield _head(302, {"Location": ELSEWHERE, "Content-Length": "0"})
             case "huge":

@@ -54,10 +54,10 @@ class LostPackets:
         self._filter = packet_filter()
 
     def begin(self) -> None:
-        self._filter(self._port, self._reset, True)
+        self._filter(self._port, reset=self._reset, begins=True)
 
     def end(self) -> None:
-        self._filter(self._port, self._reset, False)
+        self._filter(self._port, reset=self._reset, begins=False)
 
 
 Kind = Literal["endpoint", "packets"]
@@ -86,11 +86,14 @@ def dropping(endpoint: Endpoint, number: int) -> Outage:
     return LostPackets(endpoint, "drop")
 
 
-Filter = Callable[[int, bool, bool], None]  # port, whether to reset, whether it begins
+class Filter(Protocol):
+    """Loses the packets to a port, or no longer."""
+
+    def __call__(self, port: int, *, reset: bool, begins: bool) -> None: ...
 
 
 def packet_filter() -> Filter:
-    """nft where it is there and works, else iptables; raises NoNamespace."""
+    """Nft where it is there and works, else iptables; raises NoNamespace."""
     problems = []
     for name, ready in (("nft", _nft_ready), ("iptables", _iptables_ready)):
         program = shutil.which(name, path="/usr/sbin:/sbin:/usr/bin:/bin")
@@ -111,7 +114,7 @@ def _iptables_ready(program: str) -> str:
 
 
 def _nft(program: str) -> Filter:
-    def switch(port: int, reset: bool, begins: bool) -> None:  # noqa: FBT001  # as Filter
+    def switch(port: int, *, reset: bool, begins: bool) -> None:
         mark = f"drill{port}"
         if begins:
             action = "reject with tcp reset" if reset else "drop"
@@ -124,7 +127,7 @@ def _nft(program: str) -> Filter:
 
 
 def _iptables(program: str) -> Filter:
-    def switch(port: int, reset: bool, begins: bool) -> None:  # noqa: FBT001  # as Filter
+    def switch(port: int, *, reset: bool, begins: bool) -> None:
         action = "REJECT --reject-with tcp-reset" if reset else "DROP"
         _must(program, f"-{'A' if begins else 'D'} OUTPUT -p tcp --dport {port} -j {action}")
 

@@ -123,6 +123,7 @@ def _flooded(scene: Scene, attackers: list[Attacker], probe: Probe, kids: int) -
     downloads = source.endpoint.asked - asked
     sent, other = (sum(getattr(one, name) for one in attackers) for name in ("sent", "other"))
     measures = [
+        *scene.common(),
         measured("tokens with an unknown key id", sent, ">", 0),
         measured("of them not refused as token.unknown_key", other, "=", 0),
         measured("downloads during the flood", downloads, "<=", BURST + elapsed // INTERVAL + 1),

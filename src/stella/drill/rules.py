@@ -16,6 +16,7 @@ _HOLDS: Mapping[Relation, Callable[[float, float], bool]] = {"=": eq, "<": lt, "
 
 def measured(name: str, found: float, relation: Relation, limit: float, unit: str = "") -> Measure:
     """What was found, beside what it must be."""
+    found = int(found) if isinstance(found, bool) or float(found).is_integer() else found
     return Measure(name, found, relation, limit, unit, _HOLDS[relation](found, limit))
 
 
@@ -35,4 +36,8 @@ def outage_of(text: str) -> Seconds:
 def shown(measure: Measure) -> tuple[str, str]:
     """Found and limit as people read them."""
     unit = f" {measure.unit}" if measure.unit else ""
-    return f"{measure.found:,g}{unit}", f"{measure.relation} {measure.limit:,g}{unit}"
+    return f"{_number(measure.found)}{unit}", f"{measure.relation} {_number(measure.limit)}{unit}"
+
+
+def _number(value: float) -> str:
+    return f"{int(value):,}" if float(value).is_integer() else f"{value:,.3f}"

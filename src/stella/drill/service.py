@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import msgspec
 
@@ -84,7 +84,7 @@ def pool(ctx: Context, want: DrillPool) -> Drilled:
 def in_namespace(errand: namespace.Errand) -> Outcome:
     """Run a drill here, where packets can be lost: the work of the child of `namespace`."""
     kind, _ = DRILLS[errand.name]
-    want = cast("Timed", msgspec.json.decode(errand.want, type=kind))
+    want = msgspec.json.decode(errand.want, type=kind)
     return _conduct(errand.name, want, errand.seed, errand.begin, Silent(), "packets")
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import random
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -43,7 +44,7 @@ RENEW: Seconds = 200  # seconds after its issue a tenant asks for another
 MAX_AGE: Seconds = 60  # what the issuers say of their key sets, so that keys become stale soon
 TRANSPORT = 1.0  # seconds that a download may take, on the clock of the machine
 LANDING = 0.25  # seconds that a step waits for downloads in the background, on the clock of the machine
-OK, FORBIDDEN = 200, 403
+OK = 200
 SERVICE = "drill"
 
 
@@ -188,7 +189,7 @@ class Stage:
 
     def handle(self, presented: Presented, scope: str = "drill:read") -> Answer:
         """What a service does for a request: verify, require the scope, do it for the tenant, count."""
-        tenant = "_unknown"
+        tenant, began = "_unknown", time.monotonic()
         try:
             verified = self.verifier.verify(presented)
             tenant = verified.tenant
@@ -199,6 +200,8 @@ class Stage:
         self.counts.count(
             "tenant_requests_total", tenant=tenant, service=SERVICE, route=f"/{scope}", status=str(answer.status)
         )
+        took = time.monotonic() - began
+        self.counts.observe("tenant_request_seconds", took, tenant=tenant, service=SERVICE, access=scope[6:])
         return answer
 
     def _do(self, verified: Verified, scope: str) -> Sequence[tuple[str, int]]:
@@ -230,7 +233,7 @@ class Stage:
 def resigned(key: SigningKey, token: str, claims: Mapping[str, object], kid: str = "") -> str:
     """A token with other claims, signed by a key."""
     payload = msgspec.json.decode(decode(token.split(".")[1].encode()) or b"{}")
-    header = {"typ": "at+jwt", "alg": key.alg, "kid": kid or key.kid}
+    header: dict[str, object] = {"typ": "at+jwt", "alg": key.alg, "kid": kid or key.kid}
     return key.sign(header, msgspec.json.encode({**payload, **claims}))
 
 
@@ -270,9 +273,7 @@ class Scene:
     def __init__(self, stage: Stage, more: Sequence[Actor] = ()) -> None:
         self.stage = stage
         issuers = stage.sources
-        self.tenants = [
-            Tenant(stage, name, issuers[at % len(issuers)]) for at, name in enumerate(stage.plan.names())
-        ]
+        self.tenants = [Tenant(stage, name, issuers[at % len(issuers)]) for at, name in enumerate(stage.plan.names())]
         self._traffic = Traffic([*self.tenants, *more], stage.clock, stage.plan.speed, stage.plan.progress)
 
     def run(self, seconds: Seconds, until: Callable[[], bool] = lambda: False) -> bool:
@@ -307,10 +308,10 @@ class Scene:
 
 
 def outcome(scene: Scene, measures: Sequence[Measure], *notes: str) -> Outcome:
-    """What a drill found out on one stage, beside what holds in every drill."""
+    """What a drill found out on one stage."""
     requests, errors = scene.stage.requests()
     return Outcome(
-        measures=(*scene.common(), *measures),
+        measures=tuple(measures),
         events=tuple(scene.stage.events),
         requests=requests,
         errors=errors,

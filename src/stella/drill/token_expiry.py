@@ -47,7 +47,7 @@ def drill(plan: Plan) -> Outcome:
         with scene.stage.failing():
             scene.run(LIFE)
         scene.run((LIVES - 2) * LIFE)
-        return outcome(scene, [*_of_tenants(scene), *_of_the_late(scene, late[0])])
+        return outcome(scene, [*scene.common(), *_of_tenants(scene), *_of_the_late(scene, late[0])])
 
 
 def _of_tenants(scene: Scene) -> list[Measure]:

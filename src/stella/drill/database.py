@@ -3,7 +3,10 @@
 Rules:
 - It is laid as a stack lays its own, in a folder of temporary files, and ends with the block whatever happens in it.
 - The drill works as the application's role; the superuser lays the database and kills connections, nothing else.
+- What goes around the tenant transaction on purpose, to see that nothing comes of it, is here and nowhere else.
 """
+
+# stella: allow-file STL001, STL002, STL003, STL004 until 2027-11-30: tries the guard from outside, on its own database
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
 
+import psycopg
 from psycopg import sql
 
 from stella.drill.errors import NoServerToDrill
@@ -23,7 +27,7 @@ from stella.runtime.postgres import Connection, Login, connect
 from stella.runtime.postgres_server import Postgres
 from stella.runtime.scratch import scratch
 from stella.runtime.statements import statements
-from stella.runtime.transaction import Seal, TenantDatabase
+from stella.runtime.transaction import Row, Seal, TenantDatabase, Transaction
 from stella.tenancy import gate, guard
 
 PACKAGE = "stella.drill"
@@ -119,3 +123,40 @@ def _migrate(connection: Connection, schema: str, package: str) -> None:
     for file in sorted(folder.iterdir(), key=lambda file: file.name):
         if file.name.endswith(".sql"):
             connection.execute(file.read_bytes())
+
+
+def backend_of(transaction: Transaction) -> int:
+    """The server process that a transaction is on."""
+    return transaction._connection.info.backend_pid  # noqa: SLF001  # whose connection it is, is what is drilled
+
+
+def rows_named(transaction: Transaction, tenant: str) -> list[Row]:
+    """What a transaction gets when a statement names a tenant that is not its own."""
+    connection = transaction._connection  # noqa: SLF001  # the way in takes no other tenant
+    return connection.execute(statements(PACKAGE)["list_entries"].sql, {"tenant": tenant}).fetchall()
+
+
+def residue(connection: Connection) -> str:
+    """What is left of a context between two transactions."""
+    row = connection.execute(statements(PACKAGE)["residue"].sql).fetchone()
+    return str(row[0]) if row else ""
+
+
+def opens(connection: Connection, tenant: str) -> bool:
+    """Whether a statement on a table of tenants runs with what the connection has now."""
+    try:
+        connection.execute(statements(PACKAGE)["list_entries"].sql, {"tenant": tenant})
+    except psycopg.errors.InsufficientPrivilege:
+        return False
+    return True
+
+
+def opens_again(connection: Connection, tenant: str, context: str) -> bool:
+    """Whether a context that was seen in another transaction opens the table in one of its own."""
+    connection.execute(statements(PACKAGE)["begin"].sql)
+    try:
+        text = sql.SQL(statements(PACKAGE)["replay"].sql).format(context=sql.Literal(context))
+        connection.execute(text)
+        return opens(connection, tenant)
+    finally:
+        connection.execute(statements(PACKAGE)["end"].sql)

@@ -14,18 +14,22 @@ from collections import Counter
 from collections.abc import Callable
 from typing import NamedTuple
 
-import psycopg
-from psycopg import sql
-
-from stella.drill.database import PACKAGE, Drilled, private_database
+from stella.drill.database import (
+    PACKAGE,
+    Drilled,
+    backend_of,
+    opens,
+    opens_again,
+    private_database,
+    residue,
+    rows_named,
+)
 from stella.drill.model import Event, Outcome
 from stella.drill.rules import measured
 from stella.drill.stage import OK, Plan, Stage
 from stella.kernel.errors import StellaError
 from stella.runtime.connections import Connections
 from stella.runtime.ports import Entropy
-from stella.runtime.postgres import Connection
-from stella.runtime.statements import statements
 from stella.runtime.transaction import TenantDatabase, Transaction
 from stella.tenancy.model import Presented
 
@@ -99,7 +103,7 @@ class Pool:
         )
 
     def _work(self, transaction: Transaction, member: Member, end: str, entry: tuple[str, str]) -> None:
-        backend = transaction._connection.info.backend_pid  # noqa: SLF001  # whose connection it is, is what is drilled
+        backend = backend_of(transaction)
         self._found.used(backend, member.name)
         self._contexts.append(str((transaction.one(PACKAGE, "context") or ("",))[0]))
         self._read(transaction, member)
@@ -120,34 +124,18 @@ class Pool:
     def _read(self, transaction: Transaction, member: Member) -> None:
         rows = transaction.all(PACKAGE, "list_entries")
         self._found.saw("crossed", sum(row[0] != member.name or member.name not in row[2] for row in rows))
-        # The same statement for another tenant: it is the policy that says no now, not the parameter.
-        for other in self._names - {member.name}:
-            values = {"tenant": other}
-            asked = transaction._connection.execute(statements(PACKAGE)["list_entries"].sql, values)  # noqa: SLF001
-            self._found.saw("crossed by name", len(asked.fetchall()))
+        for other in self._names - {member.name}:  # now it is the policy that says no, not the parameter
+            self._found.saw("crossed by name", len(rows_named(transaction, other)))
         self._found.saw("lost or changed", len(member.entries.items() ^ {(row[1], row[2]) for row in rows}))
 
     def inspect(self, member: Member, *, replay: bool) -> None:
         """Look at the connection that the next user would get."""
         with self.connections.one() as connection:
-            left = connection.execute(statements(PACKAGE)["residue"].sql).fetchone()
-            self._found.saw("context left", left != ("",))
-            self._found.saw("opened without a context", self._opens(connection, member))
+            self._found.saw("context left", residue(connection) != "")
+            self._found.saw("opened without a context", opens(connection, member.name))
             if replay and self._contexts:
-                connection.execute(statements(PACKAGE)["begin"].sql)
-                context = sql.Literal(self._contexts[-1])
-                connection.execute(sql.SQL(statements(PACKAGE)["replay"].sql).format(context=context))
                 self._found.saw("replayed contexts")
-                self._found.saw("opened by a replay", self._opens(connection, member))
-                connection.execute(statements(PACKAGE)["end"].sql)
-
-    @staticmethod
-    def _opens(connection: Connection, member: Member) -> bool:
-        try:
-            connection.execute(statements(PACKAGE)["list_entries"].sql, {"tenant": member.name})
-        except psycopg.errors.InsufficientPrivilege:
-            return False
-        return True
+                self._found.saw("opened by a replay", opens_again(connection, member.name, self._contexts[-1]))
 
 
 def drill(plan: Plan, rounds: int, entropy: Entropy) -> Outcome:

@@ -40,6 +40,7 @@ NOUNS: dict[str, Noun] = {
     "doctor": Noun("stella.stack.operations", "Check the stack and its machine, with a fix for each finding."),
     "serve": Noun("stella.http.operations", "Serve every operation over HTTP."),
     "demo": Noun("stella.demo.operations", "Run the main job from end to end on this machine."),
+    "drill": Noun("stella.drill.operations", "Try what must hold in an outage, a flood or a rotation."),
     "migrate": Noun("stella.database.operations", "Look after the schemas of the database."),
     "audit": Noun("stella.audit.operations", "See who did what, and prove it without a network."),
     "lint": Noun("stella.lint.operations", "Read code and SQL before they run."),

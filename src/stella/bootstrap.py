@@ -44,6 +44,8 @@ NOUNS: dict[str, Noun] = {
     "migrate": Noun("stella.database.operations", "Look after the schemas of the database."),
     "audit": Noun("stella.audit.operations", "See who did what, and prove it without a network."),
     "lint": Noun("stella.lint.operations", "Read code and SQL before they run."),
+    "tenancy": Noun("stella.proof.operations", "Prove that tenants are apart."),
+    "attest": Noun("stella.attest.operations", "Verify signed statements about what was examined."),
     "config": Noun("stella.about.operations", "Show the settings and where each value comes from."),
     "explain": Noun("stella.about.operations", "Explain an error code."),
     "version": Noun("stella.about.operations", "Show the version of Stella and of what it runs on."),

@@ -9,6 +9,8 @@ Rules:
 - An operation has a route, a scope and an example; without them it does not import. A name in braces in a route is a
   request field that is required. A route that begins with `LOCAL` is none: the operation acts on the machine of whoever
   types it, and a service does not offer it.
+- What cannot be undone, or gives rights away, is listed in SENSITIVE: its request asks for a reason and a ticket, which
+  the audit log keeps; without them it does not import.
 - Registering is cheap: `operations.py` of a slice imports its model and views only and loads the service when it runs.
 """
 
@@ -30,7 +32,7 @@ from stella.runtime.ports import Clock, Entropy, Folder, Progress
 from stella.runtime.settings import Settings
 
 if TYPE_CHECKING:
-    from stella.runtime.transaction import TenantDatabase, Transaction
+    from stella.runtime.transaction import Duty, TenantDatabase, Transaction
 
 Where = Literal["value", "file_in", "file_out", "folder", "folder_out", "source", "report", "home"]
 Request = TypeVar("Request", bound=msgspec.Struct)
@@ -55,6 +57,17 @@ class Principal:
 
 
 EVERY_SCOPE = "*"
+SENSITIVE = frozenset(
+    {
+        "tenant.suspend",
+        "tenant.export",
+        "tenant.delete",
+        "principal.delete",
+        "client.rotate",
+        "client.delete",
+        "issuer.rotate-key",
+    }
+)
 LOCAL = Principal("local", frozenset({EVERY_SCOPE}))  # the operating system has decided what its account may do
 
 
@@ -73,6 +86,14 @@ class Context:
     origins: Mapping[str, str] = field(default_factory=dict)  # where each setting came from, by `section.name`
     database: Callable[[], TenantDatabase] | None = None  # the way to data of tenants; None where none is configured
     principal: Principal = LOCAL
+    duties: Callable[[str], Duty] | None = None  # the way to work that spans tenants, by its role
+    scopes: Callable[[], frozenset[str]] = frozenset  # every scope that there is
+
+    def duty(self, role: str) -> Duty:
+        """The statements of one duty that spans tenants; raises NoDatabase."""
+        if self.duties is None:
+            raise NoDatabase
+        return self.duties(role)
 
     def tenant(self) -> AbstractContextManager[Transaction]:
         """A transaction of the principal's tenant for the length of a block; raises NoDatabase, or as it says."""
@@ -162,6 +183,19 @@ class Operation(Generic[Request, Result]):
 
 
 _TABLE: dict[str, Operation[Any, Any]] = {}
+_SCOPES: set[str] = set()
+
+
+def declare_scopes(*names: str) -> None:
+    """Enter scopes that are asked for beside those of the operations; raises ValueError for one of the wrong form."""
+    if bad := [name for name in names if not _SCOPE.match(name)]:
+        raise ValueError(f"scopes have the form area:verb, unlike {bad}")
+    _SCOPES.update(names)
+
+
+def scopes() -> frozenset[str]:
+    """Every scope of the modules imported so far. `bootstrap.every_scope` imports them all."""
+    return frozenset(_SCOPES | {found.scope for found in _TABLE.values()})
 
 
 def operation(  # noqa: PLR0913  # each says one thing about a row
@@ -199,6 +233,7 @@ def operation(  # noqa: PLR0913  # each says one thing about a row
                 ("docstring", summary),
                 ("example", example.startswith("stella ")),
                 ("unique name", name not in _TABLE),
+                ("reason and ticket", name not in SENSITIVE or _asks_why(parameters[1])),
                 ("request type", bool(parameters[1:]) and issubclass(parameters[1], msgspec.Struct)),
             )
             if not good
@@ -228,6 +263,12 @@ def operation(  # noqa: PLR0913  # each says one thing about a row
         return function
 
     return enter
+
+
+def _asks_why(request: type[msgspec.Struct]) -> bool:
+    """Whether a request cannot be made without a reason and a ticket."""
+    required = {info.name for info in msgspec.structs.fields(request) if info.required}
+    return {"reason", "ticket"} <= required
 
 
 def registered() -> Iterator[Operation[Any, Any]]:

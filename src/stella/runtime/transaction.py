@@ -32,6 +32,7 @@ DENIED = "42501"  # insufficient_privilege: also what the policies raise
 
 Row = tuple[Any, ...]
 _BEGIN = b"BEGIN; SELECT pg_backend_pid(), (extract(epoch FROM transaction_timestamp()) * 1000000)::bigint"
+_BEGIN_SNAPSHOT = _BEGIN.replace(b"BEGIN", b"BEGIN ISOLATION LEVEL REPEATABLE READ", 1)
 
 
 class Seal:
@@ -141,8 +142,10 @@ class TenantDatabase:
         self._refused = refused
 
     @contextlib.contextmanager
-    def transaction(self, tenant: str) -> Iterator[Transaction]:
+    def transaction(self, tenant: str, *, snapshot: bool = False) -> Iterator[Transaction]:
         """A transaction, committed at the end of the block and rolled back when it raises.
+
+        With `snapshot` all of its statements see the database as it was at the first one.
 
         Raises BadTenant, OutsideTenant for what the policies refuse, or as `postgres.connect`.
         """
@@ -150,7 +153,7 @@ class TenantDatabase:
         with speaking(self._connections.login.where), self._connections.one() as connection:
             opened = Transaction(connection, tenant)
             try:
-                self._open(connection, tenant)
+                self._open(connection, tenant, _BEGIN_SNAPSHOT if snapshot else _BEGIN)
                 yield opened
                 _exchange(connection, b"COMMIT")
             except psycopg.errors.InsufficientPrivilege as error:
@@ -162,11 +165,11 @@ class TenantDatabase:
         """Close what is kept."""
         self._connections.close()
 
-    def _open(self, connection: Connection, tenant: str) -> None:
+    def _open(self, connection: Connection, tenant: str, begin_text: bytes) -> None:
         if self._seal is None:
             _exchange(connection, b"BEGIN")
             return
-        found = _exchange(connection, _BEGIN)
+        found = _exchange(connection, begin_text)
         backend, begin = int(found.get_value(0, 0) or 0), int(found.get_value(0, 1) or 0)
         seal = self._seal.context(backend, begin, tenant)  # hex, a dot and a name: no quote can be in it
         _exchange(connection, f"SET LOCAL app.tenant_id = '{tenant}'; SET LOCAL app.ctx = '{seal}'".encode())

@@ -1,0 +1,132 @@
+"""How a client or a principal proves itself to the issuer.
+
+Rules:
+- A client uses one method, the one that it was made with.
+- Every attempt is counted before anything is compared; who is not there costs what a wrong secret does.
+- What a tenant has is read in a transaction of that tenant: the issuer has no right over all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import NamedTuple
+
+from stella.identity import assertion, secret
+from stella.identity.asked import Asked, read_basic
+from stella.identity.attempts import Attempts
+from stella.identity.refusals import bad_client, bad_request, too_many
+from stella.identity.rules import read_subject, subject_of
+from stella.identity.tenants import PACKAGE
+from stella.kernel.instant import Reading
+from stella.runtime.transaction import Transaction
+from stella.tenancy.binding import Replays, certificate_thumbprint
+
+Open = Callable[[str], AbstractContextManager[Transaction]]
+
+
+class Known(NamedTuple):
+    """A client or principal that has proved itself; `certificate` is the thumbprint that a client did it with."""
+
+    tenant: str
+    name: str
+    scopes: frozenset[str]
+    certificate: str = ""
+
+    @property
+    def subject(self) -> str:
+        return subject_of(self.tenant, self.name)
+
+
+class Proving:
+    """Compares what is presented with what the database keeps."""
+
+    def __init__(self, opened: Open, audiences: frozenset[str], attempts: Attempts, replays: Replays) -> None:
+        self._opened = opened
+        self._audiences = audiences
+        self._attempts = attempts
+        self._replays = replays
+
+    def client(self, asked: Asked, now: Reading) -> Known:
+        """The client that asks; raises Refused."""
+        method, name, given = _presented(asked)
+        counted = self._counted(name, asked.address, now)
+        who = read_subject(name)
+        row = self._row("client_proof", who)
+        if row is None or who is None or row[0] != method:
+            if method == "secret":
+                secret.spend(given)
+            raise bad_client()
+        good = {
+            "secret": lambda: secret.matches(given, row[1]),
+            "key": lambda: assertion.proves(given, name, row[1], self._audiences, now, self._replays),
+            "certificate": lambda: given == row[1],
+        }[method]()
+        if not good:
+            raise bad_client()
+        self._attempts.give_back(counted, now.boot_seconds)
+        return Known(*who, frozenset(row[2]), given if method == "certificate" else "")
+
+    def principal(self, name: str, given: str, address: str, now: Reading) -> Known | None:
+        """The principal with that subject and secret; None when there is none. Raises Refused for too many attempts."""
+        counted = self._counted(name, address, now)
+        who = read_subject(name)
+        row = self._row("principal_secret", who)
+        if row is None or who is None:
+            secret.spend(given)
+            return None
+        if not secret.matches(given, row[0]):
+            return None
+        self._attempts.give_back(counted, now.boot_seconds)
+        return Known(*who, frozenset(row[1]))
+
+    def still(self, tenant: str, name: str) -> Known | None:
+        """A principal that proved itself before, if it may still act."""
+        row = self._row("principal_secret", (tenant, name))
+        return None if row is None else Known(tenant, name, frozenset(row[1]))
+
+    def guess(self, address: str, now: Reading) -> None:
+        """Count an attempt at a code; raises Refused."""
+        if wait := self._attempts.take([f"code {address}"], now.boot_seconds):
+            raise too_many(wait)
+
+    def guessed(self, address: str, now: Reading) -> None:
+        """The code was right."""
+        self._attempts.give_back([f"code {address}"], now.boot_seconds)
+
+    def _counted(self, name: str, address: str, now: Reading) -> list[str]:
+        counted = [f"name {name[:200]}", f"address {address}"]
+        if wait := self._attempts.take(counted, now.boot_seconds):
+            raise too_many(wait)
+        return counted
+
+    def _row(self, statement: str, who: tuple[str, str] | None) -> tuple[object, ...] | None:  # type: ignore[type-arg]
+        if who is None:
+            return None
+        with self._opened(who[0]) as t:
+            return t.one(PACKAGE, statement, name=who[1])
+
+
+def _presented(asked: Asked) -> tuple[str, str, str]:
+    """Method, client id and proof of a request; raises Refused."""
+    form, named = asked.form, asked.form.get("client_id", "")
+    ways = [bool(asked.authorization), "client_secret" in form, "client_assertion" in form]
+    if sum(ways) > 1:
+        raise bad_request("a client proves itself in one way")
+    if asked.authorization:
+        name, given = read_basic(asked.authorization)
+        method = "secret"
+    elif "client_assertion" in form:
+        if form.get("client_assertion_type") != assertion.KIND:
+            raise bad_request("the assertion has another type")
+        given = form["client_assertion"]
+        method, name = "key", assertion.client_named(given)
+    elif "client_secret" in form:
+        method, name, given = "secret", named, form["client_secret"]
+    elif asked.certificate is not None and named:
+        method, name, given = "certificate", named, certificate_thumbprint(asked.certificate)
+    else:
+        raise bad_client()
+    if not name or named not in {"", name}:
+        raise bad_client()
+    return method, name, given

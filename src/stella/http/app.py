@@ -15,14 +15,12 @@ import re
 import time
 from typing import Any
 
-from stella.http.auth import Tokens, allow, challenge
+from stella.http.auth import Presented, Tokens, allow, challenge
 from stella.http.errors import (
     Draining,
     Failed,
     MethodRefused,
-    NotAuthenticated,
     RangeRefused,
-    ScopeMissing,
     TooSlow,
 )
 from stella.http.exchange import Answer, Gone, Headers, Message, Receive, Request, Send
@@ -32,6 +30,8 @@ from stella.http.metrics import Metrics
 from stella.http.problem import MEDIA_TYPE, RETRY_AFTER, body_of, status_of
 from stella.http.routes import Routes
 from stella.kernel.errors import Exit, StellaError
+from stella.operations import Principal
+from stella.tenancy.model import Pending
 
 _TRACE = re.compile(rb"00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}\Z")
 CLIENT_GONE = 499  # in the log; nobody gets it
@@ -81,6 +81,7 @@ class App:
                 status,
                 round(1000 * seconds, 2),
                 request.principal.name,
+                request.principal.tenant if request.principal.name else "",
                 request.trace,
             )
         )
@@ -109,18 +110,26 @@ class App:
             route, request.values = self._routes.find(request.method, request.scope["path"])
         except StellaError:
             request.operation = "unknown"
-            request.principal = self._tokens.principal(request.headers.get(b"authorization", b""))
+            request.principal = await self._who(request)
             raise
         request.operation = route.name
         if route.scope:
-            request.principal = self._tokens.principal(request.headers.get(b"authorization", b""))
+            request.principal = await self._who(request)
             allow(request.principal, route.scope)
         return await route.handle(request)
 
+    async def _who(self, request: Request) -> Principal:
+        given = Presented(request.headers.get(b"authorization", b""), request.scope)
+        try:
+            return self._tokens.principal(given)
+        except Pending:
+            given.wait = True
+            return await asyncio.to_thread(self._tokens.principal, given)
+
     def _failure(self, request: Request, error: StellaError) -> Answer:
         headers: Headers = [(b"content-type", MEDIA_TYPE)]
-        if isinstance(error, NotAuthenticated | ScopeMissing):
-            headers.append((b"www-authenticate", challenge(error)))
+        if words := challenge(error):
+            headers.append((b"www-authenticate", words))
         elif isinstance(error, MethodRefused):
             headers.append((b"allow", str(error.facts["allowed"]).encode()))
         elif isinstance(error, RangeRefused):

@@ -36,7 +36,7 @@ def keys(statements: Collection[Statement], tenant_tables: Collection[str]) -> I
 
 
 def _statement(statement: Statement, tables: Tables, names: Collection[str], protected: Collection[str]) -> Found:
-    if statement.named:
+    if statement.held:
         problem = check_tree(statement.node, statement.tenant, names)
         if problem is not None and not problem.startswith("it calls"):  # calls are STS015, wherever they are
             yield "STS020", problem

@@ -15,17 +15,21 @@ from stella.lint.model import Spot
 from stella.runtime.catalogue import TENANT, NotSql, numbered, parse, parse_template
 
 _BLOCK = re.compile(r"^(?=-- name:)", re.MULTILINE)
+_DUTY = re.compile(r"-- duty: [a-z][a-z_]*")
 _HEAD = re.compile(r"-- name: [a-z][a-z0-9_]*")
 
 
 class Statement(NamedTuple):
-    """A statement: its tree, its text, the line that it begins at, and the number of `%(tenant)s` in a catalogue."""
+    """A statement: its tree, its text, the line that it begins at, and the number of `%(tenant)s` in a catalogue.
+
+    `held` says whether it must stay in one tenant: it is one of a catalogue, and of no duty that spans tenants.
+    """
 
     node: Any
     text: str
     line: int
     tenant: int | None = None
-    named: bool = False
+    held: bool = False
 
     @property
     def kind(self) -> str:
@@ -91,20 +95,21 @@ def _catalogue(text: str) -> File:
             spots.append(_unreadable(first, "a block has a name of its own, a description and a statement"))
         names.add(lines[0])
         if at:
-            found = _one("\n".join(body[at:]), first + at)
+            duty = any(_DUTY.fullmatch(part) for part in lines)
+            found = _one("\n".join(body[at:]), first + at, held=not duty)
             statements += found.statements
             spots += found.spots
     return File(tuple(statements), tuple(spots))
 
 
-def _one(body: str, line: int) -> File:
+def _one(body: str, line: int, *, held: bool) -> File:
     text = numbered(body)
     try:
         tree = parse_template(text.sql)
     except NotSql as error:
         return File((), (_unreadable(line + text.sql.count("\n", 0, error.offset), str(error)),))
     tenant = text.numbers.get(TENANT)
-    found = tuple(Statement(raw.stmt, body, line, tenant, named=True) for raw in tree.stmts)
+    found = tuple(Statement(raw.stmt, body, line, tenant, held) for raw in tree.stmts)
     spots = () if len(found) == 1 else (_unreadable(line, f"a block holds one statement, not {len(found)}"),)
     return File(found, spots)
 

@@ -36,6 +36,7 @@ ALIASES = {
 RESERVED = frozenset(
     {
         "STELLA_KEY_PASSPHRASE",
+        "STELLA_SEAL_KEY",
         "STELLA_DEBUG",
         "STELLA_TOKEN",
         "STELLA_TENANT",

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, LiteralString, NamedTuple
 
 import psycopg
-from psycopg.pq import ExecStatus
+from psycopg.pq import ConnStatus, ExecStatus
 from psycopg.pq.abc import PGresult
 
 from stella.kernel.tenant import parse_tenant
@@ -190,6 +190,8 @@ def ask(connection: Connection, package: str, name: str, **values: Any) -> list[
 def _exchange(connection: Connection, text: bytes) -> PGresult:
     """Send fixed text as it is, which costs a third of a cursor; the result of its last statement."""
     found = connection.pgconn.exec_(text)
+    if connection.pgconn.status == ConnStatus.BAD:
+        raise psycopg.OperationalError(found.get_error_message())
     if found.status not in {ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK}:
         raise psycopg.errors.error_from_result(found)
     return found

@@ -234,6 +234,11 @@ def test_the_catalogue(text: str, expected: set[str]) -> None:
     assert rules(BLOCK.format(text), catalogue=True, tables=TABLES) == expected
 
 
+def test_a_statement_of_a_duty_spans_tenants() -> None:
+    block = BLOCK.replace("-- What it does.", "-- What it does.\n-- duty: stella_jobs")
+    assert rules(block.format("SELECT * FROM s.t"), catalogue=True, tables=TABLES) == set()
+
+
 @pytest.mark.parametrize(
     "text",
     [

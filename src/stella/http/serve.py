@@ -16,7 +16,7 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,10 +27,11 @@ from stella import bootstrap
 from stella.database.apply import Started, start
 from stella.http.app import App
 from stella.http.assemble import Service, assemble
-from stella.http.auth import Presented, Tokens, admin_token
+from stella.http.auth import Tokens, admin_token
 from stella.http.errors import CannotListen
 from stella.http.feed import Quiet
 from stella.http.filling import Filling
+from stella.http.identity import Identity
 from stella.http.jobs import trace_of
 from stella.http.logins import check_logins
 from stella.http.logs import Forwarded, Log
@@ -41,15 +42,15 @@ from stella.http.right import Right
 from stella.http.sealing import Sealing
 from stella.http.standing import UMASK
 from stella.kernel.instant import parse_duration
-from stella.operations import Context, Principal
+from stella.operations import Context
 from stella.runtime.config import read_secret
 from stella.runtime.connections import Connections
 from stella.runtime.errors import EgressBlocked
 from stella.runtime.files import DiskFolder, make_directory
 from stella.runtime.postgres import Login, duty_login, owner_login, service_login
-from stella.runtime.roles import JOBS
+from stella.runtime.roles import ISSUER, JOBS
 from stella.runtime.settings import Settings
-from stella.runtime.transaction import Refusal, Seal, TenantDatabase
+from stella.runtime.transaction import Duty, Refusal, Seal, TenantDatabase
 
 TURN = 45.0  # seconds that somebody else may keep the schemas; then whoever supervises this start should hear of it
 BACKLOG = 512  # connections that wait to be accepted
@@ -83,10 +84,11 @@ class _Place(NamedTuple):
 
 
 class _Logins(NamedTuple):
-    """The ways into the database: for tenants, for the runner of jobs, for migrations."""
+    """The ways into the database: for tenants, for the runner of jobs, for the issuer of tokens, for migrations."""
 
     app: Login
     jobs: Login
+    issuer: Login
     owner: Login
 
 
@@ -110,6 +112,7 @@ def serve(ctx: Context, want: Serve) -> Served:
 
     tenants = TenantDatabase(Connections(logins.app, APPLICATION, permit=right.held), seal, refused)
     kept = TenantDatabase(connections(logins.app, right), seal, refused)
+    issuer = Duty(connections(logins.issuer, right), ISSUER)
     store = PostgresStore(kept, connections(logins.jobs, right), right)
     try:
         store.own()
@@ -122,27 +125,31 @@ def serve(ctx: Context, want: Serve) -> Served:
             secret=_secret,
             settings=_at_home(ctx.settings, place.data),
             database=lambda: tenants,
+            duties={ISSUER: issuer}.__getitem__,
         )
-        tokens = Tokens(token, verifier(ctx))
-        service = assemble(ctx, bootstrap.load_all(), store, tokens, place.work, place.data / "parts", log)
+        identity = Identity(ctx, address_of(listener), lambda reason, facts: log.event("denied", {"reason": reason, **facts}))
+        tokens = Tokens(token, identity.verify)
+        service = assemble(
+            ctx, bootstrap.load_all(), store, tokens, place.work, place.data / "parts", log, identity.routes
+        )
         filling = Filling(ctx, logins.owner, log) if started.data_pending and not started.read_only else None
-        return _Running(ctx, service, log, listener, place.data, filling, Sealing(ctx, log)).run()
+        return _Running(ctx, service, log, listener, place.data, filling, Sealing(ctx, log), identity).run()
     finally:
         tenants.close()
+        issuer.close()
         store.close()
 
 
-def verifier(ctx: Context) -> Callable[[Presented], Principal] | None:
-    """Who knows the tokens of issuers; none is configured."""
-    del ctx
-    return None
+def address_of(listener: socket.socket) -> str:
+    """Where a service listens."""
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _logins(ctx: Context) -> _Logins:
     found = ctx.settings.database
-    logins = _Logins(
-        service_login(found, ctx.secret), duty_login(found, ctx.secret, JOBS), owner_login(found, ctx.secret)
-    )
+    duties = (duty_login(found, ctx.secret, role) for role in (JOBS, ISSUER))
+    logins = _Logins(service_login(found, ctx.secret), *duties, owner_login(found, ctx.secret))
     for one in logins:
         if ctx.sealed and not one.on_this_machine:
             raise EgressBlocked(target=one.where)
@@ -151,7 +158,7 @@ def _logins(ctx: Context) -> _Logins:
 
 def _started(ctx: Context, logins: _Logins, seal: Seal, log: Log) -> Started:
     """A migrated database. The logins are looked at before it, so that a wrong one makes nothing, and after it."""
-    check_logins(logins[:2], ctx.schemas)
+    check_logins(logins[:3], ctx.schemas)
     started = start(
         logins.owner,
         ctx.schemas,
@@ -161,7 +168,7 @@ def _started(ctx: Context, logins: _Logins, seal: Seal, log: Log) -> Started:
         waiting=lambda words: log.event("start", {"is": words}),
         seal=seal,
     )
-    check_logins(logins[:2], ctx.schemas)
+    check_logins(logins[:3], ctx.schemas)
     return started
 
 
@@ -216,9 +223,10 @@ class _Running:
         data: Path,
         filling: Filling | None,
         sealing: Sealing,
+        identity: Identity,
     ) -> None:
-        host, port = listener.getsockname()[:2]
-        self.address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        self.address = address_of(listener)
+        self._identity = identity
         self._service = service
         self._log = log
         self._listener = listener
@@ -248,13 +256,16 @@ class _Running:
             async with self._service.working(self._begin_to_stop):
                 self._announce()
                 self._sealing.start()
+                self._identity.start()
                 if self._filling:
                     self._filling.start()
                 await self._server.serve(sockets=[self._listener])
+                self._identity.stop()
                 self._log.event("draining", {"jobs": self._service.runner.running})
             self._sealing.stop()  # now that nothing happens any more
             if self._filling:
                 await asyncio.to_thread(self._filling.join, self._drain)
+            await asyncio.to_thread(self._identity.join, self._drain)
             await asyncio.to_thread(self._sealing.join, self._drain)
         finally:
             # The loop takes its handlers with it; a second signal between that and the exit must not undo a clean stop.

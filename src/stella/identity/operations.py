@@ -131,7 +131,7 @@ def export_tenant(ctx: Context, want: ExportTenant) -> TenantExported:
 
 @operation(
     "tenant.delete",
-    "DELETE /v1/tenants/{tenant}",
+    "POST /v1/tenants/{tenant}/deletion",
     scope="tenant:delete",
     view=views.tenant,
     example=f"stella tenant delete acme {WHY}",
@@ -206,7 +206,7 @@ def disable_principal(ctx: Context, want: DisablePrincipal) -> PrincipalShown:
 
 @operation(
     "principal.delete",
-    "DELETE /v1/principals/{name}",
+    "POST /v1/principals/{name}/deletion",
     scope="principal:write",
     view=views.deleted,
     example=f"stella principal delete ada {WHY}",
@@ -277,7 +277,7 @@ def rotate_client(ctx: Context, want: RotateClient) -> ClientMade:
 
 @operation(
     "client.delete",
-    "DELETE /v1/clients/{name}",
+    "POST /v1/clients/{name}/deletion",
     scope="client:write",
     view=views.deleted,
     example=f"stella client delete ci {WHY}",

@@ -18,19 +18,23 @@ from stella.identity.attempts import Attempts
 from stella.identity.refusals import bad_client, bad_request, too_many
 from stella.identity.rules import read_subject, subject_of
 from stella.identity.tenants import PACKAGE
-from stella.kernel.instant import Reading
-from stella.runtime.transaction import Transaction
+from stella.kernel.instant import Instant, Reading
+from stella.runtime.transaction import Row, Transaction
 from stella.tenancy.binding import Replays, certificate_thumbprint
 
 Open = Callable[[str], AbstractContextManager[Transaction]]
 
 
 class Known(NamedTuple):
-    """A client or principal that has proved itself; `certificate` is the thumbprint that a client did it with."""
+    """A client or principal that has proved itself.
+
+    `revoked` is until when its tokens are revoked, `certificate` the thumbprint that a client proved itself with.
+    """
 
     tenant: str
     name: str
     scopes: frozenset[str]
+    revoked: Instant = 0
     certificate: str = ""
 
     @property
@@ -65,7 +69,7 @@ class Proving:
         if not good:
             raise bad_client()
         self._attempts.give_back(counted, now.boot_seconds)
-        return Known(*who, frozenset(row[2]), given if method == "certificate" else "")
+        return Known(*who, frozenset(row[2]), row[3], given if method == "certificate" else "")
 
     def principal(self, name: str, given: str, address: str, now: Reading) -> Known | None:
         """The principal with that subject and secret; None when there is none. Raises Refused for too many attempts."""
@@ -78,12 +82,12 @@ class Proving:
         if not secret.matches(given, row[0]):
             return None
         self._attempts.give_back(counted, now.boot_seconds)
-        return Known(*who, frozenset(row[1]))
+        return Known(*who, frozenset(row[1]), row[2])
 
     def still(self, tenant: str, name: str) -> Known | None:
         """A principal that proved itself before, if it may still act."""
         row = self._row("principal_secret", (tenant, name))
-        return None if row is None else Known(tenant, name, frozenset(row[1]))
+        return None if row is None else Known(tenant, name, frozenset(row[1]), row[2])
 
     def guess(self, address: str, now: Reading) -> None:
         """Count an attempt at a code; raises Refused."""
@@ -100,11 +104,12 @@ class Proving:
             raise too_many(wait)
         return counted
 
-    def _row(self, statement: str, who: tuple[str, str] | None) -> tuple[object, ...] | None:  # type: ignore[type-arg]
+    def _row(self, statement: str, who: tuple[str, str] | None) -> Row | None:
         if who is None:
             return None
-        with self._opened(who[0]) as t:
-            return t.one(PACKAGE, statement, name=who[1])
+        tenant, name = who
+        with self._opened(tenant) as t:
+            return t.one(PACKAGE, statement, name=name, ids=[tenant, subject_of(tenant, name)])
 
 
 def _presented(asked: Asked) -> tuple[str, str, str]:

@@ -61,8 +61,11 @@ SELECT name, kind, scopes, disabled, created FROM identity.principals
 WHERE tenant_id = %(tenant)s AND name > %(after)s ORDER BY name LIMIT %(limit)s;
 
 -- name: principal_secret
--- What a principal proves itself with, while it and its tenant may act.
-SELECT p.secret, p.scopes FROM identity.principals p JOIN identity.tenants t USING (tenant_id)
+-- What a principal proves itself with, while it and its tenant may act; and until when its tokens are revoked.
+SELECT p.secret, p.scopes,
+    (SELECT coalesce(max(r.before), 0) FROM identity.revocations r
+        WHERE r.tenant_id = %(tenant)s AND r.kind <> 'token' AND r.id = ANY (%(ids)s))
+FROM identity.principals p JOIN identity.tenants t USING (tenant_id)
 WHERE p.tenant_id = %(tenant)s AND p.name = %(name)s AND NOT p.disabled AND t.state = 'active';
 
 -- name: disable_principal
@@ -84,8 +87,11 @@ SELECT name, method, scopes, created, rotated FROM identity.clients
 WHERE tenant_id = %(tenant)s AND name > %(after)s ORDER BY name LIMIT %(limit)s;
 
 -- name: client_proof
--- What a client proves itself with, while its tenant may act.
-SELECT c.method, c.proof, c.scopes FROM identity.clients c JOIN identity.tenants t USING (tenant_id)
+-- What a client proves itself with, while its tenant may act; and until when its tokens are revoked.
+SELECT c.method, c.proof, c.scopes,
+    (SELECT coalesce(max(r.before), 0) FROM identity.revocations r
+        WHERE r.tenant_id = %(tenant)s AND r.kind <> 'token' AND r.id = ANY (%(ids)s))
+FROM identity.clients c JOIN identity.tenants t USING (tenant_id)
 WHERE c.tenant_id = %(tenant)s AND c.name = %(name)s AND t.state = 'active';
 
 -- name: rotate_client

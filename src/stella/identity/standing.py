@@ -42,6 +42,10 @@ class Standing:
         """Let a revocation count from now on; that of a tenant counts whoever issued the token."""
         self._revocations.revoke(ANY_ISSUER if entry.kind == "tenant" else self._issuer, entry)
 
+    def knows(self, tenant: str) -> bool:
+        """Whether there is such a tenant."""
+        return tenant in self._states
+
     def require_active(self, tenant: str) -> None:
         """Raise TenantNotActive unless the tenant works here."""
         state = self._states.get(tenant)

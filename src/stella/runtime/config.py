@@ -37,6 +37,7 @@ RESERVED = frozenset(
     {
         "STELLA_KEY_PASSPHRASE",
         "STELLA_SEAL_KEY",
+        "STELLA_ISSUER_PASSPHRASE",
         "STELLA_DEBUG",
         "STELLA_TOKEN",
         "STELLA_TENANT",

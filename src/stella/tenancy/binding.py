@@ -41,7 +41,7 @@ class Proof(msgspec.Struct, frozen=True):
     htm: str
     htu: str
     iat: int
-    ath: str
+    ath: str = ""
     nonce: str = ""
 
 
@@ -104,6 +104,17 @@ def check(
         raise TokenBinding(binding="dpop", problem="it is bound to no key and came with a proof")
 
 
+def proved_key(request: Presented, now: Reading, replays: Replays) -> str:
+    """The thumbprint of the key that a request proves to have which wants a token bound to it (RFC 9449 section 5).
+
+    It has no token yet. Raises TokenBinding.
+    """
+    key, proof = _fitting(request, now)
+    if not replays.first_use(key.thumbprint, proof.jti, proof.iat, now):
+        raise TokenBinding(binding="dpop", problem="the proof was used before, or too many were")
+    return key.thumbprint
+
+
 def certificate_thumbprint(der: bytes) -> str:
     """`x5t#S256` of a certificate in DER (RFC 8705 section 3.1)."""
     return _url64(hashlib.sha256(der).digest())
@@ -122,23 +133,29 @@ def _check_certificate(wanted: str, der: bytes | None) -> None:
 
 
 def _check_proof(jkt: str, request: Presented, now: Reading) -> Proof:
-    """The proof of a request, if it is for that request; whether it was used before is another question."""
+    """The proof of a request, if it is for that request and its token; whether it was used is another question."""
+    key, proof = _fitting(request, now)
+    if not _same(key.thumbprint, jkt):
+        raise TokenBinding(binding="dpop", problem="the proof is by another key")
+    if not _same(proof.ath, token_hash(request.token)):
+        raise TokenBinding(binding="dpop", problem="the proof is for another token")
+    return proof
+
+
+def _fitting(request: Presented, now: Reading) -> tuple[VerifyKey, Proof]:
+    """The key and the proof of a request, whatever its token."""
     if len(request.proofs) != 1:
         raise TokenBinding(binding="dpop", problem=f"{len(request.proofs)} proofs, expected one")
     key, proof = _read(request.proofs[0])
-    if not _same(key.thumbprint, jkt):
-        raise TokenBinding(binding="dpop", problem="the proof is by another key")
     if proof.htm != request.method:
         raise TokenBinding(binding="dpop", problem="the proof is for another method")
     if (asked := address(request.url)) is None or address(proof.htu) != asked:
         raise TokenBinding(binding="dpop", problem="the proof is for another address")
     if not now.wall - PROOF_SECONDS <= proof.iat <= now.wall + SKEW:
         raise TokenBinding(binding="dpop", problem=f"the proof is older than {PROOF_SECONDS} s, or from the future")
-    if not _same(proof.ath, token_hash(request.token)):
-        raise TokenBinding(binding="dpop", problem="the proof is for another token")
     if not 0 < len(proof.jti) <= MAX_JTI or not proof.jti.isprintable() or " " in proof.jti:
         raise TokenBinding(binding="dpop", problem="the proof has no usable id")
-    return proof
+    return key, proof
 
 
 def _read(text: str) -> tuple[VerifyKey, Proof]:

@@ -88,6 +88,7 @@ class Context:
     principal: Principal = LOCAL
     duties: Callable[[str], Duty] | None = None  # the way to work that spans tenants, by its role
     scopes: Callable[[], frozenset[str]] = frozenset  # every scope that there is
+    say: Callable[[str], None] = lambda _: None  # words that somebody must read while the operation runs
 
     def duty(self, role: str) -> Duty:
         """The statements of one duty that spans tenants; raises NoDatabase."""

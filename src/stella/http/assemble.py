@@ -101,7 +101,8 @@ def assemble(
 ) -> Service:
     """A service over these operations; the local ones among them are left out.
 
-    `more` are routes that are no operations and no resources of the table. Tenants have their folders below `work`, and the uploads that are on their way below `parts`. Raises NoStanding.
+    `more` are routes that are no operations and no resources of the table. Tenants have their folders below `work`, and
+    the uploads that are on their way below `parts`. Raises NoStanding.
     """
     require()
     settings = ctx.settings.service

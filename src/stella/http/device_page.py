@@ -20,7 +20,12 @@ FIELD = "form"
 KEY_BYTES = 32
 SEED_BYTES = 16
 
-_STYLE = "body{font:1rem/1.5 system-ui;max-width:28rem;margin:3rem auto;padding:0 1rem}label,input,button{display:block;width:100%;box-sizing:border-box}input,button{font:inherit;padding:.5rem;margin:.25rem 0 1rem}code{overflow-wrap:anywhere}"
+_STYLE = (
+    "body{font:1rem/1.5 system-ui;max-width:28rem;margin:3rem auto;padding:0 1rem}"
+    "label,input,button{display:block;width:100%;box-sizing:border-box}"
+    "input,button{font:inherit;padding:.5rem;margin:.25rem 0 1rem}code{overflow-wrap:anywhere}"
+)
+_POLICY = b"default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 
 
 def headers(cookie: str = "", *, secure: bool = False) -> Headers:
@@ -28,10 +33,7 @@ def headers(cookie: str = "", *, secure: bool = False) -> Headers:
     found: Headers = [
         (b"content-type", b"text/html; charset=utf-8"),
         (b"cache-control", b"no-store"),
-        (
-            b"content-security-policy",
-            b"default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
-        ),
+        (b"content-security-policy", _POLICY),
         (b"x-frame-options", b"DENY"),
         (b"x-content-type-options", b"nosniff"),
         (b"referrer-policy", b"no-referrer"),
@@ -76,7 +78,8 @@ def form(field: str, code: str, asked: Sequence[str] = (), problem: str = "") ->
         f"""{wrong}{told}<form method="post" action="device">
 <input type="hidden" name="{FIELD}" value="{safe(field)}">
 <label for="user_code">Code that the command line shows</label>
-<input id="user_code" name="user_code" value="{safe(code)}" required maxlength="20" autocomplete="off" autocapitalize="characters" spellcheck="false">
+<input id="user_code" name="user_code" value="{safe(code)}" required maxlength="20"
+ autocomplete="off" autocapitalize="characters" spellcheck="false">
 <label for="name">Your name, as TENANT.NAME</label>
 <input id="name" name="name" required maxlength="130" autocomplete="username" autocapitalize="none" spellcheck="false">
 <label for="secret">Your secret</label>
@@ -98,9 +101,13 @@ def asked_for(scopes: Sequence[str], address: str, minutes: int) -> list[str]:
 def done(subject: str, scopes: Sequence[str]) -> bytes:
     """The page after an approval."""
     may = ", ".join(f"<code>{safe(scope)}</code>" for scope in scopes)
-    return _page(f"<p>The command line is logged in as <code>{safe(subject)}</code> and may: {may}.</p><p>You can close this page.</p>")
+    said = f"The command line is logged in as <code>{safe(subject)}</code> and may: {may}."
+    return _page(f"<p>{said}</p><p>You can close this page.</p>")
 
 
 def _page(body: str) -> bytes:
-    head = f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Log in to Stella</title><style>{_STYLE}</style>'
+    head = (
+        '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+        f"<title>Log in to Stella</title><style>{_STYLE}</style>"
+    )
     return f"{head}<h1>Log in to Stella</h1>{body}</html>\n".encode()

@@ -2,8 +2,8 @@
 
 Rules:
 - Tokens of the own issuer are verified with the keys of the database, those of others with keys that are fetched.
-- One thread reads states, revocations and keys again every few seconds, tends the signing keys, and erases tenants whose
-  time has come. What it could not do it does the next time; what was known before stays in force.
+- One thread reads states, revocations and keys again every few seconds, tends the signing keys, and erases tenants
+  whose time has come. What it could not do it does the next time; what was known before stays in force.
 - Without a passphrase for signing keys there is no issuer, and everything else works.
 """
 
@@ -13,6 +13,7 @@ import dataclasses
 import threading
 from collections.abc import Callable, Mapping, Sequence
 
+from stella.audit.model import Outcome
 from stella.http.auth import Presented
 from stella.http.issuer import Endpoints
 from stella.http.jobs import trace_of
@@ -167,7 +168,7 @@ class Identity:
         who = Principal(facts.get("subject", "issuer"), frozenset(), tenant)
         ctx = dataclasses.replace(self._ctx, principal=who)
         with ctx.tenant() as t:
-            outcome = "denied" if action.endswith("refuse") else "success"
+            outcome: Outcome = "denied" if action.endswith("refuse") else "success"
             events.tell(ctx, t, action, who.name, outcome=outcome, after=facts)
 
     def _look(self) -> None:
@@ -201,4 +202,3 @@ def _passphrase(ctx: Context) -> bytes:
         return signing.passphrase(ctx)
     except SecretMissing:
         return b""
-

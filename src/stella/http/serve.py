@@ -127,7 +127,9 @@ def serve(ctx: Context, want: Serve) -> Served:
             database=lambda: tenants,
             duties={ISSUER: issuer}.__getitem__,
         )
-        identity = Identity(ctx, address_of(listener), lambda reason, facts: log.event("denied", {"reason": reason, **facts}))
+        identity = Identity(
+            ctx, address_of(listener), lambda reason, facts: log.event("denied", {"reason": reason, **facts})
+        )
         tokens = Tokens(token, identity.verify)
         service = assemble(
             ctx, bootstrap.load_all(), store, tokens, place.work, place.data / "parts", log, identity.routes
@@ -148,8 +150,12 @@ def address_of(listener: socket.socket) -> str:
 
 def _logins(ctx: Context) -> _Logins:
     found = ctx.settings.database
-    duties = (duty_login(found, ctx.secret, role) for role in (JOBS, ISSUER))
-    logins = _Logins(service_login(found, ctx.secret), *duties, owner_login(found, ctx.secret))
+    logins = _Logins(
+        service_login(found, ctx.secret),
+        duty_login(found, ctx.secret, JOBS),
+        duty_login(found, ctx.secret, ISSUER),
+        owner_login(found, ctx.secret),
+    )
     for one in logins:
         if ctx.sealed and not one.on_this_machine:
             raise EgressBlocked(target=one.where)

@@ -32,7 +32,9 @@ def read_form(body: bytes) -> dict[str, str]:
         raise bad_request("the form is too large")
     try:
         text = body.decode("ascii")
-        pairs = parse_qsl(text, keep_blank_values=True, strict_parsing=bool(text), max_num_fields=MAX_FIELDS, errors="strict")
+        pairs = parse_qsl(
+            text, keep_blank_values=True, strict_parsing=bool(text), max_num_fields=MAX_FIELDS, errors="strict"
+        )
     except ValueError:  # also what is no ASCII or no UTF-8
         raise bad_request("the form is malformed") from None
     found = dict(pairs)

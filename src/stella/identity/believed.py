@@ -41,5 +41,5 @@ def _entry(words: list[str]) -> Believed:
     tenants = frozenset(values["tenants"].split(",")) if "tenants" in values else None
     for tenant in sorted(tenants or ()):
         if not is_tenant(tenant):
-            raise BadIssuerSetting(problem=f"{ascii(tenant)} is no tenant id")
+            raise BadIssuerSetting(problem=f"{tenant!a} is no tenant id")
     return Believed(name, values["audience"], tenants)

@@ -49,7 +49,7 @@ def create(ctx: Context, want: CreateClient) -> ClientMade:
     with transaction(ctx, tenant) as t:
         take_name(t, name)
         now = ctx.clock.read().wall
-        t.run(PACKAGE, "put_client", name=name, method=method, proof=proof, scopes=list(scopes), now=now)
+        t.run(PACKAGE, "put_client", who=name, method=method, proof=proof, scopes=list(scopes), now=now)
         told = {"method": method, "scopes": " ".join(scopes)}
         events.tell(ctx, t, "client.create", rules.subject_of(tenant, name), after=told)
         return ClientMade(**_facts(tenant, _found(t, name)), secret=made)
@@ -86,7 +86,7 @@ def rotate(ctx: Context, want: RotateClient) -> ClientMade:
         if _found(t, want.name)[1] != method:
             raise BadClientKey(problem=f"the client proves itself by its {_found(t, want.name)[1]}")
         now = ctx.clock.read().wall
-        t.run(PACKAGE, "rotate_client", name=want.name, proof=proof, now=now)
+        t.run(PACKAGE, "rotate_client", who=want.name, proof=proof, now=now)
         revoke(t, "client", subject, now)
         events.tell(ctx, t, "client.rotate", subject, reason=want.reason, ticket=want.ticket)
         return ClientMade(**_facts(tenant, _found(t, want.name)), secret=made)
@@ -98,7 +98,7 @@ def delete(ctx: Context, want: DeleteClient) -> Deleted:
     subject = rules.subject_of(tenant, want.name)
     with transaction(ctx, tenant) as t:
         _found(t, want.name)
-        t.run(PACKAGE, "drop_name", name=want.name)
+        t.run(PACKAGE, "drop_name", who=want.name)
         revoke(t, "client", subject, now)
         events.tell(ctx, t, "client.delete", subject, reason=want.reason, ticket=want.ticket)
     return Deleted(subject=subject)
@@ -134,7 +134,7 @@ def _public(text: str) -> str:
 
 
 def _found(t: Transaction, name: str) -> tuple[Any, ...]:
-    row = t.one(PACKAGE, "client", name=name)
+    row = t.one(PACKAGE, "client", who=name)
     if row is None:
         raise NoSuchName(tenant=t.tenant, kind="client", name=ascii(name)[1:-1][: rules.MAX_SHOWN])
     return row

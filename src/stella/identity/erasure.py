@@ -15,8 +15,8 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from stella.audit import write
-from stella.audit.rules import event_of
 from stella.audit.personal import Vault
+from stella.audit.rules import event_of
 from stella.audit.sealer import signing_key
 from stella.identity import rules
 from stella.identity.model import State, TableRows

@@ -28,5 +28,7 @@ def tell(
     vault = Vault(read_key(ctx.secret(ctx.settings.audit.wrap_key), "audit.wrap_key"), ctx.entropy)
     actor = Principal(ctx.principal.name, ctx.principal.scopes, t.tenant)
     now, random = ctx.clock.read().wall, ctx.entropy(RANDOM_BYTES)
-    event = event_of(actor, now, random, action, resource, outcome=outcome, reason=reason, ticket=ticket, after=after or {})
+    event = event_of(
+        actor, now, random, action, resource, outcome=outcome, reason=reason, ticket=ticket, after=after or {}
+    )
     write.insert(t, actor, event, vault)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import msgspec
 
+from stella.audit.model import Given
 from stella.identity import events
 from stella.identity.errors import NoTenant
 from stella.identity.model import ExportTenant, TableRows, TenantExported
@@ -54,7 +55,7 @@ def export(ctx: Context, want: ExportTenant) -> TenantExported:
         manifest = Manifest(tenant=tenant, tables=rows, left_out=left_out)
         sha256, size = _packed(Path(want.out), manifest, [folder / f"{row.table}.jsonl" for row in rows])
     with transaction(ctx, tenant) as t:
-        told = {"sha256": sha256, "rows": sum(row.rows for row in rows)}
+        told: dict[str, Given] = {"sha256": sha256, "rows": sum(row.rows for row in rows)}
         events.tell(ctx, t, "tenant.export", tenant, reason=want.reason, ticket=want.ticket, after=told)
     return TenantExported(tenant=tenant, out=want.out, sha256=sha256, bytes=size, tables=rows, left_out=left_out)
 

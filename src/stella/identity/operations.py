@@ -56,9 +56,7 @@ def create_tenant(ctx: Context, want: CreateTenant) -> TenantShown:
     return tenants.create(ctx, want)
 
 
-@operation(
-    "tenant.list", "GET /v1/tenants", scope="tenant:read", view=views.tenants, example="stella tenant list"
-)
+@operation("tenant.list", "GET /v1/tenants", scope="tenant:read", view=views.tenants, example="stella tenant list")
 def list_tenants(ctx: Context, want: ListTenants) -> TenantsListed:
     """List all tenants of the installation."""
     from stella.identity import tenants

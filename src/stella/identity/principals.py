@@ -18,8 +18,8 @@ from stella.identity.model import (
     ListPrincipals,
     NamePrincipal,
     PrincipalMade,
-    PrincipalShown,
     PrincipalRow,
+    PrincipalShown,
     PrincipalsListed,
 )
 from stella.identity.reach import tenant_of, transaction
@@ -38,7 +38,7 @@ def create(ctx: Context, want: CreatePrincipal) -> PrincipalMade:
     kept = secret.hashed(made, ctx.entropy)
     with transaction(ctx, tenant) as t:
         take_name(t, name)
-        t.run(PACKAGE, "put_principal", name=name, kind=want.kind, scopes=list(scopes), secret=kept, now=now)
+        t.run(PACKAGE, "put_principal", who=name, kind=want.kind, scopes=list(scopes), secret=kept, now=now)
         told = {"kind": want.kind, "scopes": " ".join(scopes)}
         events.tell(ctx, t, "principal.create", rules.subject_of(tenant, name), after=told)
         return PrincipalMade(**_facts(tenant, _found(t, name)), secret=made)
@@ -72,7 +72,7 @@ def disable(ctx: Context, want: DisablePrincipal) -> PrincipalShown:
     subject = rules.subject_of(tenant, want.name)
     with transaction(ctx, tenant) as t:
         _found(t, want.name)
-        t.run(PACKAGE, "disable_principal", name=want.name, disabled=not want.undo)
+        t.run(PACKAGE, "disable_principal", who=want.name, disabled=not want.undo)
         if not want.undo:
             revoke(t, "subject", subject, now)
         events.tell(ctx, t, "principal.enable" if want.undo else "principal.disable", subject)
@@ -85,7 +85,7 @@ def delete(ctx: Context, want: DeletePrincipal) -> Deleted:
     subject = rules.subject_of(tenant, want.name)
     with transaction(ctx, tenant) as t:
         _found(t, want.name)
-        t.run(PACKAGE, "drop_name", name=want.name)
+        t.run(PACKAGE, "drop_name", who=want.name)
         revoke(t, "subject", subject, now)
         events.tell(ctx, t, "principal.delete", subject, reason=want.reason, ticket=want.ticket)
     return Deleted(subject=subject)
@@ -95,12 +95,12 @@ def take_name(t: Transaction, name: str) -> None:
     """Take a name in a tenant that is there and stays for the length of the transaction; raises NoTenant, NameTaken."""
     if t.one(PACKAGE, "hold_tenant") is None:
         raise NoTenant(tenant=t.tenant)
-    if t.one(PACKAGE, "put_name", name=name) is None:
+    if t.one(PACKAGE, "put_name", who=name) is None:
         raise NameTaken(name=name, tenant=t.tenant)
 
 
 def _found(t: Transaction, name: str) -> tuple[Any, ...]:
-    row = t.one(PACKAGE, "principal", name=name)
+    row = t.one(PACKAGE, "principal", who=name)
     if row is None:
         raise NoSuchName(tenant=t.tenant, kind="principal", name=ascii(name)[1:-1][: rules.MAX_SHOWN])
     return row

@@ -61,15 +61,17 @@ class Proving:
             if method == "secret":
                 secret.spend(given)
             raise bad_client()
-        good = {
-            "secret": lambda: secret.matches(given, row[1]),
-            "key": lambda: assertion.proves(given, name, row[1], self._audiences, now, self._replays),
-            "certificate": lambda: given == row[1],
-        }[method]()
+        good = self._good(method, given, str(row[1]), name, now)
         if not good:
             raise bad_client()
         self._attempts.give_back(counted, now.boot_seconds)
         return Known(*who, frozenset(row[2]), row[3], given if method == "certificate" else "")
+
+    def _good(self, method: str, given: str, kept: str, name: str, now: Reading) -> bool:
+        """Whether what a client presents is what is kept of it."""
+        if method == "key":
+            return assertion.proves(given, name, kept, self._audiences, now, self._replays)
+        return secret.matches(given, kept) if method == "secret" else given == kept
 
     def principal(self, name: str, given: str, address: str, now: Reading) -> Known | None:
         """The principal with that subject and secret; None when there is none. Raises Refused for too many attempts."""
@@ -109,7 +111,7 @@ class Proving:
             return None
         tenant, name = who
         with self._opened(tenant) as t:
-            return t.one(PACKAGE, statement, name=name, ids=[tenant, subject_of(tenant, name)])
+            return t.one(PACKAGE, statement, who=name, ids=[tenant, subject_of(tenant, name)])
 
 
 def _presented(asked: Asked) -> tuple[str, str, str]:

@@ -3,7 +3,7 @@
 -- name: put_tenant
 -- A new tenant; no row when the id is taken.
 INSERT INTO identity.tenants (tenant_id, name, state, created, changed)
-VALUES (%(tenant)s, %(name)s, 'active', %(now)s, %(now)s) ON CONFLICT DO NOTHING RETURNING tenant_id;
+VALUES (%(tenant)s, %(title)s, 'active', %(now)s, %(now)s) ON CONFLICT DO NOTHING RETURNING tenant_id;
 
 -- name: tenant
 -- The tenant itself.
@@ -40,20 +40,20 @@ SELECT tenant_id FROM identity.tenants WHERE state = 'deleting' AND erase_after 
 
 -- name: put_name
 -- Take a name; no row when a principal or a client has it.
-INSERT INTO identity.names (tenant_id, name) VALUES (%(tenant)s, %(name)s) ON CONFLICT DO NOTHING RETURNING name;
+INSERT INTO identity.names (tenant_id, name) VALUES (%(tenant)s, %(who)s) ON CONFLICT DO NOTHING RETURNING name;
 
 -- name: drop_name
 -- Give a name back; who had it is gone with it.
-DELETE FROM identity.names WHERE tenant_id = %(tenant)s AND name = %(name)s;
+DELETE FROM identity.names WHERE tenant_id = %(tenant)s AND name = %(who)s;
 
 -- name: put_principal
 -- A new principal.
 INSERT INTO identity.principals (tenant_id, name, kind, scopes, secret, created)
-VALUES (%(tenant)s, %(name)s, %(kind)s, %(scopes)s, %(secret)s, %(now)s);
+VALUES (%(tenant)s, %(who)s, %(kind)s, %(scopes)s, %(secret)s, %(now)s);
 
 -- name: principal
 -- One principal, without its secret.
-SELECT name, kind, scopes, disabled, created FROM identity.principals WHERE tenant_id = %(tenant)s AND name = %(name)s;
+SELECT name, kind, scopes, disabled, created FROM identity.principals WHERE tenant_id = %(tenant)s AND name = %(who)s;
 
 -- name: principals
 -- A page of the principals of the tenant.
@@ -66,20 +66,20 @@ SELECT p.secret, p.scopes,
     (SELECT coalesce(max(r.before), 0) FROM identity.revocations r
         WHERE r.tenant_id = %(tenant)s AND r.kind <> 'token' AND r.id = ANY (%(ids)s))
 FROM identity.principals p JOIN identity.tenants t USING (tenant_id)
-WHERE p.tenant_id = %(tenant)s AND p.name = %(name)s AND NOT p.disabled AND t.state = 'active';
+WHERE p.tenant_id = %(tenant)s AND p.name = %(who)s AND NOT p.disabled AND t.state = 'active';
 
 -- name: disable_principal
 -- Let a principal do nothing more, or let it again.
-UPDATE identity.principals SET disabled = %(disabled)s WHERE tenant_id = %(tenant)s AND name = %(name)s;
+UPDATE identity.principals SET disabled = %(disabled)s WHERE tenant_id = %(tenant)s AND name = %(who)s;
 
 -- name: put_client
 -- A new client.
 INSERT INTO identity.clients (tenant_id, name, method, proof, scopes, created, rotated)
-VALUES (%(tenant)s, %(name)s, %(method)s, %(proof)s, %(scopes)s, %(now)s, %(now)s);
+VALUES (%(tenant)s, %(who)s, %(method)s, %(proof)s, %(scopes)s, %(now)s, %(now)s);
 
 -- name: client
 -- One client, without its secret.
-SELECT name, method, scopes, created, rotated FROM identity.clients WHERE tenant_id = %(tenant)s AND name = %(name)s;
+SELECT name, method, scopes, created, rotated FROM identity.clients WHERE tenant_id = %(tenant)s AND name = %(who)s;
 
 -- name: clients
 -- A page of the clients of the tenant.
@@ -92,11 +92,11 @@ SELECT c.method, c.proof, c.scopes,
     (SELECT coalesce(max(r.before), 0) FROM identity.revocations r
         WHERE r.tenant_id = %(tenant)s AND r.kind <> 'token' AND r.id = ANY (%(ids)s))
 FROM identity.clients c JOIN identity.tenants t USING (tenant_id)
-WHERE c.tenant_id = %(tenant)s AND c.name = %(name)s AND t.state = 'active';
+WHERE c.tenant_id = %(tenant)s AND c.name = %(who)s AND t.state = 'active';
 
 -- name: rotate_client
 -- Let a client prove itself with something new.
-UPDATE identity.clients SET proof = %(proof)s, rotated = %(now)s WHERE tenant_id = %(tenant)s AND name = %(name)s;
+UPDATE identity.clients SET proof = %(proof)s, rotated = %(now)s WHERE tenant_id = %(tenant)s AND name = %(who)s;
 
 -- name: revoke
 -- Revoke what was issued until now; of two revocations of one thing the later one counts.

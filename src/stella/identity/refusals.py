@@ -14,7 +14,7 @@ TOO_MANY = 429
 AWAY = 503
 
 
-class Refused(Exception):  # noqa: N818  # named after the situation
+class Refused(Exception):  # named after the situation
     """A refusal with its status, the word for machines, and the words for people."""
 
     def __init__(self, error: str, words: str, status: int = 400, headers: Mapping[str, str] | None = None) -> None:

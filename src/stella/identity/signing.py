@@ -23,8 +23,9 @@ from stella.runtime.ports import Entropy
 from stella.runtime.roles import ISSUER
 from stella.runtime.transaction import Duty
 from stella.tenancy.mint import SigningKey
+from stella.tenancy.model import Algorithm
 
-ALG = "ES256"
+ALG: Algorithm = "ES256"
 LEAST = 16  # characters of a passphrase
 
 

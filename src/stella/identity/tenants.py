@@ -40,7 +40,7 @@ def create(ctx: Context, want: CreateTenant) -> TenantShown:
     """A new tenant."""
     tenant = tenant_of(ctx, parse_tenant(want.tenant))
     with transaction(ctx, tenant) as t:
-        if t.one(PACKAGE, "put_tenant", name=want.name or tenant, now=_now(ctx)) is None:
+        if t.one(PACKAGE, "put_tenant", title=want.name or tenant, now=_now(ctx)) is None:
             raise TenantTaken(tenant=tenant)
         events.tell(ctx, t, "tenant.create", tenant)
         return _shown(t)

@@ -96,7 +96,9 @@ def _principal(row: PrincipalRow) -> list[tuple[str, str | Cell]]:
 def clients(result: ClientsListed) -> View:
     """One line a client."""
     rows = [(row.client_id, row.method, row.rotated, " ".join(row.scopes)) for row in result.clients]
-    table = Table(("client id", "proves itself by", "since", "scopes"), rows, f"Tenant {result.tenant}", empty="No client.")
+    table = Table(
+        ("client id", "proves itself by", "since", "scopes"), rows, f"Tenant {result.tenant}", empty="No client."
+    )
     return [table, *_more(result.next)]
 
 

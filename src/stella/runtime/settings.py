@@ -210,11 +210,14 @@ class IdentitySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     token_life: Annotated[str, setting("How long an access token is good: 2m to 5m.", duration=True)] = "5m"
     rotate_every: Annotated[str, setting("How long a signing key signs.", duration=True)] = "30d"
     grace: Annotated[
-        str, setting("How long a tenant that was deleted can be resumed before it is erased; at least 1h.", duration=True)
+        str,
+        setting("How long a tenant that was deleted can be resumed before it is erased; at least 1h.", duration=True),
     ] = "30d"
     issuers: Annotated[
         str,
-        setting("Other issuers that are believed, separated by `;`: `URL audience=NAME tenants=A,B`. Any OIDC provider."),
+        setting(
+            "Other issuers that are believed, separated by `;`: `URL audience=NAME tenants=A,B`. Any OIDC provider."
+        ),
     ] = ""
 
 

@@ -25,7 +25,7 @@ class _Document(msgspec.Struct):
 
 
 class Discovered:
-    """The transport of a key cache for an issuer that is known by its name alone. Raises UnusableKeyAddress for a bad one."""
+    """The transport of a key cache for an issuer that is known by its name alone; raises UnusableKeyAddress."""
 
     def __init__(self, issuer: str, trust: ssl.SSLContext | None = None) -> None:
         self._issuer = issuer

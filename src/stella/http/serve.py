@@ -16,7 +16,12 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Iterator
+<<<<<<< HEAD
+from collections.abc import Callable, Iterator
+=======
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+>>>>>>> service-tenants
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,7 +32,7 @@ from stella import bootstrap
 from stella.database.apply import Started, start
 from stella.http.app import App
 from stella.http.assemble import Service, assemble
-from stella.http.auth import Tokens, admin_token
+from stella.http.auth import Presented, Tokens, admin_token
 from stella.http.errors import CannotListen
 from stella.http.feed import Quiet
 from stella.http.filling import Filling
@@ -42,7 +47,7 @@ from stella.http.right import Right
 from stella.http.sealing import Sealing
 from stella.http.standing import UMASK
 from stella.kernel.instant import parse_duration
-from stella.operations import Context
+from stella.operations import Context, Principal
 from stella.runtime.config import read_secret
 from stella.runtime.connections import Connections
 from stella.runtime.errors import EgressBlocked
@@ -130,7 +135,7 @@ def serve(ctx: Context, want: Serve) -> Served:
         identity = Identity(
             ctx, address_of(listener), lambda reason, facts: log.event("denied", {"reason": reason, **facts})
         )
-        tokens = Tokens(token, identity.verify)
+        tokens = Tokens(token, verifier(identity))
         service = assemble(
             ctx, bootstrap.load_all(), store, tokens, place.work, place.data / "parts", log, identity.routes
         )
@@ -140,6 +145,11 @@ def serve(ctx: Context, want: Serve) -> Served:
         tenants.close()
         issuer.close()
         store.close()
+
+
+def verifier(identity: Identity) -> Callable[[Presented], Principal]:
+    """Who knows the tokens of issuers."""
+    return identity.verify
 
 
 def address_of(listener: socket.socket) -> str:
@@ -248,23 +258,26 @@ class _Running:
 
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(self._serve())
-        for number in STOPPING:
-            signal.signal(number, signal.SIG_IGN)  # for threads that do not have the mask
         return Served(
             address=self.address, requests=self._service.app.answered, handed_over=self._service.runner.handed_over
         )
 
     async def _serve(self) -> None:
         loop = asyncio.get_running_loop()
-        for number in STOPPING:
-            loop.add_signal_handler(number, self._begin_to_stop)
+        loop.set_default_executor(ThreadPoolExecutor(initializer=_deaf, thread_name_prefix="service"))
+        for number in STOPPING:  # not with the loop: it would leave the default to threads that have not quite ended
+            signal.signal(number, lambda *_: loop.call_soon_threadsafe(self._begin_to_stop))
         try:
             async with self._service.working(self._begin_to_stop):
                 self._announce()
+<<<<<<< HEAD
                 self._sealing.start()
                 self._identity.start()
                 if self._filling:
                     self._filling.start()
+=======
+                self._start_beside()
+>>>>>>> service-tenants
                 await self._server.serve(sockets=[self._listener])
                 self._identity.stop()
                 self._log.event("draining", {"jobs": self._service.runner.running})
@@ -274,10 +287,19 @@ class _Running:
             await asyncio.to_thread(self._identity.join, self._drain)
             await asyncio.to_thread(self._sealing.join, self._drain)
         finally:
-            # The loop takes its handlers with it; a second signal between that and the exit must not undo a clean stop.
+            # A second signal between here and the exit must not undo a clean stop, whoever sets handlers after this.
             signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
+            for number in STOPPING:
+                signal.signal(number, signal.SIG_IGN)  # for threads that do not have the mask
             (self._data / "service.json").unlink(missing_ok=True)
             self._log.event("stopped", {"handed_over": self._service.runner.handed_over})
+
+    def _start_beside(self) -> None:
+        heard = _deaf()  # what starts now inherits it
+        self._sealing.start()
+        if self._filling:
+            self._filling.start()
+        signal.pthread_sigmask(signal.SIG_SETMASK, heard)
 
     def _announce(self) -> None:
         text = msgspec.json.encode(Address(url=self.address, pid=os.getpid())) + b"\n"
@@ -289,6 +311,14 @@ class _Running:
         if self._filling:
             self._filling.stop()
         self._server.should_exit = True
+
+
+def _deaf() -> set[int]:
+    """Let the signals that stop the service pass this thread by; those that it did so before.
+
+    A thread that has ended is still one to the kernel for a moment, and must not be what a late signal finds.
+    """
+    return signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
 
 
 def _config(app: App, drain: int) -> uvicorn.Config:

@@ -38,6 +38,8 @@ RESERVED = frozenset(
         "STELLA_KEY_PASSPHRASE",
         "STELLA_SEAL_KEY",
         "STELLA_ISSUER_PASSPHRASE",
+        "STELLA_AUDIT_SIGNING_KEY",
+        "STELLA_AUDIT_WRAPPING_KEY",
         "STELLA_DEBUG",
         "STELLA_TOKEN",
         "STELLA_TENANT",

@@ -31,6 +31,8 @@ MEMORY = 100_000  # used proofs that are remembered
 SHARE = 10_000  # of one key
 MAX_JTI = 128  # characters
 
+WRONG_CLAIMS = "the proof's claims are missing or of a wrong type"
+
 _PORTS = {"https": 443, "http": 80}
 
 
@@ -41,7 +43,7 @@ class Proof(msgspec.Struct, frozen=True):
     htm: str
     htu: str
     iat: int
-    ath: str = ""
+    ath: str | msgspec.UnsetType = msgspec.UNSET  # absent where there is no token yet
     nonce: str = ""
 
 
@@ -137,6 +139,8 @@ def _check_proof(jkt: str, request: Presented, now: Reading) -> Proof:
     key, proof = _fitting(request, now)
     if not _same(key.thumbprint, jkt):
         raise TokenBinding(binding="dpop", problem="the proof is by another key")
+    if not isinstance(proof.ath, str):
+        raise TokenBinding(binding="dpop", problem=WRONG_CLAIMS)
     if not _same(proof.ath, token_hash(request.token)):
         raise TokenBinding(binding="dpop", problem="the proof is for another token")
     return proof
@@ -167,7 +171,7 @@ def _read(text: str) -> tuple[VerifyKey, Proof]:
     except TokenMalformed as error:
         raise TokenBinding(binding="dpop", problem=f"the proof is malformed: {error.facts['problem']}") from None
     except (ValueError, RecursionError):
-        raise TokenBinding(binding="dpop", problem="the proof's claims are missing or of a wrong type") from None
+        raise TokenBinding(binding="dpop", problem=WRONG_CLAIMS) from None
     jwk = whole.get("jwk")
     if not is_type(header.typ, "dpop+jwt") or header.alg not in ALGORITHMS or not isinstance(jwk, dict):
         raise TokenBinding(binding="dpop", problem="the proof has a wrong type or algorithm, or no key")

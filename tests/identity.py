@@ -32,11 +32,8 @@ KEY = base64.b64encode(b"k" * 32)
 PASSPHRASE = b"only for tests, long enough"
 SCHEMAS = ("audit", "identity", "service", "mirror", "site")
 WHY = {"reason": "a test", "ticket": "T-1"}
-SECRETS = {
-    "env:STELLA_AUDIT_SIGNING_KEY": KEY,
-    "env:STELLA_AUDIT_WRAPPING_KEY": KEY,
-    "env:STELLA_ISSUER_PASSPHRASE": PASSPHRASE,
-}
+SIGNS, WRAPS, OPENS = Settings().audit.key, Settings().audit.wrap_key, Settings().identity.passphrase
+SECRETS = {SIGNS: KEY, WRAPS: KEY, OPENS: PASSPHRASE}
 
 
 class World:

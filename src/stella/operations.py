@@ -137,7 +137,8 @@ class Operation(Generic[Request, Result]):
     """One row of the table. `run` is called with a context and a request.
 
     `view` turns the result into what a person reads. `verdict` gives the exit code of a result, for an operation that
-    may work and still say no.
+    may work and still say no. `tells` says of a request whether its change writes its audit event itself, in the
+    transaction of the change and in the log of whoever asks; then nobody else writes one when it has worked.
     """
 
     name: str
@@ -157,6 +158,7 @@ class Operation(Generic[Request, Result]):
     quick: bool = False
     raises: tuple[str, ...] = field(default=())
     verdict: Callable[[Result], Exit] = field(default=lambda _: Exit.OK)
+    tells: Callable[[Context, Any], bool] = field(default=lambda *_: False)
 
     @property
     def local(self) -> bool:
@@ -211,14 +213,15 @@ def operation(  # noqa: PLR0913  # each says one thing about a row
     creates: bool = False,
     quick: bool = False,
     verdict: Callable[[Result], Exit] = lambda _: Exit.OK,
+    tells: Callable[[Context, Any], bool] = lambda *_: False,
 ) -> Callable[[Callable[[Context, Request], Result]], Callable[[Context, Request], Result]]:
     """Enter a function into the table.
 
     `long` marks work that reports progress and runs as a job behind a service, `creates` one whose answer there is 201,
     `quick` one that computes for less than a millisecond and waits for nothing, so that it needs no thread there.
 
-    Raises ValueError at import for a name, route or scope of the wrong form, a missing docstring, or a name taken
-    twice.
+    Raises ValueError at import for a name, route or scope of the wrong form, a missing docstring, a name taken twice,
+    or a sensitive operation whose request asks for no reason and no ticket.
     """
 
     def enter(function: Callable[[Context, Request], Result]) -> Callable[[Context, Request], Result]:
@@ -260,6 +263,7 @@ def operation(  # noqa: PLR0913  # each says one thing about a row
             creates,
             quick,
             verdict=verdict,
+            tells=tells,
         )
         return function
 

@@ -49,7 +49,7 @@ from stella.runtime import roles
 from stella.runtime.settings import IdentitySettings
 from stella.tenancy.model import MAX_LIFE, SKEW
 from tests.database import postgres
-from tests.identity import KEY, WHY, World, world
+from tests.identity import KEY, SIGNS, WHY, WRAPS, World, world
 from tests.tenants import guarded
 
 __all__ = ["guarded", "postgres", "world"]  # fixtures
@@ -104,7 +104,7 @@ def test_reason_and_ticket_are_in_the_log(world: World) -> None:
 
 
 def test_what_is_not_audited_is_not_done(world: World) -> None:
-    del world.secrets["env:STELLA_AUDIT_WRAPPING_KEY"]
+    del world.secrets[WRAPS]
     with pytest.raises(StellaError):
         tenants.suspend(world.context(), StopTenant("acme", **WHY))
     assert tenants.show(world.context(), NameTenant("acme")).state is State.ACTIVE
@@ -257,7 +257,10 @@ def test_scopes_are_known_and_fit(world: World) -> None:
     assert world.client("ops", "tenant:write", tenant="default").scopes == ("tenant:write",)
 
 
-P256 = '{"kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"'
+P256 = (
+    '{"kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",'
+    '"y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"'
+)
 
 
 @pytest.mark.parametrize(
@@ -363,7 +366,7 @@ def test_an_erasure_is_proved_and_touches_nobody_else(world: World, tmp_path: Pa
 
 
 def test_a_proof_without_a_key_is_not_signed(world: World) -> None:
-    del world.secrets["env:STELLA_AUDIT_SIGNING_KEY"]
+    del world.secrets[SIGNS]
     assert _erase(world) == ["acme"]
     shown = tenants.show(world.context(), NameTenant("acme"))
     assert json.loads(shown.proof or "")["signatures"] == []

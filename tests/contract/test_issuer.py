@@ -34,6 +34,7 @@ from stella.testing import counted_entropy
 from tests.database import postgres
 from tests.identity import (
     ADDRESS,
+    OPENS,
     PASSPHRASE,
     WHY,
     World,
@@ -160,7 +161,7 @@ def test_attempts_are_counted_by_client_and_by_address(world: World, identity: I
     world.clock.pass_time(attempts.INTERVAL)
     assert issuer.token(credentials(made))["token_type"] == "Bearer"  # a right secret costs no attempt
     assert issuer.token(credentials(made))["token_type"] == "Bearer"
-    for number in range(attempts.BURST):
+    for number in range(attempts.ADDRESS_BURST):
         assert refused(lambda number=number: issuer.token(wrong("198.51.100.7", f"acme.c{number}"))) == "invalid_client"
     assert refused(lambda: issuer.token(wrong("198.51.100.7", "acme.other"))) == "slow_down"
 
@@ -469,19 +470,19 @@ def test_private_keys_are_encrypted(world: World, identity: Identity) -> None:
     )
     assert str(private).startswith("-----BEGIN ENCRYPTED PRIVATE KEY-----")
     assert "d" not in msgspec.json.decode(str(public))
-    world.secrets["env:STELLA_ISSUER_PASSPHRASE"] = b"another one, long enough"
+    world.secrets[OPENS] = b"another one, long enough"
     made, other = world.client("ci"), world.identity()
     with pytest.raises(WrongPassphraseOfKeys):
         issuer_of(other).token(credentials(made))
-    world.secrets["env:STELLA_ISSUER_PASSPHRASE"] = b"short"
+    world.secrets[OPENS] = b"short"
     with pytest.raises(WeakPassphrase):
         world.identity()
-    world.secrets["env:STELLA_ISSUER_PASSPHRASE"] = PASSPHRASE
+    world.secrets[OPENS] = PASSPHRASE
     assert issuer_of(world.identity()).token(credentials(made))["token_type"] == "Bearer"
 
 
 def test_without_a_passphrase_there_is_no_issuer(world: World) -> None:
-    del world.secrets["env:STELLA_ISSUER_PASSPHRASE"]
+    del world.secrets[OPENS]
     found = world.identity()
     assert (found.endpoints, found.routes) == (None, [])
     with pytest.raises(StellaError):

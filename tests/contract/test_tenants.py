@@ -247,6 +247,7 @@ OWNERS = {
     "duty_exceeded": "GRANT DELETE ON shop.things TO stella_jobs",
     "view_not_invoker": "CREATE VIEW shop.v AS SELECT * FROM shop.things",
     "materialised_view": "CREATE MATERIALIZED VIEW shop.m AS SELECT 1",
+    "rewrite_rule": "CREATE RULE told AS ON DELETE TO shop.things DO INSTEAD SELECT ipad FROM tenancy.seal_key",
     "security_definer": "CREATE FUNCTION shop.f() RETURNS int LANGUAGE sql SECURITY DEFINER AS 'SELECT 1'",
     "key_without_tenant": "CREATE UNIQUE INDEX ON shop.things (word)",
     "foreign_key_without_tenant": "ALTER TABLE shop.parts ADD CONSTRAINT c UNIQUE (tenant_id, thing);"

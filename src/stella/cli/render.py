@@ -55,11 +55,6 @@ def text(words: str) -> None:
     _write_text(sys.stdout, words.rstrip("\n") + "\n")
 
 
-def note(words: str) -> None:
-    """Tell a person something that is not the result, on standard error."""
-    _write_text(sys.stderr, f"{words}\n")
-
-
 def failure(error: StellaError, *, as_json: bool) -> int:
     """Print an error and give its exit code; never raises, since nobody is left to tell."""
     with contextlib.suppress(OSError, StellaError):
@@ -69,6 +64,11 @@ def failure(error: StellaError, *, as_json: bool) -> int:
     with contextlib.suppress(OSError, StellaError):
         _write_text(sys.stderr, _words(error))
     return int(error.exit)
+
+
+def note(words: str) -> None:
+    """Say something beside the result, on standard error."""
+    _write_text(sys.stderr, f"note: {words}\n")
 
 
 def interrupted() -> None:

@@ -23,6 +23,7 @@ CLIENT = "stella-cli"
 DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
 FORM = "application/x-www-form-urlencoded"
 LONGEST = 15 * 60  # seconds that a service may let somebody wait
+NO_ISSUER = {http.client.UNAUTHORIZED, http.client.NOT_FOUND, http.client.METHOD_NOT_ALLOWED}  # of a service without
 MAX_SHOWN = 200  # characters of what a service says
 
 Pause = Callable[[float], None]
@@ -149,9 +150,13 @@ class _Issuer:
         status, data = self._sent(path, fields)
         if status == http.client.OK:
             return data
-        if status in {http.client.NOT_FOUND, http.client.METHOD_NOT_ALLOWED}:
-            raise NoIssuer(url=self._transport.url)
-        raise _refused(self._transport.decoded(data, Problem))
+        try:
+            found = self._transport.decoded(data, Problem)
+        except NotAService:
+            if status in NO_ISSUER:
+                raise NoIssuer(url=self._transport.url) from None
+            raise
+        raise _refused(found)
 
     def _sent(self, path: str, fields: dict[str, str]) -> tuple[int, bytes]:
         return self._transport.form(path, urlencode(fields).encode(), FORM)

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from stella.http.app import App
+from stella.http.app import App, Denied
 from stella.http.auth import Tokens
 from stella.http.errors import DatabaseAway, ServiceRuns
 from stella.http.files import Files
@@ -89,7 +89,7 @@ class Service(NamedTuple):
             await asyncio.sleep(SWEEP)
 
 
-def assemble(
+def assemble(  # noqa: PLR0913, PLR0917  # its parts
     ctx: Context,
     operations: Sequence[Operation[Any, Any]],
     store: Store,
@@ -97,6 +97,7 @@ def assemble(
     work: Path,
     parts: Path,
     log: Log,
+    denied: Denied | None = None,
     more: Sequence[Route] = (),
 ) -> Service:
     """A service over these operations; the local ones among them are left out.
@@ -128,5 +129,5 @@ def assemble(
     transfers = Transfers(store, uploads, Files(grounds), metrics, limits, now, ctx.entropy)
     status = Status(store, metrics, offered, lambda: runner.stopping)
     routes = [*status.routes(), *jobs.routes(), *transfers.routes(), *map(handlers.route, offered), *more]
-    app = App(Routes(routes), tokens, log, metrics, ctx.entropy(4).hex())
+    app = App(Routes(routes), tokens, log, metrics, ctx.entropy(4).hex(), *filter(None, [denied]))
     return Service(app, runner, uploads, grounds, store, handlers, log, ctx)

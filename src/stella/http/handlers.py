@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from stella.audit import tell
 from stella.http import idempotency
 from stella.http.binding import Binder
 from stella.http.errors import Draining, Overloaded, TooManyJobs
@@ -121,7 +122,7 @@ class Handlers:
 
     def _stood(self, operation: Operation[Any, Any], context: Context, want: Any) -> Any:
         stand(self._grounds.of(context.principal.tenant).root)
-        return operation.run(context, want)
+        return tell.run(context, operation, want)
 
     def _long(self, operation: Operation[Any, Any], binder: Binder) -> Handler:
         async def handle(request: Request) -> Answer:

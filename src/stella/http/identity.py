@@ -19,7 +19,6 @@ from stella.http.issuer import Endpoints
 from stella.http.jobs import trace_of
 from stella.http.routes import Route
 from stella.identity import believed, erasure, events, signing
-from stella.identity.attempts import Attempts
 from stella.identity.device import Devices
 from stella.identity.erasure import Elsewhere
 from stella.identity.issuer import Issuer, Parts
@@ -34,12 +33,15 @@ from stella.runtime.roles import ISSUER
 from stella.tenancy import jwks
 from stella.tenancy.binding import Replays
 from stella.tenancy.discovery import Discovered
+from stella.tenancy.flood import TokenBucket
 from stella.tenancy.model import Issuer as Source
+from stella.tenancy.model import Pending
 from stella.tenancy.model import Presented as PresentedToken
 from stella.tenancy.revocation import Revocations
 from stella.tenancy.tokens import Verifier
 
 EVERY = 2.0  # seconds between two looks: so long may a token count that a command elsewhere has revoked
+BURST, INTERVAL = 5, 1  # looks for tenants that are not known yet: five at once, one every second
 SWEEP = 60.0  # seconds between two looks for what is to be erased
 
 Told = Callable[[str, Mapping[str, object]], None]
@@ -63,6 +65,8 @@ class Identity:
         self._replays = Replays()
         self._verifier = self._made()
         self.endpoints = self._endpoints(self._keyring) if self._keyring else None
+        self._asking = threading.Lock()
+        self._unknown = TokenBucket(BURST, INTERVAL)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._work, name="identity", daemon=True)
         self._look()
@@ -87,6 +91,8 @@ class Identity:
                 ),
                 wait=given.wait,
             )
+            if not self._standing.knows(found.tenant):
+                self._ask_again(wait=given.wait)
             self._standing.require_active(found.tenant)
         except StellaError as error:
             self._denied(error.reason, {"code": error.code, "operation": f"{given.method} {given.path}"})
@@ -107,6 +113,16 @@ class Identity:
         """Wait for the end, for so many seconds at most."""
         if self._thread.is_alive():
             self._thread.join(patience)
+
+    def _ask_again(self, *, wait: bool) -> None:
+        """Look now for a tenant that is new; raises Pending, or as the database. Not more often than the allowance."""
+        with self._asking:
+            if not self._unknown.ready(self._ctx.clock.read().boot_seconds):
+                return
+            if not wait:
+                raise Pending
+            self._unknown.take(self._ctx.clock.read().boot_seconds)
+        self._standing.refresh(self._duty, self._ctx.clock.read().wall)
 
     def _own(self, given: Presented) -> str:
         """The address of a request as its sender knows this service, whatever the Host header says."""
@@ -141,7 +157,7 @@ class Identity:
             raise NoDatabase
         opened = ctx.database().transaction
         base, replays = self._name.rstrip("/"), Replays()
-        proving = Proving(opened, frozenset({self._name, f"{base}/token"}), Attempts(), replays)
+        proving = Proving(opened, frozenset({self._name, f"{base}/token"}), replays)
         parts = Parts(
             name=self._name,
             audience=settings.audience,
@@ -161,14 +177,15 @@ class Identity:
         return Endpoints(Issuer(parts), ctx, self._denied)
 
     def _told(self, action: str, tenant: str, facts: Mapping[str, str]) -> None:
-        """Write down what was issued or refused, in the log of the tenant; only what a known tenant has is written."""
-        if not self._standing.knows(tenant):
+        """Write down what was issued or refused, in the log of the tenant; a refusal only where there is that tenant."""
+        refused = action.endswith("refuse")
+        if refused and not self._standing.knows(tenant):
             self._denied(action, dict(facts))
             return
         who = Principal(facts.get("subject", "issuer"), frozenset(), tenant)
         ctx = dataclasses.replace(self._ctx, principal=who)
         with ctx.tenant() as t:
-            outcome: Outcome = "denied" if action.endswith("refuse") else "success"
+            outcome: Outcome = "denied" if refused else "success"
             events.tell(ctx, t, action, who.name, outcome=outcome, after=facts)
 
     def _look(self) -> None:

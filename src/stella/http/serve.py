@@ -16,12 +16,8 @@ import logging
 import os
 import signal
 import socket
-<<<<<<< HEAD
-from collections.abc import Callable, Iterator
-=======
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
->>>>>>> service-tenants
 from pathlib import Path
 from typing import NamedTuple
 
@@ -33,6 +29,7 @@ from stella.database.apply import Started, start
 from stella.http.app import App
 from stella.http.assemble import Service, assemble
 from stella.http.auth import Presented, Tokens, admin_token
+from stella.http.denials import Denials
 from stella.http.errors import CannotListen
 from stella.http.feed import Quiet
 from stella.http.filling import Filling
@@ -58,6 +55,9 @@ from stella.runtime.settings import Settings
 from stella.runtime.transaction import Duty, Refusal, Seal, TenantDatabase
 
 TURN = 45.0  # seconds that somebody else may keep the schemas; then whoever supervises this start should hear of it
+DATABASE_USER = "statement"  # who is refused by the database: no person, but what was sent for one
+MAX_FACT = 1000  # characters of what the database said
+LAST_WORDS = 5.0  # seconds for denials that wait to be written at a stop
 BACKLOG = 512  # connections that wait to be accepted
 KEEP_ALIVE = 15  # seconds that an idle connection is kept
 STDERR = 2
@@ -112,8 +112,12 @@ def serve(ctx: Context, want: Serve) -> Served:
     token = admin_token(settings.token, place.data, ctx.entropy)
     right = Right(connections(logins.jobs))
 
+    denials = Denials(log)
+
     def refused(refusal: Refusal) -> None:
         log.event("outside_tenant", refusal._asdict())
+        whom = Principal(DATABASE_USER, frozenset(), refusal.tenant)
+        denials.tell(whom, "database.denied", refusal.statement, problem=refusal.problem[:MAX_FACT])
 
     tenants = TenantDatabase(Connections(logins.app, APPLICATION, permit=right.held), seal, refused)
     kept = TenantDatabase(connections(logins.app, right), seal, refused)
@@ -136,12 +140,15 @@ def serve(ctx: Context, want: Serve) -> Served:
             ctx, address_of(listener), lambda reason, facts: log.event("denied", {"reason": reason, **facts})
         )
         tokens = Tokens(token, verifier(identity))
+        parts = place.data / "parts"
         service = assemble(
-            ctx, bootstrap.load_all(), store, tokens, place.work, place.data / "parts", log, identity.routes
+            ctx, bootstrap.load_all(), store, tokens, place.work, parts, log, denials.tell, identity.routes
         )
+        denials.start(ctx)
         filling = Filling(ctx, logins.owner, log) if started.data_pending and not started.read_only else None
         return _Running(ctx, service, log, listener, place.data, filling, Sealing(ctx, log), identity).run()
     finally:
+        denials.end(LAST_WORDS)
         tenants.close()
         issuer.close()
         store.close()
@@ -270,14 +277,7 @@ class _Running:
         try:
             async with self._service.working(self._begin_to_stop):
                 self._announce()
-<<<<<<< HEAD
-                self._sealing.start()
-                self._identity.start()
-                if self._filling:
-                    self._filling.start()
-=======
                 self._start_beside()
->>>>>>> service-tenants
                 await self._server.serve(sockets=[self._listener])
                 self._identity.stop()
                 self._log.event("draining", {"jobs": self._service.runner.running})
@@ -297,6 +297,7 @@ class _Running:
     def _start_beside(self) -> None:
         heard = _deaf()  # what starts now inherits it
         self._sealing.start()
+        self._identity.start()
         if self._filling:
             self._filling.start()
         signal.pthread_sigmask(signal.SIG_SETMASK, heard)

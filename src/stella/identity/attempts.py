@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
 
 from stella.kernel.instant import Seconds
 
-BURST, INTERVAL = 10, 30  # ten attempts at once, then one every half minute
+BURST, INTERVAL = 10, 30  # at one name: ten attempts at once, then one every half minute
+ADDRESS_BURST, ADDRESS_INTERVAL = 60, 1  # from one address, which may be a proxy's and stand for many
 REMEMBERED = 10_000
 
 
@@ -29,23 +29,20 @@ class Attempts:
         self._lock = threading.Lock()
         self._spent: OrderedDict[str, tuple[int, Seconds]] = OrderedDict()  # attempts, and since when one is forgiven
 
-    def take(self, names: Sequence[str], now: Seconds) -> Seconds:
-        """Take an attempt of each name, or of none; 0, or the seconds until there is one again."""
+    def take(self, name: str, now: Seconds) -> Seconds:
+        """Take an attempt; 0, or the seconds until there is one again."""
         with self._lock:
-            held = {name: self._left(name, now) for name in names}
-            waits = [since + self._interval - now for spent, since in held.values() if spent >= self._burst]
-            if waits:
-                return max(*waits, 1)
-            for name, (spent, since) in held.items():
-                self._keep(name, spent + 1, since)
+            spent, since = self._left(name, now)
+            if spent >= self._burst:
+                return max(since + self._interval - now, 1)
+            self._keep(name, spent + 1, since)
             return 0
 
-    def give_back(self, names: Sequence[str], now: Seconds) -> None:
+    def give_back(self, name: str, now: Seconds) -> None:
         """The secret was right: it was no attempt at guessing."""
         with self._lock:
-            for name in names:
-                spent, since = self._left(name, now)
-                self._keep(name, spent - 1, since)
+            spent, since = self._left(name, now)
+            self._keep(name, spent - 1, since)
 
     def _left(self, name: str, now: Seconds) -> tuple[int, Seconds]:
         """Attempts that are not yet forgiven, and since when the next one is being forgiven."""

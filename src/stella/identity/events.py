@@ -1,34 +1,27 @@
-"""The audit events of identity, each in the transaction of its change."""
+"""The audit events of identity, each in the transaction of its change and in the log of the tenant that was changed.
+
+Rules:
+- Who works on another tenant is in that tenant's log by these, and in the log of its own as for every operation.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import dataclasses
+from typing import Any
 
-from stella.audit import write
-from stella.audit.model import Given, Outcome
-from stella.audit.personal import Vault, read_key
-from stella.audit.rules import event_of
-from stella.kernel.ids import RANDOM_BYTES
-from stella.operations import Context, Principal
+import msgspec
+
+from stella.audit import tell as log
+from stella.operations import Context
 from stella.runtime.transaction import Transaction
 
 
-def tell(
-    ctx: Context,
-    t: Transaction,
-    action: str,
-    resource: str,
-    *,
-    outcome: Outcome = "success",
-    reason: str = "",
-    ticket: str = "",
-    after: Mapping[str, Given] | None = None,
-) -> None:
-    """Write down in the log of the transaction's tenant what the principal has done there."""
-    vault = Vault(read_key(ctx.secret(ctx.settings.audit.wrap_key), "audit.wrap_key"), ctx.entropy)
-    actor = Principal(ctx.principal.name, ctx.principal.scopes, t.tenant)
-    now, random = ctx.clock.read().wall, ctx.entropy(RANDOM_BYTES)
-    event = event_of(
-        actor, now, random, action, resource, outcome=outcome, reason=reason, ticket=ticket, after=after or {}
-    )
-    write.insert(t, actor, event, vault)
+def tell(ctx: Context, t: Transaction, action: str, resource: str, **rest: Any) -> None:  # noqa: ANN401  # fields of an event
+    """Write down what the principal has done to the transaction's tenant; `rest` are fields of an event."""
+    principal = dataclasses.replace(ctx.principal, tenant=t.tenant)
+    log.tell(dataclasses.replace(ctx, principal=principal), t, action, resource, **rest)
+
+
+def within(ctx: Context, want: msgspec.Struct) -> bool:
+    """Whether a request is about the tenant of whoever asks, so that its event is in that log already."""
+    return getattr(want, "tenant", None) in {None, ctx.principal.tenant}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from stella.identity import views
+from stella.identity.events import within
 from stella.identity.model import (
     ClientMade,
     ClientShown,
@@ -45,6 +46,7 @@ WHY = '--reason "contract ended" --ticket OPS-7'
     view=views.tenant,
     example='stella tenant create acme --name "Acme Ltd"',
     creates=True,
+    tells=within,
 )
 def create_tenant(ctx: Context, want: CreateTenant) -> TenantShown:
     """Make a tenant.
@@ -84,6 +86,7 @@ def show_tenant(ctx: Context, want: NameTenant) -> TenantShown:
     scope="tenant:write",
     view=views.tenant,
     example=f"stella tenant suspend acme {WHY}",
+    tells=within,
 )
 def suspend_tenant(ctx: Context, want: StopTenant) -> TenantShown:
     """Let nobody work for a tenant: it gets no token, and those that it has count no more."""
@@ -98,6 +101,7 @@ def suspend_tenant(ctx: Context, want: StopTenant) -> TenantShown:
     scope="tenant:write",
     view=views.tenant,
     example="stella tenant resume acme",
+    tells=within,
 )
 def resume_tenant(ctx: Context, want: NameTenant) -> TenantShown:
     """Let a tenant work again that was suspended, or deleted by mistake.
@@ -116,6 +120,7 @@ def resume_tenant(ctx: Context, want: NameTenant) -> TenantShown:
     view=views.exported,
     example=f"stella tenant export acme --out acme.tar {WHY}",
     long=True,
+    tells=within,
 )
 def export_tenant(ctx: Context, want: ExportTenant) -> TenantExported:
     """Write every row of a tenant to one file.
@@ -133,6 +138,7 @@ def export_tenant(ctx: Context, want: ExportTenant) -> TenantExported:
     scope="tenant:delete",
     view=views.tenant,
     example=f"stella tenant delete acme {WHY}",
+    tells=within,
 )
 def delete_tenant(ctx: Context, want: StopTenant) -> TenantShown:
     """Suspend a tenant and erase it after the grace period of `identity.grace`.
@@ -152,6 +158,7 @@ def delete_tenant(ctx: Context, want: StopTenant) -> TenantShown:
     view=views.principal_made,
     example="stella principal create ada --scope mirror:read --scope site:read --tenant acme",
     creates=True,
+    tells=within,
 )
 def create_principal(ctx: Context, want: CreatePrincipal) -> PrincipalMade:
     """Make a principal, who logs in with `stella login`; its secret is shown once."""
@@ -194,6 +201,7 @@ def show_principal(ctx: Context, want: NamePrincipal) -> PrincipalShown:
     scope="principal:write",
     view=views.principal,
     example="stella principal disable ada\nstella principal disable ada --undo",
+    tells=within,
 )
 def disable_principal(ctx: Context, want: DisablePrincipal) -> PrincipalShown:
     """Let a principal do nothing more: it gets no token, and those that it has count no more."""
@@ -208,6 +216,7 @@ def disable_principal(ctx: Context, want: DisablePrincipal) -> PrincipalShown:
     scope="principal:write",
     view=views.deleted,
     example=f"stella principal delete ada {WHY}",
+    tells=within,
 )
 def delete_principal(ctx: Context, want: DeletePrincipal) -> Deleted:
     """Delete a principal; its tokens count no more."""
@@ -223,6 +232,7 @@ def delete_principal(ctx: Context, want: DeletePrincipal) -> Deleted:
     view=views.client_made,
     example="stella client create ci --scope mirror:create --tenant acme",
     creates=True,
+    tells=within,
 )
 def create_client(ctx: Context, want: CreateClient) -> ClientMade:
     """Make an OAuth client for a service; its secret is shown once.
@@ -265,6 +275,7 @@ def show_client(ctx: Context, want: NameClient) -> ClientShown:
     scope="client:write",
     view=views.client_made,
     example=f"stella client rotate ci {WHY}",
+    tells=within,
 )
 def rotate_client(ctx: Context, want: RotateClient) -> ClientMade:
     """Give a client a new secret, key or certificate; what it had counts no more, and neither do its tokens."""
@@ -279,6 +290,7 @@ def rotate_client(ctx: Context, want: RotateClient) -> ClientMade:
     scope="client:write",
     view=views.deleted,
     example=f"stella client delete ci {WHY}",
+    tells=within,
 )
 def delete_client(ctx: Context, want: DeleteClient) -> Deleted:
     """Delete a client; its tokens count no more."""

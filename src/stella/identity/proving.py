@@ -14,13 +14,15 @@ from typing import NamedTuple
 
 from stella.identity import assertion, secret
 from stella.identity.asked import Asked, read_basic
-from stella.identity.attempts import Attempts
+from stella.identity.attempts import ADDRESS_BURST, ADDRESS_INTERVAL, Attempts
 from stella.identity.refusals import bad_client, bad_request, too_many
 from stella.identity.rules import read_subject, subject_of
 from stella.identity.tenants import PACKAGE
 from stella.kernel.instant import Instant, Reading
 from stella.runtime.transaction import Row, Transaction
 from stella.tenancy.binding import Replays, certificate_thumbprint
+
+COUNTED = 200  # characters
 
 Open = Callable[[str], AbstractContextManager[Transaction]]
 
@@ -45,16 +47,17 @@ class Known(NamedTuple):
 class Proving:
     """Compares what is presented with what the database keeps."""
 
-    def __init__(self, opened: Open, audiences: frozenset[str], attempts: Attempts, replays: Replays) -> None:
+    def __init__(self, opened: Open, audiences: frozenset[str], replays: Replays) -> None:
         self._opened = opened
         self._audiences = audiences
-        self._attempts = attempts
         self._replays = replays
+        self._names = Attempts()
+        self._addresses = Attempts(ADDRESS_BURST, ADDRESS_INTERVAL)
 
     def client(self, asked: Asked, now: Reading) -> Known:
         """The client that asks; raises Refused."""
         method, name, given = _presented(asked)
-        counted = self._counted(name, asked.address, now)
+        self._count(name, asked.address, now)
         who = read_subject(name)
         row = self._row("client_proof", who)
         if row is None or who is None or row[0] != method:
@@ -64,7 +67,7 @@ class Proving:
         good = self._good(method, given, str(row[1]), name, now)
         if not good:
             raise bad_client()
-        self._attempts.give_back(counted, now.boot_seconds)
+        self._forgive(name, asked.address, now)
         return Known(*who, frozenset(row[2]), row[3], given if method == "certificate" else "")
 
     def _good(self, method: str, given: str, kept: str, name: str, now: Reading) -> bool:
@@ -75,7 +78,7 @@ class Proving:
 
     def principal(self, name: str, given: str, address: str, now: Reading) -> Known | None:
         """The principal with that subject and secret; None when there is none. Raises Refused for too many attempts."""
-        counted = self._counted(name, address, now)
+        self._count(name, address, now)
         who = read_subject(name)
         row = self._row("principal_secret", who)
         if row is None or who is None:
@@ -83,7 +86,7 @@ class Proving:
             return None
         if not secret.matches(given, row[0]):
             return None
-        self._attempts.give_back(counted, now.boot_seconds)
+        self._forgive(name, address, now)
         return Known(*who, frozenset(row[1]), row[2])
 
     def still(self, tenant: str, name: str) -> Known | None:
@@ -93,18 +96,23 @@ class Proving:
 
     def guess(self, address: str, now: Reading) -> None:
         """Count an attempt at a code; raises Refused."""
-        if wait := self._attempts.take([f"code {address}"], now.boot_seconds):
-            raise too_many(wait)
+        self._count(f"code {address}", address, now)
 
     def guessed(self, address: str, now: Reading) -> None:
         """The code was right."""
-        self._attempts.give_back([f"code {address}"], now.boot_seconds)
+        self._forgive(f"code {address}", address, now)
 
-    def _counted(self, name: str, address: str, now: Reading) -> list[str]:
-        counted = [f"name {name[:200]}", f"address {address}"]
-        if wait := self._attempts.take(counted, now.boot_seconds):
+    def _count(self, name: str, address: str, now: Reading) -> None:
+        """Count an attempt at a name from an address; raises Refused. A long name is counted by its begin."""
+        seconds = now.boot_seconds
+        if wait := self._addresses.take(address, seconds):
             raise too_many(wait)
-        return counted
+        if wait := self._names.take(name[:COUNTED], seconds):
+            raise too_many(wait)
+
+    def _forgive(self, name: str, address: str, now: Reading) -> None:
+        self._names.give_back(name[:COUNTED], now.boot_seconds)
+        self._addresses.give_back(address, now.boot_seconds)
 
     def _row(self, statement: str, who: tuple[str, str] | None) -> Row | None:
         if who is None:

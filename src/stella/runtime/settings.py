@@ -187,13 +187,13 @@ class AuditSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     )
     key: Annotated[
         str, setting("Key that signs checkpoints: base64 of 32 random bytes. Only the sealer needs it.", secret=True)
-    ] = "env:STELLA_AUDIT_SIGNING_KEY"
+    ] = "env:STELLA_LOG_KEY"
     retired_keys: Annotated[
         str, setting("Public halves of earlier signing keys, separated by blanks, so that a new key goes on.")
     ] = ""
     wrap_key: Annotated[
         str, setting("Key that wraps the keys of tenants for personal fields: base64 of 32 random bytes.", secret=True)
-    ] = "env:STELLA_AUDIT_WRAPPING_KEY"
+    ] = "env:STELLA_WRAP_KEY"
 
 
 class IdentitySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -72,6 +72,11 @@ WHERE NOT relispartition AND NOT EXISTS (SELECT FROM tenancy.protected p WHERE p
 UNION ALL
 SELECT 'open_table', g.label, format('%%s has %%s on rows that belong to nobody', g.grantee, g.privilege_type) FROM grants g
 WHERE g.tenant IS NULL AND g.relkind IN ('r', 'p', 'f', 'S') AND (g.grantee = 'PUBLIC' OR g.grantee IN (SELECT rolname FROM logins))
+    AND NOT EXISTS (
+        SELECT FROM tenancy.duties d
+        WHERE d.target = g.oid AND d.role::text = g.grantee AND g.grantee <> %(app)s
+            AND lower(g.privilege_type) = ANY (string_to_array(d.privileges, ', '))
+    )
 UNION ALL
 SELECT 'duty_exceeded', g.label, format('%%s has %%s', g.grantee, g.privilege_type) FROM grants g
 WHERE g.tenant IS NOT NULL AND g.relkind IN ('r', 'p') AND g.grantee <> %(app)s AND NOT EXISTS (

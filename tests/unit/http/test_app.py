@@ -15,11 +15,11 @@ import msgspec
 import pytest
 
 from stella import bootstrap
+from stella.bundle.errors import NoChannel
 from stella.http.assemble import Service, assemble
 from stella.http.auth import Tokens
 from stella.http.logs import Log
 from stella.http.store import Key
-from stella.mirror.errors import NoChannel
 from stella.operations import Context, Operation, Principal, arg
 from stella.runtime.config import Loaded
 from stella.runtime.settings import ServiceSettings, Settings

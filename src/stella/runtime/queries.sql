@@ -15,6 +15,14 @@ ORDER BY applied_at, migration_name;
 INSERT INTO {schema}.schema_migrations (migration_name, category, checksum, applied_at, applied_by, duration_ms)
 VALUES (%(name)s, %(category)s, %(checksum)s, to_timestamp(%(at)s), %(by)s, %(duration_ms)s);
 
+-- name: search_path
+-- Where names without a schema are looked for.
+SELECT current_setting('search_path');
+
+-- name: set_search_path
+-- Look for names without a schema elsewhere.
+SELECT set_config('search_path', %(path)s, %(local)s);
+
 -- name: try_lock
 -- Take the lock of a schema if nobody has it; never wait for it in the server.
 SELECT pg_try_advisory_lock(%(key)s);

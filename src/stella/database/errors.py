@@ -184,10 +184,10 @@ class NotMigrations(StellaError):
 
 
 class NeedsRelease(StellaError):
-    """{file} is not what release {found} ships; the bundle needs release {needed}.
+    """{file} is not what release {found} ships, {problem}; the bundle needs release {needed}.
 
     A database is migrated for the release that works on it, so each file of a bundle is one that the installed release
-    ships with exactly this content. {problem}.
+    ships with exactly this content.
     """
 
     code = "MIGRATE-016"
@@ -222,15 +222,15 @@ class DatabaseDiffers(StellaError):
 
 
 class ResultDiffers(StellaError):
-    """{file} did not lead where it led when the bundle was made: {problem}.
+    """{file} did not lead where it led when the bundle was made: {problem}; {left}.
 
-    What a file does is compared before it counts; its transaction was rolled back, {left}.
+    What a file leads to is compared before it counts, in its own transaction where it has one.
     """
 
     code = "MIGRATE-019"
     exit = Exit.NEGATIVE
     reason = "result_differs"
-    hint = "see what differs with `stella migrate status` and `stella tenancy gate`; mend it, then run the same command again"
+    hint = "`stella migrate status` and `stella tenancy gate` say what differs; mend it, then run the command again"
 
 
 class ContentChannel(StellaError):

@@ -99,16 +99,16 @@ def check_shipped(manifest: Manifest, every: Shipped) -> None:
         label, needed = f"{one.module}/{one.name}", manifest.needs
         file, problem = shipped.get(label), ""
         if one.module not in every:
-            problem = f"This release has no module `{one.module}`"
+            problem = f"which has no module `{one.module}`"
         elif file is None:
-            problem = "This release does not have the file"
+            problem = "which does not have it"
         elif file.checksum != one.sha256 and one.category is not Category.SEED:
-            problem = f"The bundle has {one.sha256[:SHORT]}, this release {file.checksum[:SHORT]}"
+            problem = f"{one.sha256[:SHORT]} in the bundle and {file.checksum[:SHORT]} here"
         if problem:
             raise NeedsRelease(file=label, found=__version__, needed=needed, problem=problem)
     if version(manifest.needs) > version(__version__):
         first = manifest.files[0].label
-        raise NeedsRelease(file=first, found=__version__, needed=manifest.needs, problem="This release is an older one")
+        raise NeedsRelease(file=first, found=__version__, needed=manifest.needs, problem="which is older")
 
 
 def _check_server(session: Session, manifest: Manifest) -> None:
@@ -159,14 +159,14 @@ class Import:
         def inspect(_: File) -> None:
             if number == len(self.files):
                 gate.require(self.session.connection)
-            seen.append(self._compare(number, file, f"{number - 1} files before it stay applied"))
+            seen.append(self._compare(number, file, f"it was undone, the {number - 1} files before it stay applied"))
 
         there = [*self.before, *self.files[: number - 1]]
         row = apply_one(self.session, there, file, self.ctx.progress, inspect)
         if row is not None and row.state == "paused":
             return _row(file, "paused")
         if not seen:
-            seen.append(self._compare(number, file, "it stays applied, and nothing after it is"))
+            seen.append(self._compare(number, file, "it stays applied, nothing after it is"))
         gated = row is not None and (file.category is Category.RELEASE or number == len(self.files))
         return _row(file, "applied", row, CLEAN if gated else "", seen[0])
 

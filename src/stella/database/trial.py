@@ -11,6 +11,7 @@ Rules:
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -121,6 +122,8 @@ class _Trial:
         if tried is not None:
             self._compare(file, tried, after)
             checks.add("rollback")
+        if file.category is Category.SEED:
+            self._seed_again(file)
         return self._described(file, after, checks)
 
     def _tried(self, file: File, before: Snapshot) -> Snapshot | None:
@@ -133,10 +136,8 @@ class _Trial:
             found.append(self.look())
             raise _Undone
 
-        try:
+        with contextlib.suppress(_Undone):
             apply_one(self.session, self.there, file, inspect=inspect)
-        except _Undone:
-            pass
         if self.parsed[file.label].transaction and self.look() != before:
             raise RollbackFailed(file=file.label, problem="undone, it leaves something behind")
         return found[0]
@@ -168,19 +169,17 @@ class _Trial:
             others = [one for one in self.there if one is not file]
             if apply_one(self.session, others, file) is not None:
                 raise NotIdempotent(file=file.label, problem="it was applied a second time")
-            if file.category is Category.SEED:
-                self._seed_again(file)
         if self.look() != before:
             raise NotIdempotent(file=files[-1].label, problem="running everything again changes the schema")
         self.tell("idempotency", f"{len(files)} files", "run again, they do nothing")
 
     def _seed_again(self, file: File) -> None:
+        """Run a seed again while its tables are still what it was written for."""
+
         def check(touched: int) -> None:
             if touched:
                 raise NotIdempotent(file=file.label, problem=f"run again, it inserts {touched} rows again")
             raise _Undone
 
-        try:
+        with contextlib.suppress(_Undone):
             self.session.apply(entry_of(file), self.parsed[file.label].pieces, LIMITS[file.category], check=check)
-        except _Undone:
-            pass

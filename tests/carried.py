@@ -21,6 +21,7 @@ import pytest
 from stella.database import bundling, importing
 from stella.database.apply import apply_pending, judge_all
 from stella.database.files import Source, load
+from stella.database.manifest import Manifest
 from stella.database.model import BundleMigrations, Choice, ImportMigrations, MigrationsBundled, MigrationsImported
 from stella.operations import Context
 from stella.runtime import roles, throwaway
@@ -128,9 +129,14 @@ def trial_here(postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def carried(postgres: Postgres, tmp_path: Path, trial_here: None) -> Iterator[Carried]:
+def carried(postgres: Postgres, tmp_path: Path, trial_here: None) -> Iterator[Carried]:  # noqa: ARG001  # a fixture
     """A vendor with a channel for migrations, and a site with an empty database."""
     with database_of(postgres) as login:
         made = Carried(World(tmp_path).lay_channel(channel="migrations"), login)
         made.ship({})
         yield made
+
+
+def manifest_of(carried: Carried, generation: int = 1) -> Manifest:
+    store = carried.world.channel
+    return bundling._manifest(store, store.record(generation))

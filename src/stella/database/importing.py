@@ -159,7 +159,7 @@ class Import:
         def inspect(_: File) -> None:
             if number == len(self.files):
                 gate.require(self.session.connection)
-            seen.append(self._compare(number, file, f"it was undone, the {number - 1} files before it stay applied"))
+            seen.append(self._compare(number, file, self._left(number)))
 
         there = [*self.before, *self.files[: number - 1]]
         row = apply_one(self.session, there, file, self.ctx.progress, inspect)
@@ -169,6 +169,12 @@ class Import:
             seen.append(self._compare(number, file, "it stays applied, nothing after it is"))
         gated = row is not None and (file.category is Category.RELEASE or number == len(self.files))
         return _row(file, "applied", row, CLEAN if gated else "", seen[0])
+
+    def _left(self, number: int) -> str:
+        """What stays when a file is refused before it is entered into the history."""
+        within = self.manifest.files[number - 1].transaction
+        it = "it was undone" if within else "it does not count as applied, but what it did stays"
+        return f"{it}, the {number - 1} files before it stay applied"
 
     def _compare(self, number: int, file: File, left: str) -> str:
         """The digest of the schema; raises ResultDiffers unless it and the policies are those of the manifest."""

@@ -41,6 +41,8 @@ NOUNS: dict[str, Noun] = {
     "serve": Noun("stella.http.operations", "Serve every operation over HTTP."),
     "demo": Noun("stella.demo.operations", "Run the main job from end to end on this machine."),
     "migrate": Noun("stella.database.operations", "Look after the schemas of the database."),
+    "audit": Noun("stella.audit.operations", "See who did what, and prove it without a network."),
+    "lint": Noun("stella.lint.operations", "Read code and SQL before they run."),
     "config": Noun("stella.about.operations", "Show the settings and where each value comes from."),
     "explain": Noun("stella.about.operations", "Explain an error code."),
     "version": Noun("stella.about.operations", "Show the version of Stella and of what it runs on."),
@@ -48,24 +50,28 @@ NOUNS: dict[str, Noun] = {
 # Each schema of the database, and the package that ships its migrations; the guard between tenants comes first.
 SCHEMAS: dict[str, str] = {
     "tenancy": "stella.tenancy",
+    "audit": "stella.audit",
     "service": "stella.http",
     "mirror": "stella.mirror",
     "site": "stella.site",
 }
 # What a stack calls the secrets of its database, and the settings that name them.
 SECRETS_OF_A_STACK = {
-    "postgres": "password",
-    "postgres-owner": "owner_password",
-    "postgres-jobs": "jobs_password",
-    "postgres-issuer": "issuer_password",
-    "postgres-sealer": "sealer_password",
-    "seal-key": "seal_key",
+    "postgres": "database.password",
+    "postgres-owner": "database.owner_password",
+    "postgres-jobs": "database.jobs_password",
+    "postgres-issuer": "database.issuer_password",
+    "postgres-sealer": "database.sealer_password",
+    "seal-key": "database.seal_key",
+    "audit-key": "audit.key",
+    "audit-wrap-key": "audit.wrap_key",
 }
 UNCONFIGURED = frozenset({"explain", "version"})  # they must answer when the configuration itself is what is wrong
 
 
 def load(noun: str) -> list[Operation[Any, Any]]:
     """The operations of a noun, in the order of their declaration; raises KeyError for a noun that is not listed."""
+    # stella: allow STL005 until 2027-11-30: the names are those of the closed table above
     import_module(NOUNS[noun].module)
     from stella import operations
 
@@ -108,15 +114,17 @@ def _with_stack(loaded: Loaded, folder: Path) -> Loaded:
     run = run_file.living(data, SystemClock().read().boot_id)
     if run is None or "postgres" not in run.endpoints:
         return loaded
-    found = {"dsn": run.endpoints["postgres"], "owner_dsn": run.endpoints["postgres-owner"]}
+    found = {"database.dsn": run.endpoints["postgres"], "database.owner_dsn": run.endpoints["postgres-owner"]}
     for name, key in SECRETS_OF_A_STACK.items():
-        if name in run.secrets:  # a server that somebody else runs keeps the password of the settings
+        if name in run.secrets:  # a server that somebody else runs keeps the secrets of the settings
             found[key] = run.secrets[name]
-    settings = msgspec.structs.replace(loaded.settings, database=msgspec.structs.replace(database, **found))
+    settings = loaded.settings
+    for key, value in found.items():
+        section, _, name = key.partition(".")
+        changed = msgspec.structs.replace(getattr(settings, section), **{name: value})
+        settings = msgspec.structs.replace(settings, **{section: changed})
     origin = f"the stack that runs in {data}"
-    return loaded._replace(
-        settings=settings, origins={**loaded.origins, **{f"database.{key}": origin for key in found}}
-    )
+    return loaded._replace(settings=settings, origins={**loaded.origins, **dict.fromkeys(found, origin)})
 
 
 def seal_if_told(loaded: Loaded) -> None:

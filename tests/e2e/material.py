@@ -77,6 +77,13 @@ def build(top: Path) -> Path:
         folder.mkdir(parents=True)
         (folder / "bin").write_bytes(f"release {number}".encode() * 9 + body)
         (folder / "notes.txt").write_text(f"notes {number}\n")
+    for name, text in (
+        ("sources/ok.py", "x = 1\n"),
+        ("bad/a.py", "import psycopg\n"),
+        ("bad/b/c.sql", "SET ROLE x;\n"),
+    ):
+        (top / name).parent.mkdir(parents=True, exist_ok=True)
+        (top / name).write_text(text)
     with as_process(top):
         for line in STEPS.splitlines():
             assert run([*line.split(), "--json"]) == 0, line

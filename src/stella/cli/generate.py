@@ -21,6 +21,7 @@ from stella.cli.commands import Leaf, Menu
 from stella.cli.errors import MissingInput
 from stella.cli.flags import Flags
 from stella.cli.options import parameter, spelled, takes_several
+from stella.kernel.errors import StellaError
 from stella.operations import Context, Operation, fields_of
 from stella.runtime.settings import Settings
 
@@ -68,10 +69,33 @@ def perform(operation: Operation[Any, Any], values: Mapping[str, Any], flags: Fl
         may_ask = not flags.no_input and all(stream and stream.isatty() for stream in (sys.stdin, sys.stderr))
         context = bootstrap.make_context(loaded, shown, os.environ, ask if may_ask else None)
         server = flags.server if flags.server is not None or operation.at_home else loaded.settings.client.server
-        result = _at(server, operation, request, context) if server else operation.run(context, request)
+        result = _at(server, operation, request, context) if server else _here(operation, request, context)
     render.result(operation, result, as_json=flags.json)
     if code := operation.verdict(result):
         raise click.exceptions.Exit(code)
+
+
+def _here(operation: Operation[Any, Any], request: msgspec.Struct, context: Context) -> msgspec.Struct:
+    """The result of the operation, done by this process, and written to the audit log where there is a database."""
+    try:
+        result: msgspec.Struct = operation.run(context, request)
+    except StellaError as problem:
+        _tell(operation, request, context, problem)
+        raise
+    _tell(operation, request, context, None)
+    return result
+
+
+def _tell(
+    operation: Operation[Any, Any], request: msgspec.Struct, context: Context, problem: StellaError | None
+) -> None:
+    if context.database is not None and not operation.local:
+        from stella.audit import tell
+
+        try:
+            tell.performed(context, operation, request, problem)
+        except StellaError as error:  # what was done stays done
+            render.note(f"not in the audit log: {error.message}")
 
 
 def _at(server: str, operation: Operation[Any, Any], request: msgspec.Struct, context: Context) -> msgspec.Struct:

@@ -1,7 +1,8 @@
 """The process of the service: from settings to a listening socket, and to a stop that loses nothing.
 
 Rules:
-- The process works in `<data>/work`, so that relative paths of requests are those that operations see.
+- The process stands in an empty folder; threads that work for a tenant stand in that tenant's (`standing`).
+- It works as roles that the database holds to their tenant and to their duty; the owner's login migrates, and no more.
 - A stop takes no new request, finishes those that are there, puts running jobs back into the queue, and ends with 0.
 - One service at a time uses a database. One that lost it to another, because PostgreSQL restarted, stops.
 """
@@ -15,7 +16,7 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,29 +24,38 @@ import msgspec
 import uvicorn
 
 from stella import bootstrap
-from stella.database.apply import start
+from stella.database.apply import Started, start
 from stella.http.app import App
 from stella.http.assemble import Service, assemble
-from stella.http.auth import admin_token
+from stella.http.auth import Presented, Tokens, admin_token
+from stella.http.denials import Denials
 from stella.http.errors import CannotListen
 from stella.http.feed import Quiet
 from stella.http.filling import Filling
 from stella.http.jobs import trace_of
+from stella.http.logins import check_logins
 from stella.http.logs import Forwarded, Log
 from stella.http.model import Serve, Served
-from stella.http.postgres import PostgresStore
+from stella.http.postgres import APPLICATION, PostgresStore, connections
 from stella.http.protocol import Protocol
+from stella.http.right import Right
+from stella.http.sealing import Sealing
+from stella.http.standing import UMASK
 from stella.kernel.instant import parse_duration
-from stella.operations import Context
+from stella.operations import Context, Principal
 from stella.runtime.config import read_secret
 from stella.runtime.connections import Connections
 from stella.runtime.errors import EgressBlocked
 from stella.runtime.files import DiskFolder, make_directory
-from stella.runtime.postgres import owner_login, service_login
+from stella.runtime.postgres import Login, duty_login, owner_login, service_login
+from stella.runtime.roles import JOBS
 from stella.runtime.settings import Settings
-from stella.runtime.transaction import Seal, TenantDatabase
+from stella.runtime.transaction import Refusal, Seal, TenantDatabase
 
 TURN = 45.0  # seconds that somebody else may keep the schemas; then whoever supervises this start should hear of it
+DATABASE_USER = "statement"  # who is refused by the database: no person, but what was sent for one
+MAX_FACT = 1000  # characters of what the database said
+LAST_WORDS = 5.0  # seconds for denials that wait to be written at a stop
 BACKLOG = 512  # connections that wait to be accepted
 KEEP_ALIVE = 15  # seconds that an idle connection is kept
 STDERR = 2
@@ -73,39 +83,47 @@ class _Place(NamedTuple):
 
     data: Path
     work: Path
+    nowhere: Path
+
+
+class _Logins(NamedTuple):
+    """The ways into the database: for tenants, for the runner of jobs, for migrations."""
+
+    app: Login
+    jobs: Login
+    owner: Login
 
 
 def serve(ctx: Context, want: Serve) -> Served:
     """Serve until a signal comes.
 
-    Raises NoDatabase, ServiceRuns, CannotListen, TokenExposed, what keeps a database from being started, or in a sealed
-    process EgressBlocked for a database or an address beyond this machine.
+    Raises NoDatabase, LoginTooStrong, ServiceRuns, CannotListen, TokenExposed, NoStanding, what keeps a database from
+    being started, or in a sealed process EgressBlocked for a database or an address beyond this machine.
     """
     settings = ctx.settings.service
     log = _log(ctx)
-    login, owner = (found(ctx.settings.database, ctx.secret) for found in (service_login, owner_login))
-    for one in (login, owner):
-        if ctx.sealed and not one.on_this_machine:
-            raise EgressBlocked(target=one.where)
+    logins = _logins(ctx)
     seal = Seal(ctx.secret(ctx.settings.database.seal_key))
-    started = start(
-        owner,
-        ctx.schemas,
-        ctx.actor,
-        ctx.clock,
-        patience=TURN,
-        waiting=lambda words: log.event("start", {"is": words}),
-        seal=seal,
-    )
+    started = _started(ctx, logins, seal, log)
     place = _laid(want.data)
     token = admin_token(settings.token, place.data, ctx.entropy)
-    store = PostgresStore(login.conninfo)
+    right = Right(connections(logins.jobs))
+
+    denials = Denials(log)
+
+    def refused(refusal: Refusal) -> None:
+        log.event("outside_tenant", refusal._asdict())
+        whom = Principal(DATABASE_USER, frozenset(), refusal.tenant)
+        denials.tell(whom, "database.denied", refusal.statement, problem=refusal.problem[:MAX_FACT])
+
+    tenants = TenantDatabase(Connections(logins.app, APPLICATION, permit=right.held), seal, refused)
+    kept = TenantDatabase(connections(logins.app, right), seal, refused)
+    store = PostgresStore(kept, connections(logins.jobs, right), right)
     try:
         store.own()
         listener = _listen(want.host, want.port)
-        os.umask(0o022)  # what may be read by others is what may be sent; see `files`
-        os.chdir(place.work)
-        tenants = TenantDatabase(Connections(login, "stella serve"), seal)
+        os.umask(UMASK)
+        os.chdir(place.nowhere)
         ctx = dataclasses.replace(
             ctx,
             progress=Quiet(),
@@ -113,11 +131,50 @@ def serve(ctx: Context, want: Serve) -> Served:
             settings=_at_home(ctx.settings, place.data),
             database=lambda: tenants,
         )
-        service = assemble(ctx, bootstrap.load_all(), store, token, place.work, place.data / "parts", log)
-        filling = Filling(ctx, owner, log) if started.data_pending and not started.read_only else None
-        return _Running(ctx, service, log, listener, place.data, filling).run()
+        tokens = Tokens(token, verifier(ctx))
+        service = assemble(
+            ctx, bootstrap.load_all(), store, tokens, place.work, place.data / "parts", log, denials.tell
+        )
+        denials.start(ctx)
+        filling = Filling(ctx, logins.owner, log) if started.data_pending and not started.read_only else None
+        return _Running(ctx, service, log, listener, place.data, filling, Sealing(ctx, log)).run()
     finally:
+        denials.end(LAST_WORDS)
+        tenants.close()
         store.close()
+
+
+def verifier(ctx: Context) -> Callable[[Presented], Principal] | None:
+    """Who knows the tokens of issuers; none is configured."""
+    del ctx
+    return None
+
+
+def _logins(ctx: Context) -> _Logins:
+    found = ctx.settings.database
+    logins = _Logins(
+        service_login(found, ctx.secret), duty_login(found, ctx.secret, JOBS), owner_login(found, ctx.secret)
+    )
+    for one in logins:
+        if ctx.sealed and not one.on_this_machine:
+            raise EgressBlocked(target=one.where)
+    return logins
+
+
+def _started(ctx: Context, logins: _Logins, seal: Seal, log: Log) -> Started:
+    """A migrated database. The logins are looked at before it, so that a wrong one makes nothing, and after it."""
+    check_logins(logins[:2], ctx.schemas)
+    started = start(
+        logins.owner,
+        ctx.schemas,
+        ctx.actor,
+        ctx.clock,
+        patience=TURN,
+        waiting=lambda words: log.event("start", {"is": words}),
+        seal=seal,
+    )
+    check_logins(logins[:2], ctx.schemas)
+    return started
 
 
 def _at_home(settings: Settings, data: Path) -> Settings:
@@ -142,7 +199,8 @@ def _laid(text: str) -> _Place:
     data = Path(text).absolute()
     make_directory(data, 0o700)
     make_directory(data / "work")
-    return _Place(data, data / "work")
+    make_directory(data / "nowhere", 0o500)
+    return _Place(data, data / "work", data / "nowhere")
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -169,6 +227,7 @@ class _Running:
         listener: socket.socket,
         data: Path,
         filling: Filling | None,
+        sealing: Sealing,
     ) -> None:
         host, port = listener.getsockname()[:2]
         self.address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
@@ -177,6 +236,7 @@ class _Running:
         self._listener = listener
         self._data = data
         self._filling = filling
+        self._sealing = sealing
         self._drain = parse_duration(ctx.settings.service.drain)
         self._server = _Server(_config(service.app, self._drain))
 
@@ -199,12 +259,15 @@ class _Running:
         try:
             async with self._service.working(self._begin_to_stop):
                 self._announce()
+                self._sealing.start()
                 if self._filling:
                     self._filling.start()
                 await self._server.serve(sockets=[self._listener])
                 self._log.event("draining", {"jobs": self._service.runner.running})
+            self._sealing.stop()  # now that nothing happens any more
             if self._filling:
                 await asyncio.to_thread(self._filling.join, self._drain)
+            await asyncio.to_thread(self._sealing.join, self._drain)
         finally:
             # The loop takes its handlers with it; a second signal between that and the exit must not undo a clean stop.
             signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)

@@ -26,6 +26,14 @@ def dump(value: object) -> bytes:
     return rfc8785.dumps(plain)
 
 
+def dump_whole(value: object) -> bytes:
+    """The bytes of `dump`, some forty times faster, for a value whose names are ASCII and that holds no float.
+
+    Whole numbers must be safe ones (RFC 8785 appendix D); nothing here looks, so the type of the value has to say so.
+    """
+    return msgspec.json.encode(value, order="sorted")
+
+
 def parse(data: bytes, kind: type[T], what: str) -> T:
     """Parse JSON bytes into `kind`; raises NotJson naming `what`.
 

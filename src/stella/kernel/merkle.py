@@ -43,6 +43,36 @@ def root_of(leaves: Iterable[bytes]) -> bytes:
     return node
 
 
+class Frontier:
+    """The right edge of a tree that grows: all that is needed to add leaves and to say the root, O(log n) hashes.
+
+    `nodes` are the roots of the full subtrees from the left, one for each bit of `size`; raises ValueError otherwise.
+    """
+
+    def __init__(self, size: int = 0, nodes: Iterable[bytes] = ()) -> None:
+        self.size, self.nodes = size, list(nodes)
+        if size < 0 or len(self.nodes) != size.bit_count() or any(len(node) != len(EMPTY) for node in self.nodes):
+            raise ValueError(f"{len(self.nodes)} nodes are no frontier of {size} leaves")
+
+    def push(self, data: bytes) -> None:
+        """Add the data of a leaf."""
+        node, merges = leaf_hash(data), self.size
+        while merges & 1:
+            node = node_hash(self.nodes.pop(), node)
+            merges >>= 1
+        self.nodes.append(node)
+        self.size += 1
+
+    def root(self) -> bytes:
+        """Root over all leaves that were added."""
+        if not self.nodes:
+            return EMPTY
+        *left, node = self.nodes
+        for other in reversed(left):
+            node = node_hash(other, node)
+        return node
+
+
 def _split(size: int) -> int:
     return 1 << ((size - 1).bit_length() - 1)
 

@@ -108,6 +108,7 @@ class ThinPlanner:
     def _make(self, base: str, digest: str, worker: DeltaWorker) -> Delta:
         with scratch("delta") as place:
             old, new, patch = (Path(place, name) for name in ("old", "new", "patch"))
+            contents: Contents
             for path, contents, wanted in ((old, self._base, base), (new, self._target, digest)):
                 with writing(path), path.open("wb") as file:
                     for chunk in contents.stream(wanted):

@@ -184,18 +184,12 @@ def speaking(where: str, database: str = "") -> Iterator[None]:
 def names_in_full(connection: Connection) -> Iterator[None]:
     """Let the server print every name with its schema for the length of the block, whatever a file has set.
 
-    What the catalogue prints depends on the search path: the same policy would look like another one.
+    What the catalogue prints depends on the search path: the same policy would look like another one. The block only
+    looks: whatever it does is undone.
     """
-    known = statements("stella.runtime")
-    local = connection.info.transaction_status is not psycopg.pq.TransactionStatus.IDLE
-    with speaking("the search path"):
-        row = connection.execute(known["search_path"].sql).fetchone()
-        connection.execute(known["set_search_path"].sql, {"path": "pg_catalog", "local": local})
-    try:
+    with connection.transaction(force_rollback=True):
+        connection.execute(statements("stella.runtime")["names_in_full"].sql)
         yield
-    finally:
-        with contextlib.suppress(psycopg.Error):  # in a transaction that failed it is undone with everything else
-            connection.execute(known["set_search_path"].sql, {"path": row[0] if row else "", "local": local})
 
 
 def named(error: psycopg.Error, where: str, database: str) -> StellaError:

@@ -179,6 +179,23 @@ class StoreSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     secret_key: Annotated[str, setting("Secret of the access key.", secret=True)] = "env:AWS_SECRET_ACCESS_KEY"
 
 
+class AuditSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The audit log: who did what, chained, signed, and verified without a network."""
+
+    seal_every: Annotated[str, setting("How often new events are chained and the log is signed.", duration=True)] = (
+        "10s"
+    )
+    key: Annotated[
+        str, setting("Key that signs checkpoints: base64 of 32 random bytes. Only the sealer needs it.", secret=True)
+    ] = "env:STELLA_LOG_KEY"
+    retired_keys: Annotated[
+        str, setting("Public halves of earlier signing keys, separated by blanks, so that a new key goes on.")
+    ] = ""
+    wrap_key: Annotated[
+        str, setting("Key that wraps the keys of tenants for personal fields: base64 of 32 random bytes.", secret=True)
+    ] = "env:STELLA_WRAP_KEY"
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole tree; each section is a table of `stella.toml`."""
 
@@ -192,3 +209,4 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     stack: StackSettings = StackSettings()
     service: ServiceSettings = ServiceSettings()
     store: StoreSettings = StoreSettings()
+    audit: AuditSettings = AuditSettings()

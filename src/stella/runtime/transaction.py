@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, LiteralString, NamedTuple
 
 import psycopg
-from psycopg.pq import ExecStatus
+from psycopg.pq import ConnStatus, ExecStatus
 from psycopg.pq.abc import PGresult
 
 from stella.kernel.tenant import parse_tenant
@@ -128,10 +128,13 @@ class Duty:
 
 
 class TenantDatabase:
-    """Transactions of tenants over kept connections. `refused` is told what PostgreSQL refuses to a tenant."""
+    """Transactions of tenants over kept connections. `refused` is told what PostgreSQL refuses to a tenant.
+
+    Without a seal the login is one whose duty spans tenants, and the statement alone says whose rows it is about.
+    """
 
     def __init__(
-        self, connections: Connections, seal: Seal, refused: Callable[[Refusal], None] = lambda _: None
+        self, connections: Connections, seal: Seal | None, refused: Callable[[Refusal], None] = lambda _: None
     ) -> None:
         self._connections = connections
         self._seal = seal
@@ -160,15 +163,32 @@ class TenantDatabase:
         self._connections.close()
 
     def _open(self, connection: Connection, tenant: str) -> None:
+        if self._seal is None:
+            _exchange(connection, b"BEGIN")
+            return
         found = _exchange(connection, _BEGIN)
         backend, begin = int(found.get_value(0, 0) or 0), int(found.get_value(0, 1) or 0)
         seal = self._seal.context(backend, begin, tenant)  # hex, a dot and a name: no quote can be in it
         _exchange(connection, f"SET LOCAL app.tenant_id = '{tenant}'; SET LOCAL app.ctx = '{seal}'".encode())
 
 
+def ask(connection: Connection, package: str, name: str, **values: Any) -> list[Row]:  # noqa: ANN401  # as Transaction
+    """The rows of a statement of the catalogue on a connection that is no tenant's, such as the owner's.
+
+    Raises the driver's errors, and ValueError for a statement of a tenant or of a duty.
+    """
+    found = statements(package)[name]
+    if found.duty or "%(tenant)s" in found.sql:
+        raise ValueError(f"{package}/{name} is a statement of a tenant or of a duty")
+    cursor = connection.execute(found.sql, values)
+    return cursor.fetchall() if cursor.description else []
+
+
 def _exchange(connection: Connection, text: bytes) -> PGresult:
     """Send fixed text as it is, which costs a third of a cursor; the result of its last statement."""
     found = connection.pgconn.exec_(text)
+    if connection.pgconn.status == ConnStatus.BAD:
+        raise psycopg.OperationalError(found.get_error_message())
     if found.status not in {ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK}:
         raise psycopg.errors.error_from_result(found)
     return found

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from stella.runtime.postgres import Connection, names_in_full, speaking
 from stella.runtime.roles import APP, LOGINS, OWNER
-from stella.runtime.statements import statements
+from stella.runtime.transaction import ask
 from stella.tenancy.errors import GateFailed
 from stella.tenancy.guard import installed
 
@@ -80,11 +80,9 @@ def findings(connection: Connection) -> list[Finding]:
     """What is wrong in the database of a connection, by kind and object; nothing where there is no guard yet."""
     if not installed(connection):
         return []
-    with names_in_full(connection), speaking("the catalogue"):
+    with speaking("the catalogue"), names_in_full(connection):
         values = {"logins": list(LOGINS), "app": APP, "owner": OWNER, "rule": RULE, "definers": list(_definers())}
-        return [
-            Finding(*row) for row in connection.execute(statements("stella.tenancy")["gate"].sql, values).fetchall()
-        ]
+        return [Finding(*row) for row in ask(connection, "stella.tenancy", "gate", **values)]
 
 
 def require(connection: Connection) -> None:

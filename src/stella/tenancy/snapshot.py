@@ -16,7 +16,7 @@ import msgspec
 from stella.kernel.canonical import dump
 from stella.kernel.digest import sha256
 from stella.runtime.postgres import Connection, names_in_full, speaking
-from stella.runtime.statements import statements
+from stella.runtime.transaction import ask
 from stella.tenancy.guard import installed
 
 
@@ -47,14 +47,14 @@ class Snapshot(msgspec.Struct, frozen=True):
 
 def take(connection: Connection, schemas: Sequence[str]) -> Snapshot:
     """The snapshot of some schemas; what is not there yet holds nothing."""
-    known, values = statements("stella.tenancy"), {"schemas": list(schemas)}
-    with names_in_full(connection), speaking("the catalogue"):
+    named = {"schemas": list(schemas)}
+    with speaking("the catalogue"), names_in_full(connection):
         policies = [
             Policy(row[0], row[1], row[2], row[3], tuple(sorted(row[4])), row[5], row[6])
-            for row in connection.execute(known["snapshot_policies"].sql, values)
+            for row in ask(connection, "stella.tenancy", "snapshot_policies", **named)
         ]
-        objects = sorted(connection.execute(known["snapshot_objects"].sql, values).fetchall())
+        objects = sorted(ask(connection, "stella.tenancy", "snapshot_objects", **named))
         guarded = installed(connection)
-        rows = connection.execute(known["snapshot_protected"].sql, values).fetchall() if guarded else []
+        rows = ask(connection, "stella.tenancy", "snapshot_protected", **named) if guarded else []
     protected = tuple(sorted(row[0] for row in rows))
     return Snapshot(tuple(sorted(policies)), protected, sha256(dump([list(row) for row in objects])))

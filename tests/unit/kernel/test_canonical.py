@@ -12,7 +12,7 @@ import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stella.kernel.canonical import dump, load, parse
+from stella.kernel.canonical import dump, dump_whole, load, parse
 from stella.kernel.errors import NotCanonical, NotJson
 
 
@@ -151,3 +151,20 @@ def test_nesting_without_end_is_refused() -> None:
 def test_a_number_that_json_cannot_carry_is_refused() -> None:
     with pytest.raises(NotCanonical):
         load(b'{"count":9007199254740993,"inner":null,"name":"b"}', Row, "row")
+
+
+WHOLE = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53) + 1, 2**53 - 1)
+    | st.text(st.characters(exclude_categories=["Cs"])),
+    lambda inner: (
+        st.lists(inner, max_size=5) | st.dictionaries(st.text(st.characters(max_codepoint=127)), inner, max_size=5)
+    ),
+    max_leaves=20,
+)
+
+
+@given(WHOLE)
+def test_the_fast_spelling_is_the_same(value: Any) -> None:
+    assert dump_whole(value) == dump(value)

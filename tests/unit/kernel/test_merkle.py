@@ -150,3 +150,25 @@ def test_a_proof_that_ends_below_the_top_proves_nothing() -> None:
     grown = merkle.consistency_proof(tree(2), 1)
     assert merkle.verify_consistency(1, root(1), 2, root(2), grown)
     assert not merkle.verify_consistency(1, root(1), 3, root(2), grown)
+
+
+@given(st.lists(st.binary(max_size=8), max_size=70), st.integers(0, 70))
+def test_a_frontier_grows_to_the_same_root(leaves: list[bytes], pause: int) -> None:
+    growing = merkle.Frontier()
+    for number, leaf in enumerate(leaves):
+        if number == pause:
+            growing = merkle.Frontier(growing.size, growing.nodes)
+        assert growing.root() == merkle.root_of(leaves[:number])
+        growing.push(leaf)
+    assert (growing.size, growing.root()) == (len(leaves), merkle.root_of(leaves))
+
+
+@pytest.mark.parametrize(("size", "nodes"), [(1, 0), (0, 1), (3, 1), (4, 2), (-1, 0), (-1, 1)])
+def test_what_is_no_frontier_is_refused(size: int, nodes: int) -> None:
+    with pytest.raises(ValueError, match="no frontier"):
+        merkle.Frontier(size, [merkle.EMPTY] * nodes)
+
+
+def test_a_node_of_another_length_is_refused() -> None:
+    with pytest.raises(ValueError, match="no frontier"):
+        merkle.Frontier(1, [b"short"])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from stella.about.model import AskVersion, Explain, Explained, VersionShown
+from stella.client.api.audit import Audit
 from stella.client.api.config import Config
+from stella.client.api.lint import Lint
 from stella.client.api.migrate import Migrate
 from stella.client.api.mirror import Mirror
 from stella.client.api.site import Site
@@ -15,8 +17,16 @@ class Client(Session):
     """A service, by its address and a token."""
 
     @property
+    def audit(self) -> Audit:
+        return Audit(self.call)
+
+    @property
     def config(self) -> Config:
         return Config(self.call)
+
+    @property
+    def lint(self) -> Lint:
+        return Lint(self.call)
 
     @property
     def migrate(self) -> Migrate:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import signal
+import tempfile
 from itertools import count
 from pathlib import Path
 
@@ -79,10 +80,13 @@ def test_a_killed_trial_leaves_no_server(tmp_path: Path) -> None:
     place.mkdir()
 
     def act() -> None:
-        os.environ["TMPDIR"] = str(place)
+        tempfile.tempdir = str(place)
         with throwaway.database("trial", "only for tests"):
+            (tmp_path / "ran").touch()
             os.kill(os.getpid(), signal.SIGKILL)
 
     pid = in_child(act)
     assert ended(pid) == -signal.SIGKILL
+    assert (tmp_path / "ran").exists()
+    assert list(place.iterdir()), "it was there"
     assert gone(running_in(place, [binaries() / "postgres"]), 20) == []

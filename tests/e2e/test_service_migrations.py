@@ -27,8 +27,8 @@ def test_a_bundle_is_made_and_imported_as_jobs(service: Running, tmp_path: Path)
     assert service.call("POST", "/v1/mirror/channels", {"dir": "M", "channel": "migrations"}).status == 201
     made = service.job(f"{ADMIN}/bundles", {"dir": "M", "out": "1.stella"})
     assert (made["state"], made["status"], made["result"]["schema"]) == ("done", 200, "stella.migrate.bundle@1"), made
-    assert made["result"]["modules"] == ["tenancy", "service", "mirror", "site"]
-    assert "mirror.contents" in made["result"]["tables_protected"]
+    assert made["result"]["modules"] == ["tenancy", "audit", "service", "mirror", "site"]
+    assert "mirror.channels" in made["result"]["tables_protected"]
     assert list((tmp_path / "tmp").iterdir()) == []
     assert running_in(tmp_path / "tmp", [binaries() / "postgres"]) == []
     done = service.job(f"{ADMIN}/imports", {"bundle": "1.stella", "trust": "M/trust"})
@@ -36,4 +36,4 @@ def test_a_bundle_is_made_and_imported_as_jobs(service: Running, tmp_path: Path)
     assert done["result"]["notes"] == ["everything was applied before; nothing was changed"]
     (service.work / "1.stella").write_bytes((service.work / "1.stella").read_bytes()[:-1])
     cut = service.job(f"{ADMIN}/imports", {"bundle": "1.stella", "trust": "M/trust"})
-    assert (cut["state"], cut["error"]["code"]) == ("failed", "BUNDLE-002"), cut
+    assert (cut["state"], cut["problem"]["code"]) == ("failed", "BUNDLE-002"), cut

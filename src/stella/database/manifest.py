@@ -30,7 +30,7 @@ PHASES = ((Category.STARTUP, Category.SEED), (Category.DATA,), (Category.RELEASE
 CHECKS = ("lint", "apply", "gate", "rollback", "idempotency")  # what every file went through, or had no need of
 
 
-Release = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,9}(\.[0-9a-z+]{1,20}){0,5}$")]
+Release = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,9}(\.[0-9a-z+]{1,20}){0,5}\Z")]
 
 
 class Requires(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -108,6 +108,15 @@ ROWS = {
     "migrate.run": Row(NO_DATABASE, NO_FILE, NO_FILE),
     "migrate.verify": Row(NO_DATABASE, NO_FILE, NO_FILE),
     "migrate.pause": Row(NO_DATABASE, NO_FILE, NO_FILE),
+    "migrate.bundle": Row(
+        "-: tests/contract/test_bundled_migrations.py runs it",
+        "--dir none --out new.stella",
+        "--dir broken --out new.stella",
+        begins="--dir M --out new.stella",
+    ),
+    "migrate.import": Row(
+        NO_DATABASE, "none.stella --trust M/trust", "loop --trust M/trust", begins="1.stella --trust M/trust"
+    ),
     "lint.tenancy": Row("sources --report sarif=new.sarif", "none", "loop", writes=True, new=("new.sarif",)),
     "config.show": Row("--origin", NO_FILE, "-: tests/unit/runtime has settings files of every kind"),
     "explain": Row("IO-001", "NONE-999", NO_FILE),

@@ -376,6 +376,7 @@ class NoDatabase(StellaError):
     hint = "start the embedded one, `stella up`, or set `database.dsn`, such as `host=/run/postgresql dbname=stella`"
 
 
+
 class BlobDisplaced(StellaError):
     """{path} is not the {expected} that belongs there.
 

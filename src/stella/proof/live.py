@@ -17,10 +17,11 @@ from stella.kernel.canonical import dump
 from stella.kernel.digest import sha256
 from stella.operations import Context
 from stella.proof.errors import BypassingLogin, GateUnreadable, Unguarded
+from stella.proof.schema import PACKAGE
 from stella.runtime.errors import DatabaseDenied
 from stella.runtime.postgres import Connection, Login, connect, duty_login, login, service_login, speaking
 from stella.runtime.roles import OWNER
-from stella.runtime.statements import statements
+from stella.runtime.transaction import Row, ask
 from stella.tenancy import gate, guard
 
 SHOWN = 50  # differences that a result names
@@ -56,8 +57,7 @@ def digest(rows: object) -> str:
 def snapshot(connection: Connection) -> Snapshot:
     """The protection of the database of a connection."""
     with speaking("the catalogue"):
-        found = statements("stella.tenancy")
-        return Snapshot(*(tuple(connection.execute(found[name].sql).fetchall()) for name in ("policies", "schema")))
+        return Snapshot(*(tuple(ask(connection, "stella.tenancy", name)) for name in ("policies", "schema")))
 
 
 def examine(ctx: Context, dsn: str | None) -> Live | None:
@@ -129,5 +129,5 @@ def _owned(into: Login) -> Iterator[Connection]:
             raise GateUnreadable(role=into.where, problem=error.facts["problem"]) from None
 
 
-def _run(connection: Connection, name: str) -> list[tuple[object, ...]]:
-    return connection.execute(statements("stella.proof")[name].sql).fetchall()
+def _run(connection: Connection, name: str) -> list[Row]:
+    return ask(connection, PACKAGE, name)

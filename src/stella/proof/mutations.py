@@ -55,7 +55,7 @@ class Mutated(NamedTuple):
 
 def run(server: Throwaway, database: str, seal: Seal, schema: Schema, pair: Pair, progress: Progress) -> Mutated:
     """Make every mutation; the database has the rows of both tenants."""
-    wanted = all_of(schema)
+    wanted = all_of(schema, database)
     probes = {table.name: list(data_of(table, pair, schema.by_oid())) for table in schema.tables}
     progress.start("mutations", len(wanted), "mutations")
     noticed: list[Noticed] = []
@@ -91,7 +91,7 @@ def _try(line: Line, seal: Seal, pair: Pair, mutation: Mutation, probes: Sequenc
         line.ask_all("ROLLBACK; DEALLOCATE ALL")
 
 
-def all_of(schema: Schema) -> list[Mutation]:
+def all_of(schema: Schema, database: str) -> list[Mutation]:
     """Every mutation of a schema."""
     found: list[Mutation] = []
     for table in (*schema.tables, *schema.partitions):
@@ -111,7 +111,7 @@ def all_of(schema: Schema) -> list[Mutation]:
         found.append(Mutation("view-without-barrier", name, f"ALTER VIEW {name} RESET (security_barrier)"))
     for name in schema.named("S"):
         found.append(Mutation("grant-sequence", name, f"GRANT USAGE ON SEQUENCE {name} TO {APP}"))
-    return [*found, *_of_server(schema)]
+    return [*found, *_of_server(schema, database)]
 
 
 def _of_policies(table: Table) -> Iterator[Mutation]:
@@ -176,7 +176,7 @@ def _of_shape(table: Table) -> Iterator[Mutation]:
     return (Mutation(title, name, text) for title, text in texts.items())
 
 
-def _of_server(schema: Schema) -> Iterator[Mutation]:
+def _of_server(schema: Schema, database: str) -> Iterator[Mutation]:
     first = _schema(schema.tables[0])
     tid = "CREATE OR REPLACE FUNCTION tenancy.tid() RETURNS text LANGUAGE sql STABLE SECURITY DEFINER"
     pair = f"CREATE TABLE {first}.parent (tenant_id text NOT NULL, id int NOT NULL, PRIMARY KEY (tenant_id, id));"
@@ -209,8 +209,8 @@ def _of_server(schema: Schema) -> Iterator[Mutation]:
         "may-create": f"GRANT CREATE ON SCHEMA {first} TO {APP}",
         "public-may-create": "GRANT CREATE ON SCHEMA public TO PUBLIC",
         "schema-given-away": f"ALTER SCHEMA {first} OWNER TO {APP}",
-        "temporary-for-all": "DO $$BEGIN EXECUTE format('GRANT TEMP ON DATABASE %I TO PUBLIC', current_database()); END$$",
-        "temporary": f"DO $$BEGIN EXECUTE format('GRANT TEMP ON DATABASE %I TO {APP}', current_database()); END$$",
+        "temporary-for-all": f"GRANT TEMPORARY ON DATABASE {database} TO PUBLIC",
+        "temporary": f"GRANT TEMPORARY ON DATABASE {database} TO {APP}",
         "next-tables-open": f"ALTER DEFAULT PRIVILEGES FOR ROLE {OWNER} GRANT SELECT ON TABLES TO {APP}",
         "activity-shown": f"ALTER ROLE {APP} RESET track_activities",
         "statistics-for-all": "GRANT SELECT ON pg_catalog.pg_stats TO PUBLIC",

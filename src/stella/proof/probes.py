@@ -3,7 +3,7 @@
 Rules:
 - Probes are generated from the schema, so that a new table, partition or view is probed unasked.
 - A probe is sent in a transaction of tenant A, or without one, as it says. It must be refused, or show nothing of B.
-- A probe is sharp: sent by a superuser it shows B's data, changes B's rows, or passes; what it does there is its `control`.
+- A probe is sharp: sent by a superuser it shows B's data, changes B's rows, or passes. Which, is its `control`.
 - `LEAK` in an answer says yes to a question that A may not ask; a probe with it asks about B without showing B's data.
 """
 
@@ -136,7 +136,8 @@ def _reads(table: Table, pair: Pair) -> Iterator[Probe]:
         "select-lateral": f"SELECT x.r FROM (VALUES ('{b}')) v (n), LATERAL (SELECT t::text AS r FROM {name} t"
         f" WHERE {TENANT_ID} = v.n) x",
         "select-join": f"SELECT q::text FROM (VALUES ('{a}')) v (n) FULL JOIN {name} q ON q.{TENANT_ID} = v.n",
-        "select-correlated": f"SELECT (SELECT max(t::text) FROM {name} t WHERE {TENANT_ID} = v.n) FROM (VALUES ('{b}')) v (n)",
+        "select-correlated": f"SELECT (SELECT max(t::text) FROM {name} t WHERE {TENANT_ID} = v.n)"
+        f" FROM (VALUES ('{b}')) v (n)",
         "select-recursive": f"WITH RECURSIVE r (x, n) AS (SELECT t::text, 0 FROM {name} t UNION ALL"
         f" SELECT t::text, n + 1 FROM r, {name} t WHERE n < 1) SELECT x FROM r",
         "select-union": f"SELECT '' UNION ALL SELECT t::text FROM {name} t WHERE {theirs}",
@@ -145,7 +146,8 @@ def _reads(table: Table, pair: Pair) -> Iterator[Probe]:
         "exists-theirs": f"SELECT CASE WHEN EXISTS (SELECT FROM {name} WHERE {theirs}) THEN {word} END",
         "group-theirs": f"SELECT {word} FROM {name} GROUP BY {TENANT_ID} HAVING {TENANT_ID} = '{b}'",
         "count-tenants": f"SELECT CASE WHEN count(DISTINCT {TENANT_ID}) > 1 THEN {word} END FROM {name}",
-        "rank-theirs": f"SELECT {word} FROM (SELECT rank() OVER (ORDER BY {TENANT_ID}) r FROM {name}) x WHERE r > 1 LIMIT 1",
+        "rank-theirs": f"SELECT {word} FROM (SELECT rank() OVER (ORDER BY {TENANT_ID}) r FROM {name}) x"
+        " WHERE r > 1 LIMIT 1",
         "error-theirs": f"SELECT CAST('x' || t::text AS integer) FROM {name} t WHERE {theirs}",
         "error-filter": f"SELECT FROM {name} t WHERE {theirs} AND CAST('x' || t::text AS integer) = 1",
         "error-division": f"SELECT 1 / CASE WHEN {TENANT_ID} = '{b}' THEN 0 ELSE 1 END FROM {name}",
@@ -212,6 +214,7 @@ def _writes(table: Table, pair: Pair) -> Iterator[Probe]:
     back = "RETURNING " + name.partition(".")[2] + "::text"
     columns = ", ".join(quoted(column) for column in row)
     key = ", ".join(map(quoted, table.keys[0])) if table.keys else ""
+    merge = f"MERGE INTO {name} t USING (VALUES ('{b}')) v (n) ON t.{TENANT_ID} = v.n WHEN MATCHED THEN"
     update = f"UPDATE {name} SET {TENANT_ID} = {TENANT_ID}"
     texts: dict[str, tuple[str, Control]] = {
         "update-theirs": (f"{update} WHERE {theirs} {back}", "changes"),
@@ -223,12 +226,11 @@ def _writes(table: Table, pair: Pair) -> Iterator[Probe]:
         "delete-using": (f"DELETE FROM {name} USING (VALUES ('{b}')) v (n) WHERE {TENANT_ID} = v.n {back}", "changes"),
         "delete-all": (f"DELETE FROM {name} {back}", "none"),
         "merge-update": (
-            f"MERGE INTO {name} t USING (VALUES ('{b}')) v (n) ON t.{TENANT_ID} = v.n WHEN MATCHED THEN"
-            f" UPDATE SET {TENANT_ID} = t.{TENANT_ID} RETURNING t::text",
+            f"{merge} UPDATE SET {TENANT_ID} = t.{TENANT_ID} RETURNING t::text",
             "changes",
         ),
         "merge-delete": (
-            f"MERGE INTO {name} t USING (VALUES ('{b}')) v (n) ON t.{TENANT_ID} = v.n WHEN MATCHED THEN DELETE",
+            f"{merge} DELETE",
             "changes",
         ),
         "insert-from-theirs": (

@@ -62,8 +62,8 @@ def _contexts(tables: list[str], a: Tenant, b: Tenant, contexts: Mapping[str, st
         yield Probe("context-name-alone", table, steps, "nothing", "shows")
         steps = ("RESET app.ctx", f"SELECT t::text FROM {table} t")
         yield Probe("context-reset", table, steps, "refused", "none")
-        steps = ("SAVEPOINT q", "SET LOCAL app.ctx = ''", "ROLLBACK TO q", f"SELECT t::text FROM {table} t")
-        yield Probe("context-restored", table, steps, "nothing", "shows")
+        again = ("SAVEPOINT q", "SET LOCAL app.ctx = ''", "ROLLBACK TO q", f"SELECT t::text FROM {table} t")
+        yield Probe("context-restored", table, again, "nothing", "shows")
     seal = "set_config('app.ctx', 'x', true)"
     yield _one("set-config", f"SELECT {seal}")
     yield _one("set-config-in-filter", f"SELECT 1 WHERE {seal} IS NOT NULL")

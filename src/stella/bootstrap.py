@@ -41,6 +41,7 @@ NOUNS: dict[str, Noun] = {
     "serve": Noun("stella.http.operations", "Serve every operation over HTTP."),
     "demo": Noun("stella.demo.operations", "Run the main job from end to end on this machine."),
     "migrate": Noun("stella.database.operations", "Look after the schemas of the database."),
+    "object": Noun("stella.objects.operations", "Keep files of a tenant by their digest."),
     "audit": Noun("stella.audit.operations", "See who did what, and prove it without a network."),
     "lint": Noun("stella.lint.operations", "Read code and SQL before they run."),
     "config": Noun("stella.about.operations", "Show the settings and where each value comes from."),

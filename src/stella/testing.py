@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from stella.kernel.blob_key import BlobName
+from stella.kernel.blob_key import BlobName, order_of
 from stella.kernel.instant import Reading, Seconds
 from stella.runtime.errors import Busy, ObjectMissing, TooLarge
 from stella.runtime.ports import Held, Refused
@@ -173,8 +173,13 @@ class MemoryBlobs(TenantBlobs):
         whole = self._load(name, 1 << 62)
         yield from (whole[start : start + 1024] for start in range(0, len(whole), 1024))
 
-    def _has(self, name: BlobName) -> bool:
-        return self._shown(name) in self.objects
+    def _size(self, name: BlobName) -> int:
+        return len(self._load(name, 1 << 62))
+
+    def _kinds(self, after: str) -> Iterator[str]:
+        top = f"{self._prefix}/"
+        found = {key.removeprefix(top).partition("/")[0] for key in self.objects if key.startswith(top)}
+        yield from sorted((kind for kind in found if not after or order_of(kind) > order_of(after)), key=order_of)
 
     def _delete(self, name: BlobName) -> None:
         self.objects.pop(self._shown(name), None)

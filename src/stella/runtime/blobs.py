@@ -19,7 +19,7 @@ import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from stella.kernel.blob_key import HASH, BlobName
+from stella.kernel.blob_key import HASH, KIND, BlobName, order_of
 from stella.kernel.digest import is_digest
 from stella.kernel.errors import StellaError
 from stella.runtime.entropy import system_entropy
@@ -159,6 +159,7 @@ class DiskBlobs(TenantBlobs):
             step("unlink", path)
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(name.digest, dir_fd=folder)
+                step("fsync_dir", path.parent)
                 os.fsync(folder)
 
     # reading
@@ -199,12 +200,17 @@ class DiskBlobs(TenantBlobs):
             while piece := os.read(handle, PIECE):
                 yield piece
 
-    def _has(self, name: BlobName) -> bool:
-        try:
-            with self._opened(name):
-                return True
-        except ObjectMissing:
-            return False
+    def _size(self, name: BlobName) -> int:
+        with self._opened(name) as (_, size):
+            return size
+
+    def _kinds(self, after: str) -> Iterator[str]:
+        names: list[str] = []
+        with contextlib.suppress(ObjectMissing), self._folder() as top:
+            names = [
+                name for name in _names(top) if KIND.match(name) and (not after or order_of(name) > order_of(after))
+            ]
+        yield from sorted(names, key=order_of)
 
     def _list(self, kind: str, after: str, limit: int) -> tuple[Held, ...]:
         found: list[Held] = []

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from stella.kernel.blob_key import BlobName, order_of
+from stella.kernel.blob_key import BlobName
 from stella.kernel.instant import Reading, Seconds
 from stella.runtime.errors import Busy, ObjectMissing, TooLarge
 from stella.runtime.ports import Held, Refused
@@ -176,10 +176,9 @@ class MemoryBlobs(TenantBlobs):
     def _size(self, name: BlobName) -> int:
         return len(self._load(name, 1 << 62))
 
-    def _kinds(self, after: str) -> Iterator[str]:
+    def _names(self) -> list[str]:
         top = f"{self._prefix}/"
-        found = {key.removeprefix(top).partition("/")[0] for key in self.objects if key.startswith(top)}
-        yield from sorted((kind for kind in found if not after or order_of(kind) > order_of(after)), key=order_of)
+        return list({key.removeprefix(top).partition("/")[0] for key in self.objects if key.startswith(top)})
 
     def _delete(self, name: BlobName) -> None:
         self.objects.pop(self._shown(name), None)

@@ -37,11 +37,6 @@ class BlobName(NamedTuple):
         return "/".join((*self.folder, self.digest))
 
 
-def order_of(kind: str) -> str:
-    """What kinds are sorted by, so that their order is that of their keys."""
-    return f"{kind}/"
-
-
 def show_key(key: str) -> str:
     """A key of whatever characters as a message may repeat it: printable ASCII, not longer than a line or two."""
     return ascii(key[:SHOWN])[1:-1]

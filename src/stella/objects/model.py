@@ -68,7 +68,7 @@ class ObjectListed(msgspec.Struct, frozen=True):
 
 
 class ObjectsListed(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema", tag="stella.object.list@1"):
-    """Result of object.list in the order of keys; `next` is the cursor of the page behind, None on the last one."""
+    """Result of object.list by kind and digest; `next` is the cursor of the page behind, None on the last one."""
 
     tenant: str
     rows: tuple[ObjectListed, ...]

@@ -66,7 +66,7 @@ def get(ctx: Context, want: GetObject) -> ObjectGot:
     example="stella object list\nstella object list --kind sbom --limit 1000",
 )
 def list_(ctx: Context, want: ListObjects) -> ObjectsListed:
-    """List the objects of the tenant in the order of their keys."""
+    """List the objects of the tenant by kind and digest."""
     from stella.objects import service
 
     return service.list_objects(ctx, want)

@@ -18,6 +18,7 @@ from typing import BinaryIO, cast
 from stella.kernel.blob_key import prefix_of, show_key
 from stella.kernel.cursor import cut_page, read_cursor
 from stella.kernel.errors import BadBlobKey, BadCursor, StellaError
+from stella.objects.errors import NoObject
 from stella.objects.model import (
     DeleteObject,
     GetObject,
@@ -32,6 +33,7 @@ from stella.objects.model import (
     ShowObject,
 )
 from stella.operations import Context
+from stella.runtime.errors import ObjectMissing
 from stella.runtime.files import PIECE, open_file, reading, replacing
 from stella.runtime.places import BUCKET
 from stella.runtime.ports import Blobs
@@ -73,7 +75,9 @@ def get(ctx: Context, want: GetObject) -> ObjectGot:
     with _by_key(ctx):
         blobs = ctx.blobs()
         digest = _digest(ctx, blobs, "get", want.kind, want.digest)
-        with blobs.open(want.kind, digest) as file, replacing(Path(want.out)) as out:
+        with _there(blobs, want.kind, digest):
+            held = blobs.open(want.kind, digest)
+        with held as file, replacing(Path(want.out)) as out:
             ctx.progress.start("get", file.seek(0, os.SEEK_END), "bytes")
             file.seek(0)
             while piece := file.read(PIECE):
@@ -131,7 +135,8 @@ def show(ctx: Context, want: ShowObject) -> ObjectShown:
     with _by_key(ctx):
         blobs = ctx.blobs()
         digest = _digest(ctx, blobs, "show", want.kind, want.digest)
-        size = blobs.size(want.kind, digest)
+        with _there(blobs, want.kind, digest):
+            size = blobs.size(want.kind, digest)
         return ObjectShown(kind=want.kind, digest=digest, size=size, key=blobs.key(want.kind, digest))
 
 
@@ -153,6 +158,14 @@ def _digest(ctx: Context, blobs: Blobs, tried: str, kind: str, text: str) -> str
         ctx.refused(ctx.principal, tried, show_key(text))
         raise BadBlobKey(key=show_key(text), problem=f"its kind is not {show_key(kind)}")
     return digest
+
+
+@contextlib.contextmanager
+def _there(blobs: Blobs, kind: str, digest: str) -> Iterator[None]:
+    try:
+        yield
+    except ObjectMissing:
+        raise NoObject(tenant=blobs.tenant, kind=kind, digest=digest) from None
 
 
 @contextlib.contextmanager

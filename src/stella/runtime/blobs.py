@@ -19,7 +19,7 @@ import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from stella.kernel.blob_key import HASH, KIND, BlobName, order_of
+from stella.kernel.blob_key import HASH, BlobName
 from stella.kernel.digest import is_digest
 from stella.kernel.errors import StellaError
 from stella.runtime.entropy import system_entropy
@@ -204,13 +204,10 @@ class DiskBlobs(TenantBlobs):
         with self._opened(name) as (_, size):
             return size
 
-    def _kinds(self, after: str) -> Iterator[str]:
-        names: list[str] = []
+    def _names(self) -> list[str]:
         with contextlib.suppress(ObjectMissing), self._folder() as top:
-            names = [
-                name for name in _names(top) if KIND.match(name) and (not after or order_of(name) > order_of(after))
-            ]
-        yield from sorted(names, key=order_of)
+            return _names(top)
+        return []
 
     def _list(self, kind: str, after: str, limit: int) -> tuple[Held, ...]:
         found: list[Held] = []

@@ -144,8 +144,8 @@ class Blobs(Protocol):
         """Objects of a kind in the order of their digests, those behind the digest `after`; fewer than `limit`: all."""
         ...
 
-    def kinds(self, after: str = "") -> Iterator[str]:
-        """Kinds that have objects, or once had, in the order of their keys; those behind the kind `after`."""
+    def kinds(self, after: str = "") -> tuple[str, ...]:
+        """Kinds that have objects, or once had, in the order of the alphabet; those behind the kind `after`."""
         ...
 
     def key(self, kind: str, digest: str) -> str:

@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 from msgspec.structs import replace
 
-from stella.kernel.blob_key import HASH, KIND, BlobName, prefix_of
+from stella.kernel.blob_key import HASH, BlobName, prefix_of
 from stella.kernel.digest import is_digest
 from stella.kernel.tenant import DEFAULT_TENANT
 from stella.runtime.errors import ObjectMissing, Overtaken, SharedKeys
@@ -24,7 +24,6 @@ from stella.runtime.settings import StoreSettings
 from stella.runtime.tenant_blobs import WHOLE, Source, TenantBlobs, collect, collecting
 
 TENANT_FIELD = "{tenant}"
-BEHIND = "0"  # the character behind `/`: `KIND0` is behind every key of KIND and before those of any other kind
 
 
 def keys_of(want: StoreSettings, tenant: str) -> StoreSettings:
@@ -103,12 +102,8 @@ class S3Blobs(TenantBlobs):
             raise ObjectMissing(path=self._shown(name))
         return found.size
 
-    def _kinds(self, after: str) -> Iterator[str]:
-        """A request for each: the first key that is behind all keys of the kind before it."""
-        while rows := self._objects.page("", after and f"{after}{BEHIND}", 1):
-            after = rows[0][0].partition("/")[0]
-            if KIND.match(after):
-                yield after
+    def _names(self) -> list[str]:
+        return self._objects.folders()
 
     def _delete(self, name: BlobName) -> None:
         self._objects.delete(name.path)

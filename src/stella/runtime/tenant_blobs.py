@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from stella.kernel.blob_key import BlobName, parse_key, parse_kind, parse_name, prefix_of, show_key
+from stella.kernel.blob_key import KIND, BlobName, parse_key, parse_kind, parse_name, prefix_of, show_key
 from stella.kernel.digest import sha256
 from stella.kernel.errors import BadBlobKey, ForeignBlob
 from stella.runtime.errors import BlobDisplaced, ObjectDamaged, ObjectMissing, StoreDenied, TooLarge
@@ -111,8 +111,8 @@ class TenantBlobs(ABC):
     def _list(self, kind: str, after: str, limit: int) -> tuple[Held, ...]: ...
 
     @abstractmethod
-    def _kinds(self, after: str) -> Iterator[str]:
-        """Kinds in the order of `order_of`, those behind `after`."""
+    def _names(self) -> list[str]:
+        """What is below the tenant's prefix, kinds among it."""
 
     @abstractmethod
     def _shown(self, name: BlobName) -> str:
@@ -177,11 +177,11 @@ class TenantBlobs(ABC):
                 parse_name(kind, after)
             return self._list(parse_kind(kind), after, max(1, min(limit, MAX_PAGE)))
 
-    def kinds(self, after: str = "") -> Iterator[str]:
+    def kinds(self, after: str = "") -> tuple[str, ...]:
         with self._asked("kinds", self._below(after, "")):
             if after:
                 parse_kind(after)
-            yield from self._kinds(after)
+            return tuple(sorted(name for name in self._names() if name > after and KIND.match(name)))
 
     def key(self, kind: str, digest: str) -> str:
         return f"{self._prefix}/{parse_name(kind, digest).path}"

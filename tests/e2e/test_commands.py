@@ -51,6 +51,7 @@ class Row:
 NO_FILE = "-: it reads no file that a person names"
 NO_DATABASE = "-: it needs a database; tests/contract runs it on one"
 NONE = "0" * 64
+KEY = "bdFRS2wd2juHFTOjYTkaovmPJ5KfxEb5gWkDv4Y0ZnY="
 UP_RUNS = "-: tests/e2e/test_stack.py runs it"
 ROWS = {
     "mirror.init": Row("--dir N", NO_FILE, "--dir loop/N", writes=True, new=("N/channel.json",)),
@@ -124,7 +125,10 @@ ROWS = {
     "audit.list": Row(NO_DATABASE, NO_FILE, NO_FILE),
     "audit.export": Row(NO_DATABASE, NO_FILE, NO_FILE, begins="--out new.jsonl"),
     "audit.verify": Row(
-        "-: tests/contract/test_audit_service.py has logs", "none --key KEY", "loop --key KEY", begins="none --key KEY"
+        "-: tests/contract/test_audit_service.py has logs",
+        f"none --key {KEY}",
+        f"loop --key {KEY}",
+        begins=f"none --key {KEY}",
     ),
     "config.show": Row("--origin", NO_FILE, "-: tests/unit/runtime has settings files of every kind"),
     "explain": Row("IO-001", "NONE-999", NO_FILE),

@@ -22,6 +22,7 @@ from stella.kernel.ids import RANDOM_BYTES
 from stella.operations import Context, Operation, fields_of
 
 READING = "GET"
+OBJECT_DENIED = "object.denied"
 PLACES = frozenset({"folder", "file_in", "source"})  # fields that say what an operation works on
 
 
@@ -81,10 +82,16 @@ def denied(ctx: Context, action: str, resource: str, **facts: str) -> None:
             tell(ctx, t, action, resource, outcome="denied", after=facts)
 
 
+def object_denied(ctx: Context, tried: str, key: str) -> None:
+    """Write that the store of objects refused something to the principal."""
+    denied(ctx, OBJECT_DENIED, key, tried=tried)
+
+
 def resource_of(request: msgspec.Struct) -> str:
-    """What a request is about: its folder, its first file, or its first positional field."""
+    """What a request is about: its key, its folder, its first file, or its first positional field."""
     named = [(name, about) for name, _, about, _ in fields_of(type(request))]
     for wanted in (
+        lambda about: about.where == "key",
         lambda about: about.where == "folder",
         lambda about: about.where in PLACES,
         lambda about: about.positional,

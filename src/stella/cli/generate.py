@@ -87,6 +87,8 @@ def perform(operation: Operation[Any, Any], values: Mapping[str, Any], flags: Fl
 
 def _here(operation: Operation[Any, Any], request: msgspec.Struct, context: Context) -> msgspec.Struct:
     """The result of the operation, done by this process, and written to the audit log where there is a database."""
+    if context.database is not None:
+        context = dataclasses.replace(context, refused=lambda _, tried, key: _refused(context, tried, key))
     try:
         result: msgspec.Struct = operation.run(context, request)
     except StellaError as problem:
@@ -94,6 +96,12 @@ def _here(operation: Operation[Any, Any], request: msgspec.Struct, context: Cont
         raise
     _tell(operation, request, context, None)
     return result
+
+
+def _refused(context: Context, tried: str, key: str) -> None:
+    from stella.audit import tell
+
+    tell.object_denied(context, tried, key)
 
 
 def _tell(

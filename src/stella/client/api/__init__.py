@@ -9,6 +9,7 @@ from stella.client.api.config import Config
 from stella.client.api.lint import Lint
 from stella.client.api.migrate import Migrate
 from stella.client.api.mirror import Mirror
+from stella.client.api.object import Object
 from stella.client.api.site import Site
 from stella.client.api.tenancy import Tenancy
 from stella.client.session import Session
@@ -41,6 +42,10 @@ class Client(Session):
     @property
     def mirror(self) -> Mirror:
         return Mirror(self.call)
+
+    @property
+    def object(self) -> Object:
+        return Object(self.call)
 
     @property
     def site(self) -> Site:

@@ -177,7 +177,7 @@ class Identity:
         return Endpoints(Issuer(parts), ctx, self._denied)
 
     def _told(self, action: str, tenant: str, facts: Mapping[str, str]) -> None:
-        """Write down what was issued or refused, in the log of the tenant; a refusal only where there is that tenant."""
+        """Write what was issued or refused into the log of the tenant; a refusal only where there is one."""
         refused = action.endswith("refuse")
         if refused and not self._standing.knows(tenant):
             self._denied(action, dict(facts))

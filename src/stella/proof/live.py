@@ -18,8 +18,9 @@ from stella.kernel.digest import sha256
 from stella.operations import Context
 from stella.proof.errors import BypassingLogin, GateUnreadable, Unguarded
 from stella.proof.schema import PACKAGE
+from stella.runtime.connections import Connections
 from stella.runtime.errors import DatabaseDenied
-from stella.runtime.postgres import Connection, Login, connect, duty_login, login, service_login, speaking
+from stella.runtime.postgres import Connection, Login, duty_login, login, service_login, speaking
 from stella.runtime.roles import OWNER
 from stella.runtime.transaction import Row, ask
 from stella.tenancy import gate, guard
@@ -71,7 +72,7 @@ def examine(ctx: Context, dsn: str | None) -> Live | None:
     elif not settings.dsn:
         return None
     into = service_login(settings, ctx.secret)
-    with contextlib.closing(connect(into)) as connection, speaking(into.where):
+    with Connections(into, keep=0).one() as connection, speaking(into.where):
         name = _judge(connection)
     owner = login(settings, ctx.secret, owner=True) or duty_login(settings, ctx.secret, OWNER)
     with _owned(owner) as connection:
@@ -122,7 +123,7 @@ def _judge(connection: Connection) -> str:
 @contextlib.contextmanager
 def _owned(into: Login) -> Iterator[Connection]:
     """A connection that may read the exceptions of the guard."""
-    with contextlib.closing(connect(into)) as connection:
+    with Connections(into, keep=0).one() as connection:
         try:
             yield connection
         except DatabaseDenied as error:

@@ -42,11 +42,12 @@ class Reference(NamedTuple):
 
 
 class Table(NamedTuple):
-    """A table of tenants, or a partition of one, which then has a `parent`. `may` is what the application may do."""
+    """A table of tenants, or a partition of one, which then has a `parent`; `divided` is one that has some. `may` is what the application may do."""
 
     oid: int
     name: str
     parent: str | None
+    divided: bool
     may: frozenset[str]
     columns: tuple[Column, ...]
     keys: tuple[tuple[str, ...], ...]
@@ -89,12 +90,13 @@ def read(connection: Connection) -> Schema:
 
 
 def _table(row: tuple[Any, ...], columns: Sequence[Any], constraints: Sequence[Any], keys: Sequence[Any]) -> Table:
-    oid, name, parent, may = row
+    oid, name, parent, divided, may = row
     mine = [found[1:] for found in constraints if found[0] == oid]
     return Table(
         oid,
         name,
         parent,
+        divided,
         frozenset(may),
         tuple(
             Column(title, kind, base, nullable, tuple(labels), rules)

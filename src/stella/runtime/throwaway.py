@@ -157,7 +157,7 @@ class Throwaway:
         with self.connect(name) as connection:
             roles.harden(connection)
 
-    def copy(self, source: str, name: str) -> None:
+    def duplicate(self, source: str, name: str) -> None:
         """A copy of a database that nobody is connected to, byte for byte."""
         names = {"database": sql.Identifier(name), "template": sql.Identifier(source)}
         with self.connect() as connection:

@@ -17,6 +17,7 @@ import os
 import signal
 import socket
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -260,22 +261,19 @@ class _Running:
 
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(self._serve())
-        for number in STOPPING:
-            signal.signal(number, signal.SIG_IGN)  # for threads that do not have the mask
         return Served(
             address=self.address, requests=self._service.app.answered, handed_over=self._service.runner.handed_over
         )
 
     async def _serve(self) -> None:
         loop = asyncio.get_running_loop()
-        for number in STOPPING:
-            loop.add_signal_handler(number, self._begin_to_stop)
+        loop.set_default_executor(ThreadPoolExecutor(initializer=_deaf, thread_name_prefix="service"))
+        for number in STOPPING:  # not with the loop: it would leave the default to threads that have not quite ended
+            signal.signal(number, lambda *_: loop.call_soon_threadsafe(self._begin_to_stop))
         try:
             async with self._service.working(self._begin_to_stop):
                 self._announce()
-                self._sealing.start()
-                if self._filling:
-                    self._filling.start()
+                self._start_beside()
                 await self._server.serve(sockets=[self._listener])
                 self._log.event("draining", {"jobs": self._service.runner.running})
             self._sealing.stop()  # now that nothing happens any more
@@ -283,10 +281,19 @@ class _Running:
                 await asyncio.to_thread(self._filling.join, self._drain)
             await asyncio.to_thread(self._sealing.join, self._drain)
         finally:
-            # The loop takes its handlers with it; a second signal between that and the exit must not undo a clean stop.
+            # A second signal between here and the exit must not undo a clean stop, whoever sets handlers after this.
             signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
+            for number in STOPPING:
+                signal.signal(number, signal.SIG_IGN)  # for threads that do not have the mask
             (self._data / "service.json").unlink(missing_ok=True)
             self._log.event("stopped", {"handed_over": self._service.runner.handed_over})
+
+    def _start_beside(self) -> None:
+        heard = _deaf()  # what starts now inherits it
+        self._sealing.start()
+        if self._filling:
+            self._filling.start()
+        signal.pthread_sigmask(signal.SIG_SETMASK, heard)
 
     def _announce(self) -> None:
         text = msgspec.json.encode(Address(url=self.address, pid=os.getpid())) + b"\n"
@@ -298,6 +305,14 @@ class _Running:
         if self._filling:
             self._filling.stop()
         self._server.should_exit = True
+
+
+def _deaf() -> set[int]:
+    """Let the signals that stop the service pass this thread by; those that it did so before.
+
+    A thread that has ended is still one to the kernel for a moment, and must not be what a late signal finds.
+    """
+    return signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
 
 
 def _config(app: App, drain: int) -> uvicorn.Config:

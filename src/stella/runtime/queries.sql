@@ -147,6 +147,10 @@ SELECT datname FROM pg_catalog.pg_database WHERE datname = {database};
 -- The one database of a stack.
 CREATE DATABASE {database} OWNER {owner};
 
+-- name: copy_database
+-- A copy of a database, file by file.
+CREATE DATABASE {database} TEMPLATE {template} STRATEGY file_copy;
+
 -- name: close_database
 -- Nobody but our roles may connect, and nobody makes temporary tables, which would come before others in a search path.
 REVOKE ALL ON DATABASE {database} FROM PUBLIC;

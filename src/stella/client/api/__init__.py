@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from stella.about.model import AskVersion, Explain, Explained, VersionShown
+from stella.client.api.attest import Attest
 from stella.client.api.audit import Audit
 from stella.client.api.config import Config
 from stella.client.api.lint import Lint
@@ -10,12 +11,17 @@ from stella.client.api.migrate import Migrate
 from stella.client.api.mirror import Mirror
 from stella.client.api.object import Object
 from stella.client.api.site import Site
+from stella.client.api.tenancy import Tenancy
 from stella.client.session import Session
 from stella.stack.model import Examined, OfStack, StackShown
 
 
 class Client(Session):
     """A service, by its address and a token."""
+
+    @property
+    def attest(self) -> Attest:
+        return Attest(self.call)
 
     @property
     def audit(self) -> Audit:
@@ -44,6 +50,10 @@ class Client(Session):
     @property
     def site(self) -> Site:
         return Site(self.call)
+
+    @property
+    def tenancy(self) -> Tenancy:
+        return Tenancy(self.call)
 
     def status(self) -> StackShown:
         """Show the servers of a stack: state, process, endpoint, memory, uptime."""

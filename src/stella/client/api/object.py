@@ -32,7 +32,7 @@ class Object:
         return self._call("object.get", GetObject(kind=kind, digest=digest, out=out), ObjectGot)
 
     def list(self, *, kind: str | None = None, limit: int = 50, cursor: str | None = None) -> ObjectsListed:
-        """List the objects of the tenant in the order of their keys."""
+        """List the objects of the tenant by kind and digest."""
         return self._call("object.list", ListObjects(kind=kind, limit=limit, cursor=cursor), ObjectsListed)
 
     def show(self, *, kind: str, digest: str) -> ObjectShown:

@@ -43,7 +43,8 @@ def performed(
 ) -> None:
     """Write that an operation was done, or that it ended with a problem.
 
-    It is about the key that the result has, else about what the request names. Nothing for one that only reads, and nothing without a database.
+    It is about the key that the result has, else about what the request names. Nothing for one that only reads, and
+    nothing without a database.
     """
     if ctx.database is None or operation.method == READING or operation.local:
         return

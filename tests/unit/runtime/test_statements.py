@@ -59,6 +59,7 @@ def test_statements_of_a_package_are_read_once_and_all_are_used() -> None:
     assert [name for name in found if f'"{name}"' not in code] == []
 
 
+OWN = ("migrate", "batches", "roles", "throwaway")
 MIGRATION = "CREATE TABLE t (tenant_id text NOT NULL); SELECT tenancy.protect('box.t');"
 
 

@@ -31,7 +31,7 @@ SECRET = "only for tests"  # of the server in tests/database.py
 PASSWORD = f"password='{SECRET}'"
 PATIENCE = 30  # seconds for what takes a moment
 SEAL_KEY = "only for tests, 32 bytes or more."
-AUDIT_KEY = base64.b64encode(b"only for tests, exactly 32 bytes").decode()
+AUDIT_KEY = base64.b64encode(b"only for tests, 32 bytes of key.").decode()
 
 
 class Base(NamedTuple):
@@ -52,8 +52,8 @@ class Base(NamedTuple):
             "STELLA_DATABASE_DSN": self.postgres.dsn(self.name, roles.APP),
             "STELLA_DATABASE_OWNER_DSN": self.dsn,
             "STELLA_SEAL_KEY": SEAL_KEY,
-            "STELLA_AUDIT_SIGNING_KEY": AUDIT_KEY,
-            "STELLA_AUDIT_WRAPPING_KEY": AUDIT_KEY,
+            "STELLA_LOG_KEY": AUDIT_KEY,
+            "STELLA_WRAP_KEY": AUDIT_KEY,
             "PGPASSWORD": SECRET,
         }
 

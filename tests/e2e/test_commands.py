@@ -29,7 +29,7 @@ from stella import bootstrap
 from stella.cli.main import run
 from stella.operations import Operation, fields_of
 from stella.runtime.files import TEMPORARY, observe_steps
-from tests.e2e.material import as_process, build, stella, stepping
+from tests.e2e.material import KEPT, as_process, build, stella, stepping
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,8 @@ class Row:
 
 NO_FILE = "-: it reads no file that a person names"
 NO_DATABASE = "-: it needs a database; tests/contract runs it on one"
+NONE = "0" * 64
+KEY = "bdFRS2wd2juHFTOjYTkaovmPJ5KfxEb5gWkDv4Y0ZnY="
 UP_RUNS = "-: tests/e2e/test_stack.py runs it"
 ROWS = {
     "mirror.init": Row("--dir N", NO_FILE, "--dir loop/N", writes=True, new=("N/channel.json",)),
@@ -108,7 +110,35 @@ ROWS = {
     "migrate.run": Row(NO_DATABASE, NO_FILE, NO_FILE),
     "migrate.verify": Row(NO_DATABASE, NO_FILE, NO_FILE),
     "migrate.pause": Row(NO_DATABASE, NO_FILE, NO_FILE),
+    "migrate.bundle": Row(
+        "-: tests/contract/test_bundled_migrations.py runs it",
+        "--dir none --out new.stella",
+        "--dir broken --out new.stella",
+        begins="--dir M --out new.stella",
+    ),
+    "migrate.import": Row(
+        NO_DATABASE, "none.stella --trust M/trust", "loop --trust M/trust", begins="1.stella --trust M/trust"
+    ),
     "lint.tenancy": Row("sources --report sarif=new.sarif", "none", "loop", writes=True, new=("new.sarif",)),
+    "object.put": Row("note 1.stella", "note none", "note loop", writes=True),
+    "object.get": Row(
+        f"note {KEPT} --out new.py",
+        f"note {NONE} --out new.py",
+        f"note {KEPT} --out loop/new.py",
+        writes=True,
+        new=("new.py",),
+    ),
+    "object.list": Row("--kind note", NO_FILE, NO_FILE),
+    "object.show": Row(f"note {KEPT}", f"note {NONE}", NO_FILE),
+    "object.delete": Row(f"note {KEPT}", "-: what is not there is as good as deleted", NO_FILE, writes=True),
+    "audit.list": Row(NO_DATABASE, NO_FILE, NO_FILE),
+    "audit.export": Row(NO_DATABASE, NO_FILE, NO_FILE, begins="--out new.jsonl"),
+    "audit.verify": Row(
+        "-: tests/contract/test_audit_service.py has logs",
+        f"none --key {KEY}",
+        f"loop --key {KEY}",
+        begins=f"none --key {KEY}",
+    ),
     "config.show": Row("--origin", NO_FILE, "-: tests/unit/runtime has settings files of every kind"),
     "explain": Row("IO-001", "NONE-999", NO_FILE),
     "version": Row("", NO_FILE, NO_FILE),

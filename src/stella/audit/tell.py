@@ -22,6 +22,7 @@ from stella.kernel.ids import RANDOM_BYTES
 from stella.operations import Context, Operation, fields_of
 
 READING = "GET"
+OBJECT_DENIED = "object.denied"
 PLACES = frozenset({"folder", "file_in", "source"})  # fields that say what an operation works on
 
 
@@ -41,9 +42,11 @@ def performed(
 ) -> None:
     """Write that an operation was done, or that it ended with a problem.
 
-    Nothing for one that only reads, and nothing without a database.
+    Nothing for one that only reads, for one whose change has told it, and nothing without a database.
     """
     if ctx.database is None or operation.method == READING or operation.local:
+        return
+    if problem is None and operation.tells(ctx, request):
         return
     outcome = "success" if problem is None else "denied" if problem.exit is Exit.DENIED else "failure"
     facts = {"code": problem.code, "reason": problem.reason} if problem else {}
@@ -61,6 +64,17 @@ def performed(
         )
 
 
+def run(ctx: Context, operation: Operation[Any, Any], request: Any) -> Any:  # noqa: ANN401  # of the operation's types
+    """Do an operation and write what came of it, before anybody hears of it. Raises as the operation, or as the log."""
+    try:
+        result = operation.run(ctx, request)
+    except StellaError as problem:
+        performed(ctx, operation, request, problem)
+        raise
+    performed(ctx, operation, request)
+    return result
+
+
 def denied(ctx: Context, action: str, resource: str, **facts: str) -> None:
     """Write that something was refused to the principal."""
     if ctx.database is not None:
@@ -68,10 +82,16 @@ def denied(ctx: Context, action: str, resource: str, **facts: str) -> None:
             tell(ctx, t, action, resource, outcome="denied", after=facts)
 
 
+def object_denied(ctx: Context, tried: str, key: str) -> None:
+    """Write that the store of objects refused something to the principal."""
+    denied(ctx, OBJECT_DENIED, key, tried=tried)
+
+
 def resource_of(request: msgspec.Struct) -> str:
-    """What a request is about: its folder, its first file, or its first positional field."""
+    """What a request is about: its key, its folder, its first file, or its first positional field."""
     named = [(name, about) for name, _, about, _ in fields_of(type(request))]
     for wanted in (
+        lambda about: about.where == "key",
         lambda about: about.where == "folder",
         lambda about: about.where in PLACES,
         lambda about: about.positional,

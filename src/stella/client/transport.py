@@ -134,6 +134,20 @@ class Transport:
                     raise
                 waiting.wait(error)
 
+    def form(self, path: str, body: bytes, kind: str) -> tuple[int, bytes]:
+        """Status and body of the answer to a form, which goes without a token; raises ServiceAway or NotAService."""
+        connection = self._connection(PATIENCE)
+        try:
+            try:
+                sent = {"Content-Type": kind, "Accept": "application/json"}
+                connection.request("POST", self._parts.path.rstrip("/") + path, body, sent)
+                answer = connection.getresponse()
+            except (OSError, http.client.HTTPException) as error:
+                raise ServiceAway(url=self.url, problem=str(error) or type(error).__name__) from None
+            return answer.status, self._read(answer)
+        finally:
+            connection.close()
+
     def decoded(self, data: bytes, kind: type[Kind]) -> Kind:
         """A JSON answer as a type; raises NotAService."""
         try:

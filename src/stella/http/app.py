@@ -13,7 +13,7 @@ import asyncio
 import itertools
 import re
 import time
-from typing import Any
+from typing import Any, Protocol
 
 from stella.http.auth import Presented, Tokens, allow, challenge
 from stella.http.errors import (
@@ -37,15 +37,28 @@ _TRACE = re.compile(rb"00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}\Z")
 CLIENT_GONE = 499  # in the log; nobody gets it
 
 
+class Denied(Protocol):
+    """Hears of what is refused to somebody who is known: `denials.Denials.tell`."""
+
+    def __call__(self, principal: Principal, action: str, resource: str, **facts: str) -> None: ...
+
+
+def _nobody_is_told(principal: Principal, action: str, resource: str, **facts: str) -> None:
+    """Stands for an audit log where there is none."""
+
+
 class App:
     """One service as ASGI. `prefix` begins the ids of its requests."""
 
-    def __init__(self, routes: Routes, tokens: Tokens, log: Log, metrics: Metrics, prefix: str) -> None:
+    def __init__(  # its parts
+        self, routes: Routes, tokens: Tokens, log: Log, metrics: Metrics, prefix: str, denied: Denied = _nobody_is_told
+    ) -> None:
         self._routes = routes
         self._tokens = tokens
         self._log = log
         self._metrics = metrics
         self._prefix = prefix
+        self._denied = denied
         self._numbers = itertools.count(1)
         self.answered = 0
         self.draining = False
@@ -115,7 +128,11 @@ class App:
         request.operation = route.name
         if route.scope:
             request.principal = await self._who(request)
-            allow(request.principal, route.scope)
+            try:
+                allow(request.principal, route.scope)
+            except StellaError as error:
+                self._denied(request.principal, "auth.denied", route.name, code=error.code, scope=route.scope)
+                raise
         return await route.handle(request)
 
     async def _who(self, request: Request) -> Principal:
@@ -125,6 +142,10 @@ class App:
         except Pending:
             given.wait = True
             return await asyncio.to_thread(self._tokens.principal, given)
+        except StellaError as error:
+            if given.known is not None:
+                self._denied(given.known, "auth.denied", request.operation, code=error.code)
+            raise
 
     def _failure(self, request: Request, error: StellaError) -> Answer:
         headers: Headers = [(b"content-type", MEDIA_TYPE)]

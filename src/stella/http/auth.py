@@ -40,12 +40,13 @@ REALM = b'Bearer realm="stella"'
 class Presented:
     """What a request says of who sends it. `wait` is whether a verifier may wait; else it raises Pending."""
 
-    __slots__ = ("_scope", "authorization", "wait")
+    __slots__ = ("_scope", "authorization", "known", "wait")
 
     def __init__(self, authorization: bytes, scope: Mapping[str, Any], *, wait: bool = False) -> None:
         self.authorization = authorization
         self._scope = scope
         self.wait = wait
+        self.known: Principal | None = None  # whose the token is, when that is known before something is refused
 
     def every(self, name: bytes) -> tuple[bytes, ...]:
         """Each header of that lower-case name."""
@@ -61,11 +62,16 @@ class Presented:
         return str(self._scope["method"])
 
     @property
+    def path(self) -> str:
+        """The path as its sender wrote it, without the query."""
+        path: bytes = self._scope.get("raw_path") or self._scope["path"].encode()
+        return path.decode("latin-1")
+
+    @property
     def url(self) -> str:
         """The address as its sender wrote it, without the query."""
         host = next(iter(self.every(b"host")), b"").decode("latin-1")
-        path = self._scope.get("raw_path") or self._scope["path"].encode()
-        return f"{self._scope.get('scheme', 'http')}://{host}{path.decode('latin-1')}"
+        return f"{self._scope.get('scheme', 'http')}://{host}{self.path}"
 
     @property
     def certificate(self) -> bytes | None:
@@ -90,7 +96,7 @@ class Tokens:
 
     def principal(self, given: Presented) -> Principal:
         """Whom a request comes from; raises NotAuthenticated, BadTenant, TokenTenantMismatch, Pending."""
-        found = self._known(given)
+        found = given.known = self._known(given)
         for tenant in given.every(TENANT):
             if parse_tenant(tenant.decode("latin-1")) != found.tenant:
                 raise TokenTenantMismatch(asked="`X-Stella-Tenant` says")

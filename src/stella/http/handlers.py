@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from stella.audit import tell
 from stella.http import idempotency
 from stella.http.binding import Binder
 from stella.http.errors import Draining, Overloaded, TooManyJobs
@@ -63,7 +64,7 @@ class Handlers:
         self._contexts = lru_cache(MAX_PRINCIPALS)(self._context_of)
 
     def route(self, operation: Operation[Any, Any]) -> Route:
-        """The route of an operation; a last parameter that names a place takes a path with slashes."""
+        """The route of an operation; a last parameter that names a place or a key takes slashes."""
         binder = Binder(operation, self._context.settings)
         make = self._long if operation.long else self._quick if operation.quick else self._threaded
         return Route(operation.method, binder.path, operation.name, operation.scope, make(operation, binder))
@@ -121,7 +122,7 @@ class Handlers:
 
     def _stood(self, operation: Operation[Any, Any], context: Context, want: Any) -> Any:
         stand(self._grounds.of(context.principal.tenant).root)
-        return operation.run(context, want)
+        return tell.run(context, operation, want)
 
     def _long(self, operation: Operation[Any, Any], binder: Binder) -> Handler:
         async def handle(request: Request) -> Answer:

@@ -23,6 +23,7 @@ from typing import Any
 
 import msgspec
 
+from stella.audit import tell
 from stella.http.errors import DatabaseAway, Failed, JobCancelled, JobGivenUp, ServiceRuns
 from stella.http.exchange import encode
 from stella.http.feed import Feed, Stop
@@ -33,6 +34,7 @@ from stella.http.standing import stand
 from stella.http.store import Outcome, Place, Store
 from stella.kernel.errors import StellaError
 from stella.operations import Context, Operation, Principal
+from stella.runtime.errors import DatabaseUnavailable
 
 MAX_ATTEMPTS = 3  # starts of one job; more would let one that kills the service keep it down
 POLL = 1.0  # seconds between looks into the queue when nothing wakes the runner
@@ -199,7 +201,7 @@ class Runner:
             principal = Principal(job.principal, frozenset({operation.scope}), job.tenant)
             context = dataclasses.replace(self._context, progress=feed, actor=job.principal, principal=principal)
             stand(self._grounds.of(job.tenant).root)
-            result = operation.run(context, request)
+            result = self._told(context, operation, request)
             return JobEvent.FINISH, Outcome(201 if operation.creates else 200, encode(result))
         except Stop:
             if feed.cancelled:
@@ -211,6 +213,26 @@ class Runner:
             failed = Failed(problem=f"{type(error).__name__}: {error}"[:200], request=job.id)
             self._report("failed", {"job": job.id, "operation": job.operation, "traceback": trace_of(error)})
             return JobEvent.FAIL, _problem(job, failed)
+
+    def _told(self, context: Context, operation: Operation[Any, Any], request: Any) -> Any:
+        """Do the work and write it into the audit log, however long the database is away; a stop ends the wait."""
+        problem: StellaError | None = None
+        result: Any = None
+        try:
+            result = operation.run(context, request)
+        except StellaError as error:
+            problem = error
+        while True:
+            try:
+                tell.performed(context, operation, request, problem)
+                break
+            except DatabaseUnavailable:
+                if self._stop.is_set():
+                    raise Stop from None  # the next start does it again, and writes that
+                time.sleep(RETRY)
+        if problem is not None:
+            raise problem
+        return result
 
     def _until_kept(self, job: Job, event: JobEvent, outcome: Outcome | None) -> None:
         while True:

@@ -15,7 +15,7 @@ from stella.drill.model import Outcome
 from stella.runtime import postgres_server
 from stella.runtime.connections import Connections
 from stella.runtime.postgres import Connection, speaking
-from stella.runtime.transaction import Transaction, TenantDatabase, _exchange
+from stella.runtime.transaction import TenantDatabase, Transaction, _exchange
 from stella.testing import counted_entropy
 from tests.unit.drill.planned import broken, plan
 

@@ -24,8 +24,8 @@ from stella.drill.rules import measured, outage_of, share, shown
 from stella.kernel.errors import BadDuration, Exit
 from stella.operations import Context
 from stella.runtime.settings import Settings
-from stella.testing import ManualClock, SilentProgress, counted_entropy
 from stella.tenancy import claims
+from stella.testing import ManualClock, SilentProgress, counted_entropy
 
 CONTEXT = Context(ManualClock(), counted_entropy("drill"), SilentProgress(), Settings(), str.encode, "operator")
 ROOT = Path(__file__).parents[3]
@@ -124,7 +124,7 @@ def test_a_request_out_of_bounds_is_none(bad: dict[str, object]) -> None:
 def test_measures() -> None:
     assert measured("x", 3, "<=", 3).passed
     assert not measured("x", 3, "<", 3).passed
-    assert measured("x", True, "=", 1).found == 1  # noqa: FBT003  # a truth is counted
+    assert measured("x", True, "=", 1).found == 1  # a truth is counted
     assert shown(Measure("x", 1_000_000, "<=", 0.5, "%", passed=False)) == ("1,000,000 %", "<= 0.500 %")
     assert share(0, 0) == 100.0
     assert share(1, 300) == 0.333
@@ -226,8 +226,20 @@ def test_iptables_serves_where_nft_does_not(monkeypatch: pytest.MonkeyPatch) -> 
     switch(8080, reset=True, begins=True)
     switch(8080, reset=False, begins=False)
     assert ran[-2:] == [
-        "/usr/sbin/iptables -A OUTPUT -p tcp --dport 8080 -j REJECT --reject-with tcp-reset".split(),
-        "/usr/sbin/iptables -D OUTPUT -p tcp --dport 8080 -j DROP".split(),
+        [
+            "/usr/sbin/iptables",
+            "-A",
+            "OUTPUT",
+            "-p",
+            "tcp",
+            "--dport",
+            "8080",
+            "-j",
+            "REJECT",
+            "--reject-with",
+            "tcp-reset",
+        ],
+        ["/usr/sbin/iptables", "-D", "OUTPUT", "-p", "tcp", "--dport", "8080", "-j", "DROP"],
     ]
 
 

@@ -318,7 +318,7 @@ def test_the_gate_finds_what_is_easily_overlooked(shop: Guarded, what: str) -> N
     with shop.connect() as connection, connection.transaction(force_rollback=True):
         connection.execute(text.format(database=shop.name))  # type: ignore[call-overload]
         found = gate.findings(connection)
-    assert {finding.kind for finding in found} == {kind}
+    assert kind in {finding.kind for finding in found}
     assert shop.found() == set()
 
 

@@ -27,6 +27,7 @@ from stella.runtime.files import DiskFolder, reading
 from stella.runtime.ports import Entropy
 from stella.tenancy.errors import Refusal, TokenTenantMismatch
 from stella.tenancy.errors import challenge as token_challenge
+from stella.tenancy.model import Verified
 
 ADMIN = Principal("admin", frozenset({EVERY_SCOPE}))
 TOKEN_BYTES = 32
@@ -40,12 +41,13 @@ REALM = b'Bearer realm="stella"'
 class Presented:
     """What a request says of who sends it. `wait` is whether a verifier may wait; else it raises Pending."""
 
-    __slots__ = ("_scope", "authorization", "known", "wait")
+    __slots__ = ("_scope", "authorization", "known", "verified", "wait")
 
     def __init__(self, authorization: bytes, scope: Mapping[str, Any], *, wait: bool = False) -> None:
         self.authorization = authorization
         self._scope = scope
         self.wait = wait
+        self.verified: Verified | None = None  # what its token proved; a proof of possession is good once
         self.known: Principal | None = None  # whose the token is, when that is known before something is refused
 
     def every(self, name: bytes) -> tuple[bytes, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from stella.about.model import AskVersion, Explain, Explained, VersionShown
 from stella.client.api.attest import Attest
 from stella.client.api.audit import Audit
-from stella.client.api.client import Client
+from stella.client.api.client import OAuthClient
 from stella.client.api.config import Config
 from stella.client.api.issuer import Issuer
 from stella.client.api.lint import Lint
@@ -31,8 +31,8 @@ class Client(Session):
         return Audit(self.call)
 
     @property
-    def client(self) -> Client:
-        return Client(self.call)
+    def client(self) -> OAuthClient:
+        return OAuthClient(self.call)
 
     @property
     def config(self) -> Config:

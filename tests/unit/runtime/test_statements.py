@@ -55,7 +55,7 @@ def test_statements_of_a_package_are_read_once_and_all_are_used() -> None:
     found = statements("stella.runtime")
     assert statements("stella.runtime") is found
     folder = files("stella.runtime")
-    code = "".join(folder.joinpath(f"{name}.py").read_text() for name in ("migrate", "batches", "roles"))
+    code = "".join(folder.joinpath(f"{name}.py").read_text() for name in ("migrate", "batches", "roles", "tenant_rows"))
     assert [name for name in found if f'"{name}"' not in code] == []
 
 

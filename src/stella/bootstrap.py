@@ -48,6 +48,7 @@ NOUNS: dict[str, Noun] = {
     "issuer": Noun("stella.identity.operations", "Look after the keys that sign access tokens."),
     "login": Noun("stella.client.operations", "Log in to a service."),
     "logout": Noun("stella.client.operations", "Forget and revoke what `login` has kept."),
+    "object": Noun("stella.objects.operations", "Keep files of a tenant by their digest."),
     "audit": Noun("stella.audit.operations", "See who did what, and prove it without a network."),
     "lint": Noun("stella.lint.operations", "Read code and SQL before they run."),
     "tenancy": Noun("stella.proof.operations", "Prove that tenants are apart."),

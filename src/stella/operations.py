@@ -4,8 +4,9 @@ Rules:
 - A request and a result are frozen structs; a result's tag is its public schema id, such as `stella.mirror.create@1`.
 - A field says in its annotation what people and machines need: help, position, and whether it names something on this
   machine (`file_in`, `file_out`, `folder`, `folder_out`), so that the command line takes a path where a service takes
-  an upload or a resource. A field that is `home` names the folder of the machine's own stack: a service fills it in
-  and takes no other, and a command asks a service about it only when `--server` is typed.
+  an upload or a resource. A `key` names an object of the tenant. A field that is `home` names the folder of the
+  machine's own stack: a service fills it in and takes no other, and a command asks a service about it only when
+  `--server` is typed.
 - An operation has a route, a scope and an example; without them it does not import. A name in braces in a route is a
   request field that is required. A route that begins with `LOCAL` is none: the operation acts on the machine of whoever
   types it, and a service does not offer it.
@@ -28,13 +29,13 @@ from stella.formats.view import View
 from stella.kernel.errors import Exit
 from stella.kernel.tenant import DEFAULT_TENANT
 from stella.runtime.errors import NoDatabase
-from stella.runtime.ports import Clock, Entropy, Folder, Progress
+from stella.runtime.ports import Blobs, Clock, Entropy, Folder, Progress
 from stella.runtime.settings import Settings
 
 if TYPE_CHECKING:
     from stella.runtime.transaction import Duty, TenantDatabase, Transaction
 
-Where = Literal["value", "file_in", "file_out", "folder", "folder_out", "source", "report", "home"]
+Where = Literal["value", "key", "file_in", "file_out", "folder", "folder_out", "source", "report", "home"]
 Request = TypeVar("Request", bound=msgspec.Struct)
 Result = TypeVar("Result", bound=msgspec.Struct)
 
@@ -68,7 +69,15 @@ SENSITIVE = frozenset(
         "issuer.rotate-key",
     }
 )
+OBJECTS = "objects"  # the folder of them in a data folder, when no setting says otherwise
 LOCAL = Principal("local", frozenset({EVERY_SCOPE}))  # the operating system has decided what its account may do
+
+
+Refused = Callable[[Principal, str, str], None]  # told of a refusal: to whom, what was tried, on which key
+
+
+def tell_nobody(principal: Principal, tried: str, key: str) -> None:
+    """Where there is no audit log."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +95,7 @@ class Context:
     origins: Mapping[str, str] = field(default_factory=dict)  # where each setting came from, by `section.name`
     database: Callable[[], TenantDatabase] | None = None  # the way to data of tenants; None where none is configured
     principal: Principal = LOCAL
+    refused: Refused = tell_nobody  # what the store of objects, or this side of it, refuses to the principal
     duties: Callable[[str], Duty] | None = None  # the way to work that spans tenants, by its role
     scopes: Callable[[], frozenset[str]] = frozenset  # every scope that there is
     say: Callable[[str], None] = lambda _: None  # words that somebody must read while the operation runs
@@ -101,6 +111,21 @@ class Context:
         if self.database is None:
             raise NoDatabase
         return self.database().transaction(self.principal.tenant)
+
+    @property
+    def objects(self) -> str:
+        """Where the objects of all tenants are: a folder, or `s3://BUCKET/PREFIX`."""
+        return (self.settings.store.objects or f"{self.settings.stack.data}/{OBJECTS}").rstrip("/")
+
+    def blobs(self) -> Blobs:
+        """The objects of the principal's tenant. Raises as `places.open_blobs`; sends nothing yet."""
+        from stella.runtime.places import open_blobs
+
+        def refused(_: str, tried: str, key: str) -> None:
+            self.refused(self.principal, tried, key)
+
+        tenant, store = self.principal.tenant, self.settings.store
+        return open_blobs(self.objects, tenant, store, self.secret, refused, sealed=self.sealed)
 
     def folder(self, location: str, *, make: bool = False) -> Folder:
         """The channel or site folder at a path or at `s3://BUCKET/PREFIX`; see `places.open_folder`."""

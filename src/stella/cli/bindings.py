@@ -21,8 +21,6 @@ from stella.operations import Operation, fields_of
 
 MADE = "Made from the operation table by `make reference`; do not edit."
 
-OTHER_NAMES = {"client": "OAuthClient"}  # `Client` is the service as a whole
-
 
 def modules(operations: Iterable[Operation[Any, Any]]) -> dict[str, str]:
     """File name to text of every module of the package; operations for one machine alone are left out."""
@@ -45,8 +43,8 @@ def laid_out(text: str) -> str:
 
 
 def _class(noun: str) -> str:
-    """The class of a noun."""
-    return OTHER_NAMES.get(noun, noun.capitalize())
+    """`Client` is the client itself, and there is a noun `client`."""
+    return f"{noun.capitalize()}Calls"
 
 
 def _head(what: str, imports: Iterable[str]) -> str:

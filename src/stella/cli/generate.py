@@ -87,23 +87,35 @@ def perform(operation: Operation[Any, Any], values: Mapping[str, Any], flags: Fl
 
 def _here(operation: Operation[Any, Any], request: msgspec.Struct, context: Context) -> msgspec.Struct:
     """The result of the operation, done by this process, and written to the audit log where there is a database."""
+    if context.database is not None:
+        context = dataclasses.replace(context, refused=lambda _, tried, key: _refused(context, tried, key))
     try:
         result: msgspec.Struct = operation.run(context, request)
     except StellaError as problem:
         _tell(operation, request, context, problem)
         raise
-    _tell(operation, request, context, None)
+    _tell(operation, request, context, None, result)
     return result
 
 
+def _refused(context: Context, tried: str, key: str) -> None:
+    from stella.audit import tell
+
+    tell.object_denied(context, tried, key)
+
+
 def _tell(
-    operation: Operation[Any, Any], request: msgspec.Struct, context: Context, problem: StellaError | None
+    operation: Operation[Any, Any],
+    request: msgspec.Struct,
+    context: Context,
+    problem: StellaError | None,
+    result: msgspec.Struct | None = None,
 ) -> None:
     if context.database is not None and not operation.local:
         from stella.audit import tell
 
         try:
-            tell.performed(context, operation, request, problem)
+            tell.performed(context, operation, request, problem, result)
         except StellaError as error:  # what was done stays done
             render.note(f"not in the audit log: {error.message}")
 

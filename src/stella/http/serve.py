@@ -25,6 +25,7 @@ import msgspec
 import uvicorn
 
 from stella import bootstrap
+from stella.audit.tell import OBJECT_DENIED
 from stella.database.apply import Started, start
 from stella.http import leavings
 from stella.http.app import App
@@ -51,6 +52,7 @@ from stella.runtime.config import read_secret
 from stella.runtime.connections import Connections
 from stella.runtime.errors import EgressBlocked
 from stella.runtime.files import DiskFolder, make_directory
+from stella.runtime.places import BUCKET
 from stella.runtime.postgres import Login, duty_login, owner_login, service_login
 from stella.runtime.roles import ISSUER, JOBS
 from stella.runtime.settings import Settings
@@ -106,6 +108,7 @@ def serve(ctx: Context, want: Serve) -> Served:
     being started, or in a sealed process EgressBlocked for a database or an address beyond this machine.
     """
     settings = ctx.settings.service
+    at_home = _at_home(ctx.settings, Path(want.data).absolute())
     log = _log(ctx)
     logins = _logins(ctx)
     seal = Seal(ctx.secret(ctx.settings.database.seal_key))
@@ -124,6 +127,10 @@ def serve(ctx: Context, want: Serve) -> Served:
     tenants = TenantDatabase(Connections(logins.app, APPLICATION, permit=right.held), seal, refused)
     kept = TenantDatabase(connections(logins.app, right), seal, refused)
     issuer = Duty(connections(logins.issuer, right), ISSUER)
+
+    def object_refused(principal: Principal, tried: str, key: str) -> None:
+        denials.tell(principal, OBJECT_DENIED, key, tried=tried)
+
     store = PostgresStore(kept, connections(logins.jobs, right), right)
     try:
         store.own()
@@ -134,9 +141,10 @@ def serve(ctx: Context, want: Serve) -> Served:
             ctx,
             progress=Quiet(),
             secret=_secret,
-            settings=_at_home(ctx.settings, place.data),
+            settings=at_home,
             database=lambda: tenants,
             duties={ISSUER: issuer}.__getitem__,
+            refused=object_refused,
         )
         parts = place.data / "parts"
         own = (place.work / TENANTS, parts)  # folders that hold one of each tenant
@@ -202,8 +210,14 @@ def _started(ctx: Context, logins: _Logins, seal: Seal, log: Log) -> Started:
 
 
 def _at_home(settings: Settings, data: Path) -> Settings:
-    """The settings of a service: its stack is the one whose folder it has."""
-    return msgspec.structs.replace(settings, stack=msgspec.structs.replace(settings.stack, data=str(data)))
+    """The settings of a service: its stack is the one whose folder it has, and its objects are where it was started."""
+    stack = msgspec.structs.replace(settings.stack, data=str(data))
+    objects = settings.store.objects
+    if objects and not objects.startswith(BUCKET):
+        objects = str(Path(objects).absolute())
+    return msgspec.structs.replace(
+        settings, stack=stack, store=msgspec.structs.replace(settings.store, objects=objects)
+    )
 
 
 def _secret(reference: str) -> bytes:

@@ -15,6 +15,10 @@ ORDER BY applied_at, migration_name;
 INSERT INTO {schema}.schema_migrations (migration_name, category, checksum, applied_at, applied_by, duration_ms)
 VALUES (%(name)s, %(category)s, %(checksum)s, to_timestamp(%(at)s), %(by)s, %(duration_ms)s);
 
+-- name: names_in_full
+-- Let every name be printed with its schema until the transaction, or the savepoint, is undone.
+SET LOCAL search_path = pg_catalog;
+
 -- name: try_lock
 -- Take the lock of a schema if nobody has it; never wait for it in the server.
 SELECT pg_try_advisory_lock(%(key)s);

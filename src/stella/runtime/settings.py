@@ -169,8 +169,15 @@ class ServiceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class StoreSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The S3 store of channels and sites that are named `s3://BUCKET/PREFIX`."""
+    """Where objects of tenants are, and the S3 store of those, channels and sites that are named `s3://BUCKET/PREFIX`."""
 
+    objects: Annotated[
+        str,
+        setting(
+            "Folder or `s3://BUCKET/PREFIX` of the objects of tenants. Empty means `objects` in the data folder of the"
+            " service, or in `stack.data`."
+        ),
+    ] = ""
     endpoint: Annotated[
         str, setting("Address of the store; http is for a loopback address alone. Empty means AWS in `store.region`.")
     ] = ""

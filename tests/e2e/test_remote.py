@@ -81,6 +81,8 @@ def both(
             shutil.rmtree(path)
         for name in FOLDERS:
             shutil.copytree(material / name, work / name, symlinks=True)
+        shutil.rmtree(service.data / "objects", ignore_errors=True)
+        shutil.copytree(material / ".stella/objects", service.data / "objects")
         capfd.readouterr()
         with as_process(here):
             one = Ended(run(words), *capfd.readouterr())

@@ -18,8 +18,8 @@ from typing import Any
 
 import pytest
 
-from stella.runtime.migrate import lock_key
 from stella.runtime import roles
+from stella.runtime.migrate import lock_key
 from stella.runtime.postgres_server import SUPERUSER, Postgres
 from tests.database import connected
 from tests.e2e.material import environment

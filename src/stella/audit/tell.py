@@ -22,6 +22,7 @@ from stella.kernel.ids import RANDOM_BYTES
 from stella.operations import Context, Operation, fields_of
 
 READING = "GET"
+OBJECT_DENIED = "object.denied"
 PLACES = frozenset({"folder", "file_in", "source"})  # fields that say what an operation works on
 
 
@@ -37,13 +38,17 @@ def performed(
     operation: Operation[Any, Any],
     request: msgspec.Struct,
     problem: StellaError | None = None,
+    result: msgspec.Struct | None = None,
     **rest: str,
 ) -> None:
     """Write that an operation was done, or that it ended with a problem.
 
-    Nothing for one that only reads, and nothing without a database.
+    It is about the key that the result has, else about what the request names. Nothing for one that only reads, for one
+    whose change has told it, and nothing without a database.
     """
     if ctx.database is None or operation.method == READING or operation.local:
+        return
+    if problem is None and operation.tells(ctx, request):
         return
     outcome = "success" if problem is None else "denied" if problem.exit is Exit.DENIED else "failure"
     facts = {"code": problem.code, "reason": problem.reason} if problem else {}
@@ -52,7 +57,7 @@ def performed(
             ctx,
             t,
             operation.name,
-            resource_of(request),
+            str(getattr(result, "key", "")) or resource_of(request),
             outcome=outcome,
             reason=str(getattr(request, "reason", "") or ""),
             ticket=str(getattr(request, "ticket", "") or ""),
@@ -68,7 +73,7 @@ def run(ctx: Context, operation: Operation[Any, Any], request: Any) -> Any:  # n
     except StellaError as problem:
         performed(ctx, operation, request, problem)
         raise
-    performed(ctx, operation, request)
+    performed(ctx, operation, request, result=result)
     return result
 
 
@@ -79,10 +84,16 @@ def denied(ctx: Context, action: str, resource: str, **facts: str) -> None:
             tell(ctx, t, action, resource, outcome="denied", after=facts)
 
 
+def object_denied(ctx: Context, tried: str, key: str) -> None:
+    """Write that the store of objects refused something to the principal."""
+    denied(ctx, OBJECT_DENIED, key, tried=tried)
+
+
 def resource_of(request: msgspec.Struct) -> str:
-    """What a request is about: its folder, its first file, or its first positional field."""
+    """What a request is about: its key, its folder, its first file, or its first positional field."""
     named = [(name, about) for name, _, about, _ in fields_of(type(request))]
     for wanted in (
+        lambda about: about.where == "key",
         lambda about: about.where == "folder",
         lambda about: about.where in PLACES,
         lambda about: about.positional,

@@ -64,7 +64,7 @@ class Handlers:
         self._contexts = lru_cache(MAX_PRINCIPALS)(self._context_of)
 
     def route(self, operation: Operation[Any, Any]) -> Route:
-        """The route of an operation; a last parameter that names a place takes a path with slashes."""
+        """The route of an operation; a last parameter that names a place or a key takes slashes."""
         binder = Binder(operation, self._context.settings)
         make = self._long if operation.long else self._quick if operation.quick else self._threaded
         return Route(operation.method, binder.path, operation.name, operation.scope, make(operation, binder))

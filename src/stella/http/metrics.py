@@ -2,27 +2,35 @@
 
 Rules:
 - Every metric is in the table of `runtime.telemetry`, so a name is written once and the reference lists it.
-- Labels take their values from tables of our own alone: nothing that a client sends becomes a label.
+- Labels take their values from tables of our own alone, and from verified tokens: nothing that a client sends becomes
+  a label.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable
+from itertools import accumulate
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
+from stella.runtime.counts import Counts, Series
 from stella.runtime.telemetry import METRICS, MetricName
+from stella.runtime.telemetry import SECONDS as BOUNDS
 
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 SECONDS = (0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10.0)  # bounds of a request's time: a look-up, a file, a large file
 
 
 class Metrics:
-    """The metrics of one service. Counting is a few additions; the forms of Prometheus are made when it asks."""
+    """The metrics of one service. Counting is a few additions; the forms of Prometheus are made when it asks.
+
+    `counts` is where the rooms below count by themselves: it is the Meter of key caches and verifiers.
+    """
 
     def __init__(self) -> None:
+        self.counts = Counts()
         self._requests: dict[tuple[str, int], int] = {}
         self._seconds: dict[str, list[float]] = {}
         self._ended: dict[str, int] = {}
@@ -75,7 +83,30 @@ class Metrics:
             ended.add_metric((event,), count)
         received = CounterMetricFamily(*_about("stella_upload_bytes_total"))
         received.add_metric((), self._received)
-        return requests, seconds, waiting, ended, received
+        return requests, seconds, waiting, ended, received, *_families(self.counts)
+
+
+def _families(counts: Counts) -> list[Metric]:
+    """What was counted below, in the order of the table."""
+    found: dict[MetricName, list[Series]] = {}
+    for one in counts.series():
+        found.setdefault(one.name, []).append(one)
+    return [_family(name, found[name]) for name in METRICS if name in found]
+
+
+def _family(name: MetricName, series: Iterable[Series]) -> Metric:
+    if METRICS[name].kind == "histogram":
+        text, words, _, labels = _about(name)
+        histogram = HistogramMetricFamily(text, words, labels=labels)
+        for one in series:
+            totals = list(accumulate(one.shares))
+            bounds = (*map(str, BOUNDS), "+Inf")
+            histogram.add_metric(one.labels, list(zip(bounds, totals, strict=True)), one.value)
+        return histogram
+    family = (CounterMetricFamily if METRICS[name].kind == "counter" else GaugeMetricFamily)(*_about(name))
+    for one in series:
+        family.add_metric(one.labels, one.value)
+    return family
 
 
 def _about(name: MetricName) -> tuple[str, str, None, tuple[str, ...]]:

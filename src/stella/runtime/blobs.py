@@ -159,6 +159,7 @@ class DiskBlobs(TenantBlobs):
             step("unlink", path)
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(name.digest, dir_fd=folder)
+                step("fsync_dir", path.parent)
                 os.fsync(folder)
 
     # reading
@@ -199,12 +200,14 @@ class DiskBlobs(TenantBlobs):
             while piece := os.read(handle, PIECE):
                 yield piece
 
-    def _has(self, name: BlobName) -> bool:
-        try:
-            with self._opened(name):
-                return True
-        except ObjectMissing:
-            return False
+    def _size(self, name: BlobName) -> int:
+        with self._opened(name) as (_, size):
+            return size
+
+    def _names(self) -> list[str]:
+        with contextlib.suppress(ObjectMissing), self._folder() as top:
+            return _names(top)
+        return []
 
     def _list(self, kind: str, after: str, limit: int) -> tuple[Held, ...]:
         found: list[Held] = []

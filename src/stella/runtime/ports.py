@@ -132,12 +132,20 @@ class Blobs(Protocol):
 
     def has(self, kind: str, digest: str) -> bool: ...
 
+    def size(self, kind: str, digest: str) -> int:
+        """Bytes of an object as it is kept; raises ObjectMissing."""
+        ...
+
     def delete(self, kind: str, digest: str) -> None:
         """Remove an object; no error when it is already gone."""
         ...
 
     def list(self, kind: str, after: str = "", limit: int = ...) -> tuple[Held, ...]:
         """Objects of a kind in the order of their digests, those behind the digest `after`; fewer than `limit`: all."""
+        ...
+
+    def kinds(self, after: str = "") -> tuple[str, ...]:
+        """Kinds that have objects, or once had, in the order of the alphabet; those behind the kind `after`."""
         ...
 
     def key(self, kind: str, digest: str) -> str:

@@ -285,3 +285,9 @@ class Objects:
                 if len(found) >= limit:
                     break
         return found[:limit]
+
+    def folders(self) -> list[str]:
+        """Names of what is directly below the prefix and has keys below it."""
+        with self._asking("list", ""):
+            found = obstore.list_with_delimiter(self._store)
+        return [str(path).rstrip("/").rpartition("/")[2] for path in found["common_prefixes"]]

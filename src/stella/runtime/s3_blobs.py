@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from stella.kernel.blob_key import HASH, BlobName, prefix_of
 from stella.kernel.digest import is_digest
 from stella.kernel.tenant import DEFAULT_TENANT
-from stella.runtime.errors import Overtaken, SharedKeys
+from stella.runtime.errors import ObjectMissing, Overtaken, SharedKeys
 from stella.runtime.ports import Held, Refused
 from stella.runtime.s3 import WINDOW, Objects, Outdated, connect
 from stella.runtime.settings import StoreSettings
@@ -96,8 +96,14 @@ class S3Blobs(TenantBlobs):
         except Outdated:
             raise Overtaken(path=self._shown(name)) from None
 
-    def _has(self, name: BlobName) -> bool:
-        return self._objects.head(name.path) is not None
+    def _size(self, name: BlobName) -> int:
+        found = self._objects.head(name.path)
+        if found is None:
+            raise ObjectMissing(path=self._shown(name))
+        return found.size
+
+    def _names(self) -> list[str]:
+        return self._objects.folders()
 
     def _delete(self, name: BlobName) -> None:
         self._objects.delete(name.path)

@@ -16,6 +16,8 @@ MetricName = Literal[
     "jwks_fetch_total",
     "jwks_keys",
     "token_verify_failures_total",
+    "tenant_requests_total",
+    "tenant_request_seconds",
 ]
 
 
@@ -40,4 +42,15 @@ METRICS: Mapping[MetricName, Metric] = {
     "jwks_fetch_total": Metric("counter", "Downloads of key sets: ok, unchanged or failed.", ("issuer", "result")),
     "jwks_keys": Metric("gauge", "Keys of an issuer that can be used.", ("issuer",)),
     "token_verify_failures_total": Metric("counter", "Access tokens that were refused.", ("reason",)),
+    "tenant_requests_total": Metric(
+        "counter", "Requests of a tenant that were answered.", ("tenant", "service", "route", "status")
+    ),
+    "tenant_request_seconds": Metric(
+        "histogram",
+        "Time from a request's headers to its answer, by tenant, read or write.",
+        ("tenant", "service", "access"),
+    ),
 }
+MAX_TENANTS = 1000  # values of the label `tenant`; more are counted as OTHER, since each is a series for ever
+OTHER = "_other"  # no tenant id: those begin with a letter or digit
+SECONDS = (0.001, 0.005, 0.025, 0.1, 0.3, 0.6, 2.5, 10.0)  # bounds of a time; 0.3 and 0.6 are those that are promised

@@ -17,10 +17,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from stella.kernel.blob_key import BlobName, parse_key, parse_kind, parse_name, prefix_of, show_key
+from stella.kernel.blob_key import KIND, BlobName, parse_key, parse_kind, parse_name, prefix_of, show_key
 from stella.kernel.digest import sha256
 from stella.kernel.errors import BadBlobKey, ForeignBlob
-from stella.runtime.errors import BlobDisplaced, ObjectDamaged, StoreDenied, TooLarge
+from stella.runtime.errors import BlobDisplaced, ObjectDamaged, ObjectMissing, StoreDenied, TooLarge
 from stella.runtime.files import writing
 from stella.runtime.ports import Held, Refused
 
@@ -101,13 +101,18 @@ class TenantBlobs(ABC):
         """All bytes, a piece at a time; raises ObjectMissing."""
 
     @abstractmethod
-    def _has(self, name: BlobName) -> bool: ...
+    def _size(self, name: BlobName) -> int:
+        """How many bytes; raises ObjectMissing."""
 
     @abstractmethod
     def _delete(self, name: BlobName) -> None: ...
 
     @abstractmethod
     def _list(self, kind: str, after: str, limit: int) -> tuple[Held, ...]: ...
+
+    @abstractmethod
+    def _names(self) -> list[str]:
+        """What is below the tenant's prefix, kinds among it."""
 
     @abstractmethod
     def _shown(self, name: BlobName) -> str:
@@ -151,7 +156,16 @@ class TenantBlobs(ABC):
 
     def has(self, kind: str, digest: str) -> bool:
         with self._asked("has", self._below(kind, digest)):
-            return self._has(parse_name(kind, digest))
+            name = parse_name(kind, digest)
+            try:
+                self._size(name)
+            except ObjectMissing:
+                return False
+            return True
+
+    def size(self, kind: str, digest: str) -> int:
+        with self._asked("size", self._below(kind, digest)):
+            return self._size(parse_name(kind, digest))
 
     def delete(self, kind: str, digest: str) -> None:
         with self._asked("delete", self._below(kind, digest)):
@@ -162,6 +176,12 @@ class TenantBlobs(ABC):
             if after:
                 parse_name(kind, after)
             return self._list(parse_kind(kind), after, max(1, min(limit, MAX_PAGE)))
+
+    def kinds(self, after: str = "") -> tuple[str, ...]:
+        with self._asked("kinds", self._below(after, "")):
+            if after:
+                parse_kind(after)
+            return tuple(sorted(name for name in self._names() if name > after and KIND.match(name)))
 
     def key(self, kind: str, digest: str) -> str:
         return f"{self._prefix}/{parse_name(kind, digest).path}"

@@ -31,7 +31,9 @@ MIN_KEY = 32  # bytes
 DENIED = "42501"  # insufficient_privilege: also what the policies raise
 
 Row = tuple[Any, ...]
-_BEGIN = b"BEGIN; SELECT pg_backend_pid(), (extract(epoch FROM transaction_timestamp()) * 1000000)::bigint"
+_HERE = b"SELECT pg_backend_pid(), (extract(epoch FROM transaction_timestamp()) * 1000000)::bigint"
+_BEGIN = b"BEGIN; " + _HERE
+_BEGIN_SNAPSHOT = b"BEGIN ISOLATION LEVEL REPEATABLE READ; " + _HERE
 
 
 class Seal:
@@ -141,8 +143,10 @@ class TenantDatabase:
         self._refused = refused
 
     @contextlib.contextmanager
-    def transaction(self, tenant: str) -> Iterator[Transaction]:
+    def transaction(self, tenant: str, *, snapshot: bool = False) -> Iterator[Transaction]:
         """A transaction, committed at the end of the block and rolled back when it raises.
+
+        With `snapshot` all of its statements see the database as it was at the first one.
 
         Raises BadTenant, OutsideTenant for what the policies refuse, or as `postgres.connect`.
         """
@@ -150,7 +154,10 @@ class TenantDatabase:
         with speaking(self._connections.login.where), self._connections.one() as connection:
             opened = Transaction(connection, tenant)
             try:
-                self._open(connection, tenant)
+                if self._seal is None:
+                    _exchange(connection, b"BEGIN")
+                else:
+                    enter(connection, self._seal, tenant, snapshot=snapshot)
                 yield opened
                 _exchange(connection, b"COMMIT")
             except psycopg.errors.InsufficientPrivilege as error:
@@ -162,14 +169,14 @@ class TenantDatabase:
         """Close what is kept."""
         self._connections.close()
 
-    def _open(self, connection: Connection, tenant: str) -> None:
-        if self._seal is None:
-            _exchange(connection, b"BEGIN")
-            return
-        found = _exchange(connection, _BEGIN)
-        backend, begin = int(found.get_value(0, 0) or 0), int(found.get_value(0, 1) or 0)
-        seal = self._seal.context(backend, begin, tenant)  # hex, a dot and a name: no quote can be in it
-        _exchange(connection, f"SET LOCAL app.tenant_id = '{tenant}'; SET LOCAL app.ctx = '{seal}'".encode())
+
+def enter(connection: Connection, seal: Seal, tenant: str, *, begin: bool = True, snapshot: bool = False) -> str:
+    """Begin a transaction of a tenant, or make the one that is open a tenant's; the context it was sealed with."""
+    found = _exchange(connection, (_BEGIN_SNAPSHOT if snapshot else _BEGIN) if begin else _HERE)
+    backend, began = int(found.get_value(0, 0) or 0), int(found.get_value(0, 1) or 0)
+    context = seal.context(backend, began, tenant)  # hex, a dot and a name: no quote can be in it
+    _exchange(connection, f"SET LOCAL app.tenant_id = '{tenant}'; SET LOCAL app.ctx = '{context}'".encode())
+    return context
 
 
 def ask(connection: Connection, package: str, name: str, **values: Any) -> list[Row]:  # noqa: ANN401  # as Transaction

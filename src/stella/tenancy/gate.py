@@ -43,6 +43,10 @@ WHY: dict[str, tuple[str, str]] = {
     ),
     "materialised_view": ("Its rows are a copy that no policy guards.", "make it a table of tenants"),
     "foreign_table": ("No policy holds where its rows are.", "keep it out of this database"),
+    "rewrite_rule": (
+        "What it does is done with the rights of the table's owner.",
+        "drop it; a trigger is the caller's",
+    ),
     "security_definer": ("It passes what the caller may not.", "make it SECURITY INVOKER"),
     "key_without_tenant": ("A conflict tells that another tenant has the value.", "begin the key with tenant_id"),
     "exclusion_without_tenant": ("A conflict tells what another tenant has.", "add tenant_id WITH ="),
@@ -58,7 +62,10 @@ WHY: dict[str, tuple[str, str]] = {
         "It sets a context from within a query, or shares objects between tenants.",
         "stella tenancy roles",
     ),
-    "open_statistics": ("Statistics show values of every tenant.", "stella tenancy roles"),
+    "open_statistics": (
+        "Tables of the system show values of every tenant, or how logins prove themselves.",
+        "stella tenancy roles",
+    ),
     "open_database": ("Everybody with a login may do this.", "REVOKE ALL ON DATABASE ... FROM PUBLIC"),
     "default_privileges": ("What is made next is open before it is protected.", "ALTER DEFAULT PRIVILEGES ... REVOKE"),
     "activity_shown": (

@@ -28,6 +28,10 @@ WITH ours AS (
     SELECT o.oid, o.label, o.relkind, o.tenant, o.relispartition, a.privilege_type,
         CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END AS grantee
     FROM ours o CROSS JOIN LATERAL aclexplode(o.relacl) a WHERE a.grantee <> o.relowner
+    UNION
+    SELECT o.oid, format('%%s (%%I)', o.label, t.attname), o.relkind, o.tenant, o.relispartition, a.privilege_type,
+        CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END
+    FROM ours o JOIN pg_attribute t ON t.attrelid = o.oid CROSS JOIN LATERAL aclexplode(t.attacl) a WHERE a.grantee <> o.relowner
 ), policies AS (
     SELECT t.label, p.*, pg_get_expr(p.polqual, p.polrelid) AS using_text, pg_get_expr(p.polwithcheck, p.polrelid) AS check_text,
         EXISTS (
@@ -44,8 +48,8 @@ SELECT 'no_row_security', label, 'row-level security is off' FROM tables WHERE N
 UNION ALL
 SELECT 'not_forced', label, 'its owner passes the policies' FROM tables WHERE relrowsecurity AND NOT relforcerowsecurity
 UNION ALL
-SELECT 'no_policy', label, 'row-level security without a policy' FROM tables t
-WHERE relrowsecurity AND NOT EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = t.oid)
+SELECT 'no_policy', label, 'row-level security without the policy of its tenant' FROM tables t
+WHERE relrowsecurity AND NOT EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = t.oid AND p.polname = 'tenant_isolation')
 UNION ALL
 SELECT 'policy_always_true', label, polname FROM policies WHERE NOT duty AND 'true' IN (using_text, check_text)
 UNION ALL
@@ -67,7 +71,12 @@ SELECT 'unprotected_table', label, '`tenancy.protect` did not make it' FROM tabl
 WHERE NOT relispartition AND NOT EXISTS (SELECT FROM tenancy.protected p WHERE p.target = t.oid)
 UNION ALL
 SELECT 'open_table', g.label, format('%%s has %%s on rows that belong to nobody', g.grantee, g.privilege_type) FROM grants g
-WHERE g.tenant IS NULL AND g.relkind IN ('r', 'p', 'f') AND (g.grantee = 'PUBLIC' OR g.grantee IN (SELECT rolname FROM logins))
+WHERE g.tenant IS NULL AND g.relkind IN ('r', 'p', 'f', 'S') AND (g.grantee = 'PUBLIC' OR g.grantee IN (SELECT rolname FROM logins))
+    AND NOT EXISTS (
+        SELECT FROM tenancy.duties d
+        WHERE d.target = g.oid AND d.role::text = g.grantee AND g.grantee <> %(app)s
+            AND lower(g.privilege_type) = ANY (string_to_array(d.privileges, ', '))
+    )
 UNION ALL
 SELECT 'duty_exceeded', g.label, format('%%s has %%s', g.grantee, g.privilege_type) FROM grants g
 WHERE g.tenant IS NOT NULL AND g.relkind IN ('r', 'p') AND g.grantee <> %(app)s AND NOT EXISTS (
@@ -83,10 +92,15 @@ SELECT 'materialised_view', label, 'it keeps rows that no policy guards' FROM ou
 UNION ALL
 SELECT 'foreign_table', label, 'no policy guards what is elsewhere' FROM ours WHERE relkind = 'f'
 UNION ALL
+SELECT 'rewrite_rule', o.label, format('%%s runs with the rights of its owner', r.rulename)
+FROM ours o JOIN pg_rewrite r ON r.ev_class = o.oid WHERE r.rulename <> '_RETURN'
+UNION ALL
 SELECT 'security_definer', f.oid::regprocedure::text, 'it runs with the rights of its owner'
 FROM pg_proc f JOIN pg_namespace n ON n.oid = f.pronamespace
-WHERE f.prosecdef AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
-    AND f.oid::regprocedure || ' ' || encode(sha256(convert_to(f.prosrc, 'UTF8')), 'hex') <> ALL (%(definers)s)
+WHERE f.prosecdef AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_' AND (
+    f.oid::regprocedure || ' ' || encode(sha256(convert_to(f.prosrc, 'UTF8')), 'hex') <> ALL (%(definers)s)
+    OR f.proconfig IS DISTINCT FROM ARRAY['search_path=pg_catalog']
+)
 UNION ALL
 SELECT 'key_without_tenant', t.label, i.indexrelid::regclass::text FROM tables t JOIN pg_index i ON i.indrelid = t.oid
 WHERE i.indisunique AND i.indkey[0] <> t.tenant
@@ -103,21 +117,32 @@ WHERE privilege_type IN ('TRUNCATE', 'REFERENCES', 'TRIGGER', 'MAINTAIN')
 UNION ALL
 SELECT 'role_can_bypass', l.rolname, format('through %%s', r.rolname)
 FROM logins l JOIN pg_roles r ON pg_has_role(l.oid, r.oid, 'MEMBER')
-WHERE r.rolsuper OR r.rolbypassrls OR (r.oid <> l.oid AND l.rolname <> %(owner)s)
+WHERE r.rolsuper OR r.rolbypassrls
+    OR (l.rolname <> %(owner)s AND (r.oid <> l.oid OR r.rolreplication OR r.rolcreaterole))
 UNION ALL
 SELECT 'login_owns', l.rolname, o.label FROM logins l JOIN ours o ON o.relowner = l.oid WHERE l.rolname <> %(owner)s
+UNION ALL
+SELECT 'login_owns', l.rolname, f.oid::regprocedure::text FROM logins l JOIN pg_proc f ON f.proowner = l.oid WHERE l.rolname <> %(owner)s
+UNION ALL
+SELECT 'login_owns', l.rolname, n.nspname FROM logins l JOIN pg_namespace n ON n.nspowner = l.oid WHERE l.rolname <> %(owner)s
 UNION ALL
 SELECT 'login_creates', l.rolname, n.nspname FROM logins l CROSS JOIN pg_namespace n
 WHERE l.rolname <> %(owner)s AND n.nspname !~ '^pg_(toast|temp)' AND has_schema_privilege(l.oid, n.oid, 'CREATE')
 UNION ALL
+SELECT 'login_creates', l.rolname, format('%%s in the database', p)
+FROM logins l CROSS JOIN unnest(ARRAY['TEMPORARY', 'CREATE']) AS p
+WHERE l.rolname <> %(owner)s AND has_database_privilege(l.oid, current_database(), p)
+UNION ALL
 SELECT 'open_function', l.rolname, f.oid::regprocedure::text
 FROM logins l CROSS JOIN pg_proc f
 WHERE l.rolname <> %(owner)s AND f.pronamespace = 'pg_catalog'::regnamespace
-    AND (f.proname = 'set_config' OR f.proname ~ '^(lo_|lowrite|loread)') AND has_function_privilege(l.oid, f.oid, 'EXECUTE')
+    AND (f.proname = 'set_config' OR f.proname ~ '^(lo_|lowrite|loread|pg_read_|pg_ls_|pg_stat_file)') AND has_function_privilege(l.oid, f.oid, 'EXECUTE')
 UNION ALL
 SELECT 'open_statistics', l.rolname, v.view
-FROM logins l CROSS JOIN unnest(ARRAY['pg_stats', 'pg_stats_ext', 'pg_stats_ext_exprs']) AS v (view)
-WHERE l.rolname <> %(owner)s AND has_table_privilege(l.oid, 'pg_catalog.' || v.view, 'SELECT')
+FROM logins l CROSS JOIN unnest(ARRAY[
+    'pg_stats', 'pg_stats_ext', 'pg_stats_ext_exprs', 'pg_statistic', 'pg_statistic_ext_data', 'pg_authid', 'pg_largeobject'
+]) AS v (view)
+WHERE l.rolname <> %(owner)s AND has_any_column_privilege(l.oid, 'pg_catalog.' || v.view, 'SELECT')
 UNION ALL
 SELECT 'open_database', current_database(), privilege_type || ' is for everybody'
 FROM pg_database d CROSS JOIN LATERAL aclexplode(coalesce(d.datacl, acldefault('d', d.datdba))) a

@@ -1,0 +1,1 @@
+"""Drills: what must hold in an outage, a flood or a rotation, tried under traffic of many tenants."""

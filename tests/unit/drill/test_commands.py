@@ -24,8 +24,8 @@ from stella.drill.rules import measured, outage_of, share, shown
 from stella.kernel.errors import BadDuration, Exit
 from stella.operations import Context
 from stella.runtime.settings import Settings
-from stella.testing import ManualClock, SilentProgress, counted_entropy
 from stella.tenancy import claims
+from stella.testing import ManualClock, SilentProgress, counted_entropy
 
 CONTEXT = Context(ManualClock(), counted_entropy("drill"), SilentProgress(), Settings(), str.encode, "operator")
 ROOT = Path(__file__).parents[3]
@@ -124,13 +124,30 @@ def test_a_request_out_of_bounds_is_none(bad: dict[str, object]) -> None:
 def test_measures() -> None:
     assert measured("x", 3, "<=", 3).passed
     assert not measured("x", 3, "<", 3).passed
-    assert measured("x", True, "=", 1).found == 1  # noqa: FBT003  # a truth is counted
+    assert measured("x", True, "=", 1).found == 1  # a truth is counted
     assert shown(Measure("x", 1_000_000, "<=", 0.5, "%", passed=False)) == ("1,000,000 %", "<= 0.500 %")
     assert share(0, 0) == 100.0
     assert share(1, 300) == 0.333
 
 
+BROKEN = """import sys
+from stella.tenancy import claims
+claims.SKEW = 5
+from stella.cli.main import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
 def test_a_drill_that_is_negative_ends_with_6(tmp_path: Path) -> None:
+    words = ("drill", "clock-skew", "--speed", "10000", "--tenants", "2", "--json")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    command = [sys.executable, "-c", BROKEN, *words]
+    found = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert found.returncode == Exit.NEGATIVE, found.stderr
+    assert not json.loads(found.stdout)["passed"]
+
+
+def test_a_drill_that_passes_ends_with_0(tmp_path: Path) -> None:
     found = stella("drill", "clock-skew", "--speed", "10000", "--tenants", "2", "--json", folder=tmp_path)
     assert found.returncode == 0, found.stderr
     assert json.loads(found.stdout)["schema"] == "stella.drill@1"
@@ -181,7 +198,7 @@ def test_real_packets_are_lost_in_a_network_of_its_own(tmp_path: Path) -> None:
 
 
 def test_a_machine_without_namespaces_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(namespace, "start_child", lambda command, **more: refuse(command, **more))
+    monkeypatch.setattr(namespace, "start_child", refuse)
     with pytest.raises(NoNamespace, match="not permitted") as raised:
         skewed(netns=True)
     assert raised.value.exit is Exit.SEALED
@@ -196,7 +213,7 @@ def refuse(command: list[str], **more: Any) -> subprocess.Popen[bytes]:
 
 
 def test_a_child_that_is_killed_is_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
-    def killed(command: list[str], **more: Any) -> subprocess.Popen[bytes]:
+    def killed(_: list[str], **more: Any) -> subprocess.Popen[bytes]:
         more["log"].write_text("first\nout of memory\n")
         return subprocess.Popen([sys.executable, "-c", "import sys; sys.exit(9)"])
 
@@ -225,9 +242,10 @@ def test_iptables_serves_where_nft_does_not(monkeypatch: pytest.MonkeyPatch) -> 
     switch = faults.packet_filter()
     switch(8080, reset=True, begins=True)
     switch(8080, reset=False, begins=False)
-    assert ran[-2:] == [
-        "/usr/sbin/iptables -A OUTPUT -p tcp --dport 8080 -j REJECT --reject-with tcp-reset".split(),
-        "/usr/sbin/iptables -D OUTPUT -p tcp --dport 8080 -j DROP".split(),
+    rule = "OUTPUT -p tcp --dport 8080 -j"
+    assert [" ".join(command) for command in ran[-2:]] == [
+        f"/usr/sbin/iptables -A {rule} REJECT --reject-with tcp-reset",
+        f"/usr/sbin/iptables -D {rule} DROP",
     ]
 
 

@@ -134,7 +134,7 @@ BROKEN = """import sys
 from stella.tenancy import claims
 claims.SKEW = 5
 from stella.cli.main import main
-sys.exit(main(sys.argv[1:]))
+main()
 """
 
 

@@ -40,11 +40,12 @@ demo: .venv/.run ## the main job, start to end: a release crosses a gap
 test: .venv/.dev ## all tests but the nightly ones; ARGS="-m nightly" runs those
 	@$(BIN)/python -m pytest -q -n $(JOBS) $(ARGS)
 
-check: .venv/.dev ## ruff, mypy, import-linter, size gate, docs gate
+check: .venv/.dev ## ruff, mypy, import-linter, tenancy lint, size gate, docs gate
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --quiet --check .
 	@$(BIN)/mypy --no-error-summary src gates
 	@layers=$$($(BIN)/lint-imports --no-logo 2>&1) || { echo "$$layers"; exit 1; }
+	@$(BIN)/stella lint tenancy src
 	@$(BIN)/python gates/size.py
 	@$(BIN)/python gates/docs.py
 	@echo "check: ok"

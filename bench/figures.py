@@ -56,6 +56,18 @@ def _platform(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
         )
         for name, times in migrations["times_as_long_as_stella"].items():
             yield f"  {name}", f"{times['apply']:.2f} x as long; nothing to do {times['nothing_to_do']:.2f} x"
+    if lint := found.get("lint"):
+        mine = lint["stella"]
+        yield (
+            "tenancy lint of Stella",
+            f"{mine['cpu_s']:.2f} s of CPU; {mine['found']} of {lint['shapes']} shapes found",
+        )
+        for name in ("ruff S608", "bandit B608", "semgrep taint"):
+            if name in lint:
+                peer = lint[name]
+                yield f"  {name}", f"{peer['times_as_long_as_stella']:.2f} x as long; {peer['found']} found"
+    if objects := found.get("objects"):
+        yield from _objects(objects)
 
 
 def _tokens(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -70,6 +82,15 @@ def _tokens(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
             )
     if flood := found.get("flood"):
         yield f"{flood['tokens']:,} unknown key ids", f"{flood['us']:.0f} us each, {flood['downloads']} downloads"
+
+
+def _objects(part: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    for place, title in (("disk", "object of 64 KiB in a folder"), ("bucket", "object of 64 KiB in a bucket")):
+        own = part[place]["handle"]
+        yield title, f"{own['put']['wall_us'] / 1000:.2f} ms put, {own['get']['wall_us'] / 1000:.2f} ms get"
+        for name in part[place].keys() - {"handle", "skipped"} - {"plain file, careless"}:
+            ratios = [part[place][name][verb]["times_as_long_as_handle"] for verb in ("put", "get")]
+            yield f"  {name}", f"{ratios[0]:.2f} x as long to put, {ratios[1]:.2f} x to get"
 
 
 if __name__ == "__main__":

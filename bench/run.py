@@ -22,6 +22,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import corpus
+import lint
+import objects
 import stack
 import tokens
 import zstandard
@@ -245,6 +247,8 @@ SECTIONS: dict[str, Callable[[Path], object]] = {
     "stack": lambda work: stack.starts(work, ENVIRONMENT),
     "migrations": migrations.migrations,
     "tokens": tokens.tokens,
+    "lint": lint.lint,
+    "objects": objects.objects,
     "service": service.service,
 }
 

@@ -121,6 +121,7 @@ def stella(*, quick: bool) -> Any:
 
     from stella import bootstrap
     from stella.http.assemble import assemble
+    from stella.http.auth import Tokens
     from stella.http.logs import Log
     from stella.operations import Context, Operation, arg
     from stella.runtime.config import Loaded
@@ -181,7 +182,8 @@ def stella(*, quick: bool) -> Any:
     ]
     log = Log(context.clock, os.open(os.environ["BENCH_LOG"], os.O_WRONLY | os.O_CREAT | os.O_APPEND), json=True)
     store: Any = None  # neither operation keeps anything
-    return assemble(context, rows, store, TOKEN.encode(), Path(), Path("parts"), log).app
+    top = Path(os.environ["BENCH_LOG"]).parent
+    return assemble(context, rows, store, Tokens(TOKEN.encode()), top, top / "parts", log).app
 
 
 KINDS: dict[str, Any] = {

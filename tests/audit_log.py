@@ -25,7 +25,7 @@ from stella.audit.rules import event_of
 from stella.kernel import dsse
 from stella.kernel.canonical import parse
 from stella.operations import Principal
-from stella.runtime.postgres import statements
+from stella.runtime.statements import statements
 from stella.signing.keys import PrivateKey
 from stella.testing import counted_entropy
 

@@ -20,8 +20,15 @@ from stella.http.model import (
     Upload,
     UploadState,
 )
-from stella.http.store import Key, Outcome
+from stella.http.store import Bound, Key, Outcome, Place
 from stella.kernel.errors import IllegalMove
+
+Id = tuple[str, str]  # of a tenant, and its own
+
+
+def of(row: Job | NewJob | Upload) -> Id:
+    """Under which id a row is kept."""
+    return row.tenant, row.id
 
 
 class MemoryStore:
@@ -30,10 +37,10 @@ class MemoryStore:
     def __init__(self) -> None:
         self.away = False
         self.term = 1
-        self.jobs: dict[str, Job] = {}
-        self.events: dict[str, list[Event]] = {}
+        self.jobs: dict[Id, Job] = {}
+        self.events: dict[Id, list[Event]] = {}
         self.answers: dict[Key, tuple[Answered, int]] = {}
-        self.uploads: dict[str, Upload] = {}
+        self.uploads: dict[Id, Upload] = {}
         self._lock = RLock()
 
     @contextmanager
@@ -47,56 +54,71 @@ class MemoryStore:
         with self._there():
             pass
 
-    def _tell(self, job_id: str, kind: str, data: bytes, now: int) -> int:
+    def _tell(self, job_id: Id, kind: str, data: bytes, now: int) -> int:
         told = self.events.setdefault(job_id, [])
         told.append(Event(number=len(told) + 1, at=now, kind=kind, data=data))
         return len(told)
 
     def _state(self, job: Job, now: int) -> Job:
-        self.jobs[job.id] = job
-        self._tell(job.id, "state", b'{"state":"%s"}' % job.state.value.encode(), now)
+        self.jobs[of(job)] = job
+        self._tell(of(job), "state", b'{"state":"%s"}' % job.state.value.encode(), now)
         return job
 
-    def submit(self, job: NewJob, limit: int) -> Job | None:
+    def submit(self, job: NewJob, limit: Bound) -> Job | None:
         with self._there():
             for known in self.jobs.values():
-                key = (known.principal, known.operation, known.key)
-                if job.key is not None and key == (job.principal, job.operation, job.key):
+                key = (known.tenant, known.principal, known.operation, known.key)
+                if job.key is not None and key == (job.tenant, job.principal, job.operation, job.key):
                     return known
-            if self.count_jobs().get("queued", 0) >= limit:
+            waiting = [known.tenant for known in self.jobs.values() if known.state is JobState.QUEUED]
+            if len(waiting) >= limit.all or waiting.count(job.tenant) >= limit.each:
                 return None
-            number = 1 + max((known.number for known in self.jobs.values()), default=0)
             rest = {"started": None, "finished": None, "status": None, "outcome": None, "cancelling": False}
-            made = Job(number=number, state=JobState.QUEUED, attempt=0, **rest, **asdict(job))  # type: ignore[arg-type]
+            made = Job(state=JobState.QUEUED, attempt=0, **rest, **asdict(job))  # type: ignore[arg-type]
             return self._state(made, job.created)
 
-    def find_job(self, job_id: str) -> Job | None:
+    def find_job(self, tenant: str, job_id: str) -> Job | None:
         with self._there():
-            return self.jobs.get(job_id)
+            return self.jobs.get((tenant, job_id))
 
-    def list_jobs(self, state: JobState | None, operation: str | None, before: int | None, limit: int) -> list[Job]:
+    def list_jobs(
+        self, tenant: str, state: JobState | None, operation: str | None, before: str | None, limit: int
+    ) -> list[Job]:
         with self._there():
             found = [
                 replace(job, request=b"", outcome=None)
                 for job in self.jobs.values()
-                if state in {None, job.state}
+                if job.tenant == tenant
+                and state in {None, job.state}
                 and operation in {None, job.operation}
-                and (before is None or job.number < before)
+                and (before is None or job.id < before)
             ]
-            return sorted(found, key=lambda job: -job.number)[:limit]
+            return sorted(found, key=lambda job: job.id, reverse=True)[:limit]
 
-    def claim(self, busy: Collection[str], now: int) -> Job | None:
+    def withdraw(self, tenant: str, job_id: str, now: int, outcome: Outcome) -> bool:
+        return self.move(tenant, job_id, JobEvent.WITHDRAW, now, outcome)
+
+    def claim(self, working: Collection[Place], now: int) -> Job | None:
         with self._there():
-            for job in sorted(self.jobs.values(), key=lambda job: job.number):
-                if job.state is JobState.QUEUED and job.folder not in busy:
+            tenants = [place.tenant for place in working]
+            for job in sorted(self.jobs.values(), key=lambda job: (tenants.count(job.tenant), job.id)):
+                free = not job.folder or Place(job.tenant, job.folder) not in working
+                if job.state is JobState.QUEUED and free:
                     return self._state(replace(job, state=JobState.RUNNING, attempt=job.attempt + 1, started=now), now)
             return None
 
     def move(
-        self, job_id: str, event: JobEvent, now: int, outcome: Outcome | None = None, *, refund: bool = False
+        self,
+        tenant: str,
+        job_id: str,
+        event: JobEvent,
+        now: int,
+        outcome: Outcome | None = None,
+        *,
+        refund: bool = False,
     ) -> bool:
         with self._there():
-            job = self.jobs.get(job_id)
+            job = self.jobs.get((tenant, job_id))
             try:
                 state = JOB.move(job.state, event) if job else None
             except IllegalMove:
@@ -116,25 +138,25 @@ class MemoryStore:
             )
             return True
 
-    def mark_cancelling(self, job_id: str) -> None:
+    def mark_cancelling(self, tenant: str, job_id: str) -> None:
         with self._there():
-            job = self.jobs.get(job_id)
+            job = self.jobs.get((tenant, job_id))
             if job is not None and job.state is JobState.RUNNING:
-                self.jobs[job_id] = replace(job, cancelling=True)
+                self.jobs[of(job)] = replace(job, cancelling=True)
 
     def running(self) -> list[Job]:
         with self._there():
             found = [job for job in self.jobs.values() if job.state is JobState.RUNNING]
-            return sorted(found, key=lambda job: job.number)
+            return sorted(found, key=lambda job: job.id)
 
-    def add_event(self, job_id: str, kind: str, data: bytes, now: int) -> int:
+    def add_event(self, tenant: str, job_id: str, kind: str, data: bytes, now: int) -> int:
         with self._there():
-            job = self.jobs.get(job_id)
-            return self._tell(job_id, kind, data, now) if job and job.state is JobState.RUNNING else 0
+            job = self.jobs.get((tenant, job_id))
+            return self._tell(of(job), kind, data, now) if job and job.state is JobState.RUNNING else 0
 
-    def events_after(self, job_id: str, after: int, limit: int) -> list[Event]:
+    def events_after(self, tenant: str, job_id: str, after: int, limit: int) -> list[Event]:
         with self._there():
-            return [event for event in self.events.get(job_id, []) if event.number > after][:limit]
+            return [event for event in self.events.get((tenant, job_id), []) if event.number > after][:limit]
 
     def count_jobs(self) -> dict[str, int]:
         with self._there():
@@ -172,33 +194,36 @@ class MemoryStore:
                 if kept.state == "running":
                     self.answers[key] = (replace(kept, state="interrupted"), now)
 
-    def add_upload(self, upload: Upload, limit: int) -> bool:
+    def add_upload(self, upload: Upload, limit: Bound) -> bool:
         with self._there():
-            if sum(known.state is UploadState.OPEN for known in self.uploads.values()) >= limit:
+            opened = [known.tenant for known in self.uploads.values() if known.state is UploadState.OPEN]
+            if len(opened) >= limit.all or opened.count(upload.tenant) >= limit.each:
                 return False
-            self.uploads[upload.id] = upload
+            self.uploads[of(upload)] = upload
             return True
 
-    def find_upload(self, upload_id: str) -> Upload | None:
+    def find_upload(self, tenant: str, upload_id: str) -> Upload | None:
         with self._there():
-            return self.uploads.get(upload_id)
+            return self.uploads.get((tenant, upload_id))
 
-    def move_upload(self, upload_id: str, offset: int, state: UploadState, now: int) -> None:
+    def move_upload(self, tenant: str, upload_id: str, offset: int, state: UploadState, now: int) -> None:
         with self._there():
-            self.uploads[upload_id] = replace(self.uploads[upload_id], offset=offset, state=state, changed=now)
+            found = self.uploads.get((tenant, upload_id))
+            if found is not None:
+                self.uploads[of(found)] = replace(found, offset=offset, state=state, changed=now)
 
     def stale_uploads(self, before: int) -> list[Upload]:
         with self._there():
             known = self.uploads.values()
             return [upload for upload in known if upload.state is UploadState.OPEN and upload.changed < before]
 
-    def remove_upload(self, upload_id: str) -> None:
+    def remove_upload(self, tenant: str, upload_id: str) -> None:
         with self._there():
-            self.uploads.pop(upload_id, None)
+            self.uploads.pop((tenant, upload_id), None)
 
     def forget(self, jobs_before: int, answers_before: int) -> None:
         with self._there():
             for job in list(self.jobs.values()):
                 if job.finished is not None and job.finished < jobs_before:
-                    del self.jobs[job.id], self.events[job.id]
+                    del self.jobs[of(job)], self.events[of(job)]
             self.answers = {key: kept for key, kept in self.answers.items() if kept[1] >= answers_before}

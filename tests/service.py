@@ -6,6 +6,7 @@ Rules:
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import http.client
 import itertools
@@ -16,38 +17,66 @@ import subprocess
 import sys
 import time
 from collections.abc import Generator, Iterator, Mapping
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import psycopg
-
+from stella.kernel.tenant import DEFAULT_TENANT
+from stella.runtime import roles
 from stella.runtime.postgres_server import Postgres
+from tests.database import connected
 from tests.e2e.material import environment
 
 _numbers = itertools.count()
 SECRET = "only for tests"  # of the server in tests/database.py
 PASSWORD = f"password='{SECRET}'"
 PATIENCE = 30  # seconds for what takes a moment
+SEAL_KEY = "only for tests, 32 bytes or more."
+AUDIT_KEY = base64.b64encode(b"only for tests, 32 bytes of key.").decode()
 
 
-def migrate(dsn: str) -> None:
-    """Apply the migrations of the service."""
-    with psycopg.connect(dsn, autocommit=True) as connection:
-        connection.execute("CREATE SCHEMA IF NOT EXISTS service")
-        folder = files("stella.http").joinpath("migrations")
-        for name in sorted(path.name for path in folder.iterdir() if path.name.endswith(".sql")):
-            connection.execute(folder.joinpath(name).read_bytes())
+class Base(NamedTuple):
+    """A database as a stack lays it: hardened, and reached as its roles."""
+
+    postgres: Postgres
+    name: str
+
+    @property
+    def dsn(self) -> str:
+        """The owner's address, who may see what the service has made."""
+        return self.postgres.dsn(self.name, roles.OWNER)
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """What a service has to be told."""
+        return {
+            "STELLA_DATABASE_DSN": self.postgres.dsn(self.name, roles.APP),
+            "STELLA_DATABASE_OWNER_DSN": self.dsn,
+            "STELLA_SEAL_KEY": SEAL_KEY,
+            "STELLA_LOG_KEY": AUDIT_KEY,
+            "STELLA_WRAP_KEY": AUDIT_KEY,
+            "PGPASSWORD": SECRET,
+        }
+
+    def drop(self) -> None:
+        with connected(self.postgres) as connection:
+            connection.execute(f"DROP DATABASE {self.name} WITH (FORCE)")  # type: ignore[call-overload]
+
+
+def lay(postgres: Postgres) -> Base:
+    """An empty database."""
+    name = f"service_{next(_numbers)}"
+    with connected(postgres) as connection:
+        roles.make_database(connection, name)
+    with connected(postgres, name) as connection:
+        roles.harden(connection)
+    return Base(postgres, name)
 
 
 @contextlib.contextmanager
 def running(top: Path, postgres: Postgres, **settings: str) -> Iterator[Running]:
     """A service with a database of its own."""
-    name = f"service_{next(_numbers)}"
-    with psycopg.connect(f"{postgres.dsn()} {PASSWORD}", autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
     (top / "data").mkdir()
-    service = Running(top / "data", postgres.dsn(name), **settings)
+    service = Running(top / "data", lay(postgres), **settings)
     try:
         yield service
     finally:
@@ -69,9 +98,9 @@ class Got(NamedTuple):
 class Running:
     """A service on a free port of loopback."""
 
-    def __init__(self, data: Path, dsn: str, **settings: str) -> None:
+    def __init__(self, data: Path, base: Base, **settings: str) -> None:
         self.data = data
-        self.dsn = dsn
+        self.base = base
         self.settings = settings
         self.log = data.parent / f"{data.name}.log"
         self.start()
@@ -79,7 +108,7 @@ class Running:
     def start(self) -> None:
         """Start the process; it answers when this returns."""
         (self.data / "service.json").unlink(missing_ok=True)
-        env = environment(self.data.parent, STELLA_DATABASE_DSN=self.dsn, PGPASSWORD=SECRET, **self.settings)
+        env = environment(self.data.parent, **self.base.settings | self.settings)
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "stella", "serve", "--data", str(self.data), "--json"],
@@ -100,8 +129,24 @@ class Running:
         self.token = (self.data / "secrets" / "admin-token").read_text().strip()
 
     @property
+    def dsn(self) -> str:
+        """The owner's address of its database."""
+        return self.base.dsn
+
+    @property
     def work(self) -> Path:
-        return self.data / "work"
+        """The folder of the tenant that the administrator's token is of."""
+        return self.work_of(DEFAULT_TENANT)
+
+    @property
+    def parts(self) -> Path:
+        """Where that tenant's uploads are on their way."""
+        return self.data / "parts" / DEFAULT_TENANT
+
+    def work_of(self, tenant: str) -> Path:
+        folder = self.data / "work" / "tenants" / tenant
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
 
     def lines(self) -> list[dict[str, Any]]:
         """What the service has logged."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from stella.runtime.config import Loaded
     from stella.runtime.ports import Progress
     from stella.runtime.settings import DatabaseSettings
-    from stella.runtime.transaction import TenantDatabase
+    from stella.runtime.transaction import Duty, TenantDatabase
 
 Prompt = Callable[[str], str]
 
@@ -42,7 +42,17 @@ NOUNS: dict[str, Noun] = {
     "demo": Noun("stella.demo.operations", "Run the main job from end to end on this machine."),
     "drill": Noun("stella.drill.operations", "Try what must hold in an outage, a flood or a rotation."),
     "migrate": Noun("stella.database.operations", "Look after the schemas of the database."),
+    "tenant": Noun("stella.identity.operations", "Make, stop, export and delete tenants."),
+    "principal": Noun("stella.identity.operations", "Look after the people and services of a tenant."),
+    "client": Noun("stella.identity.operations", "Look after the OAuth clients of a tenant."),
+    "issuer": Noun("stella.identity.operations", "Look after the keys that sign access tokens."),
+    "login": Noun("stella.client.operations", "Log in to a service."),
+    "logout": Noun("stella.client.operations", "Forget and revoke what `login` has kept."),
+    "object": Noun("stella.objects.operations", "Keep files of a tenant by their digest."),
     "audit": Noun("stella.audit.operations", "See who did what, and prove it without a network."),
+    "lint": Noun("stella.lint.operations", "Read code and SQL before they run."),
+    "tenancy": Noun("stella.proof.operations", "Prove that tenants are apart."),
+    "attest": Noun("stella.attest.operations", "Verify signed statements about what was examined."),
     "config": Noun("stella.about.operations", "Show the settings and where each value comes from."),
     "explain": Noun("stella.about.operations", "Explain an error code."),
     "version": Noun("stella.about.operations", "Show the version of Stella and of what it runs on."),
@@ -51,24 +61,29 @@ NOUNS: dict[str, Noun] = {
 SCHEMAS: dict[str, str] = {
     "tenancy": "stella.tenancy",
     "audit": "stella.audit",
+    "identity": "stella.identity",
     "service": "stella.http",
     "mirror": "stella.mirror",
     "site": "stella.site",
 }
 # What a stack calls the secrets of its database, and the settings that name them.
 SECRETS_OF_A_STACK = {
-    "postgres": "password",
-    "postgres-owner": "owner_password",
-    "postgres-jobs": "jobs_password",
-    "postgres-issuer": "issuer_password",
-    "postgres-sealer": "sealer_password",
-    "seal-key": "seal_key",
+    "postgres": "database.password",
+    "postgres-owner": "database.owner_password",
+    "postgres-jobs": "database.jobs_password",
+    "postgres-issuer": "database.issuer_password",
+    "postgres-sealer": "database.sealer_password",
+    "seal-key": "database.seal_key",
+    "audit-key": "audit.key",
+    "audit-wrap-key": "audit.wrap_key",
+    "issuer-passphrase": "identity.passphrase",
 }
 UNCONFIGURED = frozenset({"explain", "version"})  # they must answer when the configuration itself is what is wrong
 
 
 def load(noun: str) -> list[Operation[Any, Any]]:
     """The operations of a noun, in the order of their declaration; raises KeyError for a noun that is not listed."""
+    # stella: allow STL005 until 2027-11-30: the names are those of the closed table above
     import_module(NOUNS[noun].module)
     from stella import operations
 
@@ -78,6 +93,14 @@ def load(noun: str) -> list[Operation[Any, Any]]:
 def load_all() -> list[Operation[Any, Any]]:
     """Every operation there is, noun by noun."""
     return [operation for noun in NOUNS for operation in load(noun)]
+
+
+def every_scope() -> frozenset[str]:
+    """Every scope that there is."""
+    from stella import operations
+
+    load_all()
+    return operations.scopes()
 
 
 def configure(operation: str, env: Mapping[str, str], *, always: bool = False) -> Loaded:
@@ -111,15 +134,17 @@ def _with_stack(loaded: Loaded, folder: Path) -> Loaded:
     run = run_file.living(data, SystemClock().read().boot_id)
     if run is None or "postgres" not in run.endpoints:
         return loaded
-    found = {"dsn": run.endpoints["postgres"], "owner_dsn": run.endpoints["postgres-owner"]}
+    found = {"database.dsn": run.endpoints["postgres"], "database.owner_dsn": run.endpoints["postgres-owner"]}
     for name, key in SECRETS_OF_A_STACK.items():
-        if name in run.secrets:  # a server that somebody else runs keeps the password of the settings
+        if name in run.secrets:  # a server that somebody else runs keeps the secrets of the settings
             found[key] = run.secrets[name]
-    settings = msgspec.structs.replace(loaded.settings, database=msgspec.structs.replace(database, **found))
+    settings = loaded.settings
+    for key, value in found.items():
+        section, _, name = key.partition(".")
+        changed = msgspec.structs.replace(getattr(settings, section), **{name: value})
+        settings = msgspec.structs.replace(settings, **{section: changed})
     origin = f"the stack that runs in {data}"
-    return loaded._replace(
-        settings=settings, origins={**loaded.origins, **{f"database.{key}": origin for key in found}}
-    )
+    return loaded._replace(settings=settings, origins={**loaded.origins, **dict.fromkeys(found, origin)})
 
 
 def seal_if_told(loaded: Loaded) -> None:
@@ -139,7 +164,7 @@ def make_context(loaded: Loaded, progress: Progress, env: Mapping[str, str], pro
     from stella.runtime.clock import SystemClock
     from stella.runtime.entropy import system_entropy
 
-    secret = _secrets(loaded.settings.keys.passphrase, env, prompt)
+    secret, database = _secrets(loaded.settings.keys.passphrase, env, prompt), loaded.settings.database
     return Context(
         clock=SystemClock(),
         entropy=system_entropy,
@@ -150,7 +175,9 @@ def make_context(loaded: Loaded, progress: Progress, env: Mapping[str, str], pro
         sealed=loaded.settings.site.sealed,
         schemas=SCHEMAS,
         origins=loaded.origins,
-        database=_database(loaded.settings.database, secret) if loaded.settings.database.dsn else None,
+        database=_database(database, secret) if database.dsn else None,
+        duties=_duties(database, secret) if database.dsn else None,
+        scopes=every_scope,
         principal=Principal("local", frozenset({EVERY_SCOPE}), loaded.settings.client.tenant),
     )
 
@@ -167,6 +194,19 @@ def _database(found: DatabaseSettings, secret: Callable[[str], bytes]) -> Callab
         return TenantDatabase(Connections(login, keep=0), Seal(secret(found.seal_key)))
 
     return made
+
+
+def _duties(found: DatabaseSettings, secret: Callable[[str], bytes]) -> Callable[[str], Duty]:
+    """The way to work that spans tenants; it keeps no connection."""
+
+    def of(role: str) -> Duty:
+        from stella.runtime import postgres
+        from stella.runtime.connections import Connections
+        from stella.runtime.transaction import Duty
+
+        return Duty(Connections(postgres.duty_login(found, secret, role), keep=0), role)
+
+    return of
 
 
 def actor() -> str:

@@ -14,8 +14,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from stella.kernel.blob_key import BlobName
 from stella.kernel.instant import Reading, Seconds
 from stella.runtime.errors import Busy, ObjectMissing, TooLarge
+from stella.runtime.ports import Held, Refused
+from stella.runtime.tenant_blobs import Source, TenantBlobs
 
 
 class ManualClock:
@@ -140,3 +143,47 @@ class MemoryFolder:
             yield
         finally:
             self._locked = False
+
+
+class MemoryBlobs(TenantBlobs):
+    """The Blobs port over a dictionary by whole keys, which handles of several tenants may share."""
+
+    def __init__(self, tenant: str, refused: Refused, objects: dict[str, bytes] | None = None) -> None:
+        super().__init__(tenant, refused)
+        self.objects: dict[str, bytes] = {} if objects is None else objects
+
+    def _shown(self, name: BlobName) -> str:
+        return f"{self._prefix}/{name.path}"
+
+    def _store(self, kind: str, source: Source) -> str:
+        data = b"".join(source)
+        self.objects[self._shown(BlobName(kind, source.digest))] = data
+        return source.digest
+
+    def _load(self, name: BlobName, limit: int) -> bytes:
+        try:
+            data = self.objects[self._shown(name)]
+        except KeyError:
+            raise ObjectMissing(path=self._shown(name)) from None
+        if len(data) > limit:
+            raise TooLarge(path=self._shown(name), size=len(data), limit=limit)
+        return data
+
+    def _pieces(self, name: BlobName) -> Iterator[bytes]:
+        whole = self._load(name, 1 << 62)
+        yield from (whole[start : start + 1024] for start in range(0, len(whole), 1024))
+
+    def _size(self, name: BlobName) -> int:
+        return len(self._load(name, 1 << 62))
+
+    def _names(self) -> list[str]:
+        top = f"{self._prefix}/"
+        return list({key.removeprefix(top).partition("/")[0] for key in self.objects if key.startswith(top)})
+
+    def _delete(self, name: BlobName) -> None:
+        self.objects.pop(self._shown(name), None)
+
+    def _list(self, kind: str, after: str, limit: int) -> tuple[Held, ...]:
+        top = f"{self._prefix}/{kind}/"
+        named = ((key.rpartition("/")[2], len(data)) for key, data in self.objects.items() if key.startswith(top))
+        return tuple(Held(name, size) for name, size in sorted(named) if name > after)[:limit]

@@ -10,7 +10,8 @@ import resource
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import msgspec
 import psycopg
@@ -27,6 +28,7 @@ from stella.kernel.instant import format_time
 from stella.operations import Context, Principal
 from stella.runtime.errors import SecretMissing
 from stella.runtime.settings import AuditSettings, Settings
+from stella.runtime.transaction import TenantDatabase
 from stella.signing.errors import MalformedPublicKey
 from stella.testing import ManualClock, SilentProgress, counted_entropy
 from tests.audit_log import KEY, NOW, TENANT, Base, happened, lay, make_vault
@@ -58,7 +60,11 @@ def context(base: Base | None, principal: Principal = ALL, wrap_key: bytes | Non
         actor="rita",
         principal=principal,
     )
-    return made if base is None else dataclasses.replace(made, transaction=base.of)
+    return (
+        made
+        if base is None
+        else dataclasses.replace(made, database=lambda: cast("TenantDatabase", SimpleNamespace(transaction=base.of)))
+    )
 
 
 def put(base: Base, number: int, action: str = "mirror.create", actor: str = "kim", **rest: Any) -> None:

@@ -47,6 +47,7 @@ def test_secrets_are_told_of_what_is_ours_alone(tmp_path: Path) -> None:
         "postgres-owner": f"file:{tmp_path}/secrets/postgres-owner",
         "nats": f"file:{tmp_path}/secrets/nats",
         "service": f"file:{tmp_path}/secrets/admin-token",
+        **{name: f"file:{tmp_path}/secrets/{name}" for name in servers.GUARD},
     }
     outside = servers.references(Layout(tmp_path), Plan("core", "host=db", "nats://bus", 0, 0))
     assert outside.keys() == {"service"}

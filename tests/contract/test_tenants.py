@@ -55,7 +55,8 @@ def shop(guarded: Guarded, monkeypatch: pytest.MonkeyPatch) -> Iterator[Guarded]
     with guarded.connect(roles.OWNER) as connection:
         connection.execute(TABLES)
     known = {name: Statement(name, "", text) for name, text in STATEMENTS.items()}
-    monkeypatch.setattr(transaction, "statements", lambda _: known)
+    real = transaction.statements
+    monkeypatch.setattr(transaction, "statements", lambda package: known if package == "shop" else real(package))
     for tenant in ("acme", "acme-2"):
         with guarded.tenants.transaction(tenant) as opened:
             assert opened.run("shop", "put", id=1, word=tenant) == 1
@@ -247,6 +248,7 @@ OWNERS = {
     "duty_exceeded": "GRANT DELETE ON shop.things TO stella_jobs",
     "view_not_invoker": "CREATE VIEW shop.v AS SELECT * FROM shop.things",
     "materialised_view": "CREATE MATERIALIZED VIEW shop.m AS SELECT 1",
+    "rewrite_rule": "CREATE RULE told AS ON DELETE TO shop.things DO INSTEAD SELECT ipad FROM tenancy.seal_key",
     "security_definer": "CREATE FUNCTION shop.f() RETURNS int LANGUAGE sql SECURITY DEFINER AS 'SELECT 1'",
     "key_without_tenant": "CREATE UNIQUE INDEX ON shop.things (word)",
     "foreign_key_without_tenant": "ALTER TABLE shop.parts ADD CONSTRAINT c UNIQUE (tenant_id, thing);"

@@ -29,6 +29,7 @@ SETTINGS = (
     "SOURCE_DATE_EPOCH",
     "NO_COLOR",
 )
+KEPT = "9e26bf369911c45c243c684147b23fc9e1dcfcf257d299a1c632016a6fcd33f4"  # the digest of an object of the kind `note`
 SECONDS = 30  # a process that lives longer hangs
 
 STEPS = """\
@@ -39,6 +40,7 @@ site import 1.stella --dir D
 site receipt --dir D --out receipt.json
 mirror create --dir M --source artifacts=src2 --for receipt.json --out 2.stella
 mirror create --dir M --out 2-full.stella
+object put note sources/ok.py
 """
 
 
@@ -77,6 +79,13 @@ def build(top: Path) -> Path:
         folder.mkdir(parents=True)
         (folder / "bin").write_bytes(f"release {number}".encode() * 9 + body)
         (folder / "notes.txt").write_text(f"notes {number}\n")
+    for name, text in (
+        ("sources/ok.py", "x = 1\n"),
+        ("bad/a.py", "import psycopg\n"),
+        ("bad/b/c.sql", "SET ROLE x;\n"),
+    ):
+        (top / name).parent.mkdir(parents=True, exist_ok=True)
+        (top / name).write_text(text)
     with as_process(top):
         for line in STEPS.splitlines():
             assert run([*line.split(), "--json"]) == 0, line

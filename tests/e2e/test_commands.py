@@ -29,7 +29,7 @@ from stella import bootstrap
 from stella.cli.main import run
 from stella.operations import Operation, fields_of
 from stella.runtime.files import TEMPORARY, observe_steps
-from tests.e2e.material import as_process, build, stella, stepping
+from tests.e2e.material import KEPT, as_process, build, stella, stepping
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,10 @@ class Row:
 
 NO_FILE = "-: it reads no file that a person names"
 NO_DATABASE = "-: it needs a database; tests/contract runs it on one"
+NONE = "0" * 64
+KEY = "bdFRS2wd2juHFTOjYTkaovmPJ5KfxEb5gWkDv4Y0ZnY="
 UP_RUNS = "-: tests/e2e/test_stack.py runs it"
+WHY = "--reason r --ticket T-1"
 ROWS = {
     "mirror.init": Row("--dir N", NO_FILE, "--dir loop/N", writes=True, new=("N/channel.json",)),
     "mirror.create": Row(
@@ -108,6 +111,66 @@ ROWS = {
     "migrate.run": Row(NO_DATABASE, NO_FILE, NO_FILE),
     "migrate.verify": Row(NO_DATABASE, NO_FILE, NO_FILE),
     "migrate.pause": Row(NO_DATABASE, NO_FILE, NO_FILE),
+    "migrate.bundle": Row(
+        "-: tests/contract/test_bundled_migrations.py runs it",
+        "--dir none --out new.stella",
+        "--dir broken --out new.stella",
+        begins="--dir M --out new.stella",
+    ),
+    "migrate.import": Row(
+        NO_DATABASE, "none.stella --trust M/trust", "loop --trust M/trust", begins="1.stella --trust M/trust"
+    ),
+    **{
+        f"drill.{name}": Row("-: tests/contract/drill runs it", NO_FILE, NO_FILE)
+        for name in ("jwks-outage", "token-expiry", "clock-skew", "kid-flood", "key-rotation", "pool-leak")
+    },
+    "tenant.create": Row(NO_DATABASE, NO_FILE, NO_FILE, begins="acme"),
+    "tenant.list": Row(NO_DATABASE, NO_FILE, NO_FILE),
+    "tenant.show": Row(NO_DATABASE, NO_FILE, NO_FILE, begins="acme"),
+    "tenant.suspend": Row(NO_DATABASE, NO_FILE, NO_FILE, begins=f"acme {WHY}"),
+    "tenant.resume": Row(NO_DATABASE, NO_FILE, NO_FILE, begins="acme"),
+    "tenant.export": Row(NO_DATABASE, NO_FILE, NO_FILE, begins=f"acme --out new.tar {WHY}"),
+    "tenant.delete": Row(NO_DATABASE, NO_FILE, NO_FILE, begins=f"acme {WHY}"),
+    "principal.create": Row(NO_DATABASE, NO_FILE, NO_FILE, begins="ada --scope mirror:read"),
+    "principal.list": Row(NO_DATABASE, NO_FILE, NO_FILE),
+    "principal.show": Row(NO_DATABASE, NO_FILE, NO_FILE, begins="ada"),
+    "principal.disable": Row(NO_DATABASE, NO_FILE, NO_FILE, begins="ada"),
+    "principal.delete": Row(NO_DATABASE, NO_FILE, NO_FILE, begins=f"ada {WHY}"),
+    "client.create": Row(NO_DATABASE, NO_FILE, NO_FILE, begins="ci --scope mirror:read"),
+    "client.list": Row(NO_DATABASE, NO_FILE, NO_FILE),
+    "client.show": Row(NO_DATABASE, NO_FILE, NO_FILE, begins="ci"),
+    "client.rotate": Row(NO_DATABASE, NO_FILE, NO_FILE, begins=f"ci {WHY}"),
+    "client.delete": Row(NO_DATABASE, NO_FILE, NO_FILE, begins=f"ci {WHY}"),
+    "issuer.keys": Row(NO_DATABASE, NO_FILE, NO_FILE),
+    "issuer.rotate-key": Row(NO_DATABASE, NO_FILE, NO_FILE, begins=WHY),
+    "login": Row("-: it needs a service; tests/e2e has one", NO_FILE, NO_FILE),
+    "logout": Row("-: it needs a service; tests/e2e has one", NO_FILE, NO_FILE),
+    "tenancy.gate": Row(NO_DATABASE, NO_FILE, NO_FILE),
+    "tenancy.roles": Row("", NO_FILE, NO_FILE),
+    "tenancy.prove": Row("-: it starts a server; tests/contract/proof does", NO_FILE, NO_FILE),
+    "attest.verify": Row(
+        "-: tests/contract/proof makes one", f"none --key {KEY}", f"loop --key {KEY}", begins=f"none --key {KEY}"
+    ),
+    "lint.tenancy": Row("sources --report sarif=new.sarif", "none", "loop", writes=True, new=("new.sarif",)),
+    "object.put": Row("note 1.stella", "note none", "note loop", writes=True),
+    "object.get": Row(
+        f"note {KEPT} --out new.py",
+        f"note {NONE} --out new.py",
+        f"note {KEPT} --out loop/new.py",
+        writes=True,
+        new=("new.py",),
+    ),
+    "object.list": Row("--kind note", NO_FILE, NO_FILE),
+    "object.show": Row(f"note {KEPT}", f"note {NONE}", NO_FILE),
+    "object.delete": Row(f"note {KEPT}", "-: what is not there is as good as deleted", NO_FILE, writes=True),
+    "audit.list": Row(NO_DATABASE, NO_FILE, NO_FILE),
+    "audit.export": Row(NO_DATABASE, NO_FILE, NO_FILE, begins="--out new.jsonl"),
+    "audit.verify": Row(
+        "-: tests/contract/test_audit_service.py has logs",
+        f"none --key {KEY}",
+        f"loop --key {KEY}",
+        begins=f"none --key {KEY}",
+    ),
     "config.show": Row("--origin", NO_FILE, "-: tests/unit/runtime has settings files of every kind"),
     "explain": Row("IO-001", "NONE-999", NO_FILE),
     "version": Row("", NO_FILE, NO_FILE),

@@ -71,7 +71,7 @@ def both(
     material: Path, service: Running, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> Callable[..., tuple[Ended, Ended]]:
     """Run words in process, then with the same material through the service."""
-    work, token = service.data / "work", (service.data / "secrets/admin-token").read_text().strip()
+    work, token = service.work, (service.data / "secrets/admin-token").read_text().strip()
 
     def perform(*words: str) -> tuple[Ended, Ended]:
         here, there = tmp_path / "here", tmp_path / "there"
@@ -81,6 +81,8 @@ def both(
             shutil.rmtree(path)
         for name in FOLDERS:
             shutil.copytree(material / name, work / name, symlinks=True)
+        shutil.rmtree(service.data / "objects", ignore_errors=True)
+        shutil.copytree(material / ".stella/objects", service.data / "objects")
         capfd.readouterr()
         with as_process(here):
             one = Ended(run(words), *capfd.readouterr())
@@ -101,6 +103,7 @@ def cases() -> list[object]:
         for form in ((), ("--json",))
     ]
     more = ["site import flipped.stella --dir D", "mirror verify 1.stella --trust broken", "mirror create --dir M"]
+    more += ["lint tenancy bad", "lint tenancy bad --json"]
     return found + [pytest.param(words.split(), id=words) for words in more]
 
 
@@ -120,7 +123,7 @@ def test_the_bundle_that_comes_back_is_the_one_that_was_made(
     both("mirror", "create", "--dir", "M", "--generation", "1", "--out", "again.stella")
     assert (tmp_path / "here/again.stella").read_bytes() == (tmp_path / "there/again.stella").read_bytes()
     assert (tmp_path / "there/again.stella").read_bytes() == (tmp_path / "there/1.stella").read_bytes()
-    assert not list((service.data / "work").glob("again.stella"))
+    assert not list(service.work.glob("again.stella"))
 
 
 def test_the_folder_that_comes_back_is_the_one_that_was_written(

@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from stella.runtime import postgres_server
+from stella.runtime import postgres_server, roles
 from stella.runtime.postgres_server import Postgres
-from tests.database import in_memory
+from tests.database import connected, in_memory
 from tests.e2e.material import environment
 from tests.service import PATIENCE, SECRET, Running, running
 
@@ -37,6 +37,8 @@ class Server:
         self.log = top / "log"
         postgres_server.make_cluster(self.place, self.log, durable=False)
         self.start()
+        with connected(self.place) as connection:
+            roles.make(connection, dict.fromkeys(roles.LOGINS, SECRET))
 
     def start(self) -> None:
         self.process = postgres_server.start(self.place, self.log, durable=False)
@@ -81,7 +83,7 @@ def serve_beside(service: Running) -> tuple[int, str]:
     done = subprocess.run(
         [sys.executable, "-m", "stella", "serve", "--data", "other", "--json"],
         cwd=service.data.parent,
-        env=environment(service.data.parent, STELLA_DATABASE_DSN=service.dsn, PGPASSWORD=SECRET),
+        env=environment(service.data.parent, **service.base.settings),
         capture_output=True,
         text=True,
         check=False,
@@ -112,7 +114,7 @@ def test_a_service_that_lost_its_database_to_another_stops(service: Running, ser
     server.stop()
     server.start()
     (tmp_path / "other").mkdir()
-    other = Running(tmp_path / "other", service.dsn)
+    other = Running(tmp_path / "other", service.base)
     try:
         job = other.ended(location)  # it has the queue, and not the files
         assert (job["state"], job["attempt"]) == ("failed", 2)

@@ -18,7 +18,7 @@ import pytest
 from stella.runtime.files import TEMPORARY
 from stella.runtime.postgres_server import Postgres
 from tests.e2e.material import environment
-from tests.service import PATIENCE, SECRET, Running, running
+from tests.service import PATIENCE, Running, running
 
 pytestmark = [pytest.mark.network, pytest.mark.slow]
 
@@ -163,7 +163,7 @@ def test_a_second_service_of_the_same_database_is_refused(service: Running, tmp_
     done = subprocess.run(
         [sys.executable, "-m", "stella", "serve", "--data", "other", "--json"],
         cwd=tmp_path,
-        env=environment(tmp_path, STELLA_DATABASE_DSN=service.dsn, PGPASSWORD=SECRET),
+        env=environment(tmp_path, **service.base.settings),
         capture_output=True,
         text=True,
         check=False,

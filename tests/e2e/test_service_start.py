@@ -16,13 +16,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 
+from stella.runtime import roles
 from stella.runtime.migrate import lock_key
-from stella.runtime.postgres_server import Postgres
+from stella.runtime.postgres_server import SUPERUSER, Postgres
+from tests.database import connected
 from tests.e2e.material import environment
-from tests.service import PATIENCE, SECRET, Running, running
+from tests.service import AUDIT_KEY, PATIENCE, SEAL_KEY, SECRET, Base, Running, lay, running
 
 pytestmark = pytest.mark.network
 
@@ -32,7 +33,9 @@ def start(folder: Path, *words: str, **env: str) -> dict[str, Any]:
     done = subprocess.run(
         [sys.executable, "-m", "stella", "serve", "--json", *words],
         cwd=folder,
-        env=environment(folder, PGPASSWORD=SECRET, **env),
+        env=environment(
+            folder, **{"PGPASSWORD": SECRET, "STELLA_SEAL_KEY": SEAL_KEY, "STELLA_LOG_KEY": AUDIT_KEY} | env
+        ),
         capture_output=True,
         text=True,
         check=False,
@@ -44,9 +47,11 @@ def start(folder: Path, *words: str, **env: str) -> dict[str, Any]:
 
 
 @pytest.fixture
-def dsn(database: str) -> str:
-    """The address alone; the password comes in its own variable."""
-    return database.partition(" password=")[0]
+def base(postgres: Postgres) -> Iterator[Base]:
+    """An empty database, as a stack lays it."""
+    made = lay(postgres)
+    yield made
+    made.drop()
 
 
 def test_without_a_database(tmp_path: Path) -> None:
@@ -68,32 +73,71 @@ def test_with_a_password_in_the_address(tmp_path: Path) -> None:
     assert "hidden" not in json.dumps(problem)
 
 
-def test_with_a_database_of_a_newer_release(tmp_path: Path, database: str, dsn: str) -> None:
-    start(tmp_path, "--host", "192.0.2.1", STELLA_DATABASE_DSN=dsn)  # brings the schemas up to date, then ends
-    with psycopg.connect(database, autocommit=True) as connection:
+def test_with_a_database_of_a_newer_release(tmp_path: Path, base: Base) -> None:
+    start(tmp_path, "--host", "192.0.2.1", **base.settings)  # brings the schemas up to date, then ends
+    with connected(base.postgres, base.name) as connection:
         connection.execute(
             "INSERT INTO service.schema_migrations"
             " SELECT '099_future.sql', category, checksum, applied_at, applied_by, 1 FROM service.schema_migrations"
         )
-    problem = start(tmp_path, STELLA_DATABASE_DSN=dsn)
+    problem = start(tmp_path, **base.settings)
     assert (problem["code"], problem["exit"]) == ("MIGRATE-006", 6)
 
 
-def test_sealed(tmp_path: Path, dsn: str) -> None:
+def test_with_a_database_that_somebody_has_opened(tmp_path: Path, base: Base) -> None:
+    start(tmp_path, "--host", "192.0.2.1", **base.settings)
+    with connected(base.postgres, base.name) as connection:
+        connection.execute("ALTER TABLE service.jobs NO FORCE ROW LEVEL SECURITY")
+    problem = start(tmp_path, **base.settings)
+    assert (problem["code"], problem["exit"], problem["facts"]["kind"]) == ("TENANCY-001", 6, "not_forced")
+
+
+@pytest.mark.parametrize(("role", "words"), [(SUPERUSER, "a superuser"), (roles.OWNER, "owns the schemas")])
+def test_with_a_login_that_policies_do_not_hold(tmp_path: Path, base: Base, role: str, words: str) -> None:
+    """It is refused by what it can do, and a superuser before anything is made."""
+    env = base.settings | {"STELLA_DATABASE_DSN": base.postgres.dsn(base.name, role)}
+    problem = start(tmp_path, **env)
+    assert (problem["code"], problem["exit"]) == ("TENANCY-002", 2)
+    assert words in problem["detail"]
+    assert "stella_app" in problem["hint"]
+    with connected(base.postgres, base.name) as connection:
+        made = connection.execute("SELECT to_regnamespace('service') IS NOT NULL").fetchone()
+    assert made == (role != SUPERUSER,)
+
+
+def test_with_a_login_that_may_become_another(tmp_path: Path, base: Base) -> None:
+    """Whoever may SET ROLE to a role is as strong as that."""
+    with connected(base.postgres, base.name) as connection:
+        connection.execute(f"CREATE ROLE {base.name}_strong BYPASSRLS")  # type: ignore[call-overload]
+        connection.execute(f"GRANT {base.name}_strong TO {roles.JOBS}")  # type: ignore[call-overload]
+        try:
+            problem = start(tmp_path, **base.settings)
+        finally:
+            connection.execute(f"DROP ROLE {base.name}_strong")  # type: ignore[call-overload]
+    assert problem["code"] == "TENANCY-002"
+    assert "stella_jobs" in problem["detail"]
+
+
+def test_without_the_key_of_the_seal(tmp_path: Path, base: Base) -> None:
+    for key in ("", "short"):
+        problem = start(tmp_path, **base.settings | {"STELLA_SEAL_KEY": key})
+        assert (problem["code"], problem["exit"]) in {("DB-020", 2), ("CONF-004", 2)}
+
+
+def test_sealed(tmp_path: Path, base: Base) -> None:
     """Nothing is asked of a database elsewhere, not even by the role that only reads and writes."""
     with socket.create_server(("127.0.0.1", 0)) as near:
         near.settimeout(0.1)
         address = f"host=localhost port={near.getsockname()[1]} dbname=x user=y"  # a name, which a resolver answers
-        env = {"STELLA_DATABASE_DSN": address, "STELLA_DATABASE_OWNER_DSN": dsn, "STELLA_SEALED": "1"}
-        problem = start(tmp_path, **env)
+        problem = start(tmp_path, **base.settings | {"STELLA_DATABASE_DSN": address, "STELLA_SEALED": "1"})
         assert (problem["code"], problem["exit"]) == ("AIRGAP_EGRESS_BLOCKED", 5)
         with pytest.raises(TimeoutError):
             near.accept()
 
 
-def test_with_schemas_that_somebody_keeps(tmp_path: Path, postgres: Postgres, database: str) -> None:
+def test_with_schemas_that_somebody_keeps(tmp_path: Path, base: Base) -> None:
     """Whoever waits says for whom; when it is over the service starts."""
-    with psycopg.connect(database, autocommit=True) as connection:
+    with connected(base.postgres, base.name, roles.OWNER) as connection:
         connection.execute("SELECT pg_advisory_lock(%s)", [lock_key("mirror", "schema")])
         (tmp_path / "data").mkdir()
         log = tmp_path / "data.log"
@@ -107,7 +151,7 @@ def test_with_schemas_that_somebody_keeps(tmp_path: Path, postgres: Postgres, da
 
         thread = threading.Thread(target=let_go)
         thread.start()
-        made = Running(tmp_path / "data", postgres.dsn(connection.info.dbname))
+        made = Running(tmp_path / "data", base)
         try:
             thread.join()
             (line,) = (line for line in made.lines() if line["event"] == "start")
@@ -119,17 +163,17 @@ def test_with_schemas_that_somebody_keeps(tmp_path: Path, postgres: Postgres, da
             made.end()
 
 
-def test_with_a_port_that_is_taken(tmp_path: Path, dsn: str) -> None:
+def test_with_a_port_that_is_taken(tmp_path: Path, base: Base) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        problem = start(tmp_path, "--port", str(port), STELLA_DATABASE_DSN=dsn)
+        problem = start(tmp_path, "--port", str(port), **base.settings)
     assert (problem["code"], problem["exit"]) == ("HTTP-029", 10)
     assert str(port) in problem["detail"]
 
 
 @pytest.mark.parametrize("words", [("--host", "192.0.2.1"), ("--host", "no.such.invalid")])
-def test_with_an_address_that_is_not_ours(tmp_path: Path, dsn: str, words: tuple[str, ...]) -> None:
-    assert start(tmp_path, *words, STELLA_DATABASE_DSN=dsn)["code"] == "HTTP-029"
+def test_with_an_address_that_is_not_ours(tmp_path: Path, base: Base, words: tuple[str, ...]) -> None:
+    assert start(tmp_path, *words, **base.settings)["code"] == "HTTP-029"
 
 
 def test_with_a_port_that_is_none(tmp_path: Path) -> None:
@@ -137,12 +181,12 @@ def test_with_a_port_that_is_none(tmp_path: Path) -> None:
     assert start(tmp_path, STELLA_SERVICE_PORT="70000")["exit"] == 2
 
 
-def test_with_a_token_that_others_can_read(tmp_path: Path, dsn: str) -> None:
+def test_with_a_token_that_others_can_read(tmp_path: Path, base: Base) -> None:
     (tmp_path / "d" / "secrets").mkdir(parents=True)
     token = tmp_path / "d" / "secrets" / "admin-token"
     token.write_text("open")
     token.chmod(0o644)
-    problem = start(tmp_path, "--data", "d", STELLA_DATABASE_DSN=dsn)
+    problem = start(tmp_path, "--data", "d", **base.settings)
     assert (problem["code"], problem["exit"]) == ("HTTP-028", 2)
 
 
@@ -182,7 +226,8 @@ def test_a_stop_finishes_what_was_begun(service: Running) -> None:
     thread.join()
     code, _ = service.stop()
     assert (found, code) == ([201], 0)
-    assert [line["event"] for line in service.lines()][-2:] == ["draining", "stopped"]
+    told = [line["event"] for line in service.lines() if line["event"] != "audit_sealed"]
+    assert told[-2:] == ["draining", "stopped"]
 
 
 def test_more_signals_do_not_undo_a_stop(service: Running) -> None:
@@ -211,12 +256,12 @@ def test_a_stop_ends_a_stream(service: Running) -> None:
     assert service.stop()[0] == 0
 
 
-def test_short_lines_on_a_terminal(tmp_path: Path, dsn: str) -> None:
+def test_short_lines_on_a_terminal(tmp_path: Path, base: Base) -> None:
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-m", "stella", "serve", "--data", "d"],
         cwd=tmp_path,
-        env=environment(tmp_path, STELLA_DATABASE_DSN=dsn, PGPASSWORD=SECRET),
+        env=environment(tmp_path, **base.settings),
         stdout=subprocess.DEVNULL,
         stderr=theirs,
     )

@@ -56,7 +56,7 @@ def test_a_file_in_pieces(service: Running) -> None:
     assert (ended.status, ended.json["state"]) == (200, "complete")
     assert (service.work / made.json["path"]).read_bytes() == data
     assert append(service, location, 3 * MIB, b"more").json["code"] == "HTTP-037"
-    assert list((service.data / "parts").iterdir()) == []
+    assert list(service.parts.iterdir()) == []
 
 
 def test_an_empty_file(service: Running) -> None:
@@ -101,7 +101,7 @@ def test_a_kill_between_pieces(tmp_path: Path, postgres: Postgres) -> None:
         location = begin(service, data).headers["location"]
         append(service, location, 0, data[: MIB + 7])
         service.kill()
-        with (service.data / "parts" / f"{location.rpartition('/')[2]}.part").open("ab") as torn:
+        with (service.parts / f"{location.rpartition('/')[2]}.part").open("ab") as torn:
             torn.write(b"written, but never acknowledged" * 100_000)
         service.start()
         assert service.call("HEAD", location).headers["upload-offset"] == str(MIB + 7)
@@ -116,7 +116,7 @@ def test_bytes_that_are_not_those_that_were_announced(service: Running) -> None:
     shown = service.call("GET", location).json
     assert shown["state"] == "refused"
     assert not (service.work / shown["path"]).exists()
-    assert list((service.data / "parts").iterdir()) == []
+    assert list(service.parts.iterdir()) == []
 
 
 @pytest.mark.parametrize(
@@ -186,7 +186,7 @@ def test_a_folder(service: Running) -> None:
     top = service.work / got.json["path"]
     found = {path.relative_to(top).as_posix(): path.read_bytes() for path in top.rglob("*") if path.is_file()}
     assert found == {"a/b.txt": b"one", f"{long}/ü.bin": bytes(1000), "empty": b"", "last": b"x" * 512}
-    assert list((service.data / "parts").iterdir()) == []
+    assert list(service.parts.iterdir()) == []
 
 
 GOOD = tar(("a", b"one"))

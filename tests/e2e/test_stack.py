@@ -19,8 +19,10 @@ from typing import Any
 import psycopg
 import pytest
 
-from stella.runtime import postgres_server, processes
-from stella.stack.layout import Layout
+from stella.runtime import postgres_server, processes, roles
+from stella.runtime.postgres_server import SUPERUSER
+from stella.stack.layout import SECRETS, Layout
+from stella.stack.servers import GUARD
 from tests.e2e.material import ROOT, environment
 from tests.stacks import Ended, Stack, example, folder, stack, stopped
 
@@ -91,7 +93,7 @@ def test_everything_is_closed_to_others(running: Stack) -> None:
     for name in ("run.json", "nats/nats.conf"):
         assert (running.data / name).stat().st_mode & 0o777 == 0o600
     secrets = {path.read_text() for path in (running.data / "secrets").iterdir()}
-    assert len(secrets) == 7
+    assert len(secrets) == len(SECRETS)
     told = (running.data / "run.json").read_text() + running.logs()
     assert [secret for secret in secrets if secret in told] == []
     lines = [(Path(f"/proc/{child.process.pid}/cmdline")).read_text() for child in running.run().children]  # type: ignore[union-attr]
@@ -268,11 +270,15 @@ def test_an_interrupted_up_leaves_nothing(stack: Stack) -> None:
 
 
 def test_external_servers_replace_our_own(running: Stack, stack: Stack, tmp_path: Path) -> None:
-    password = (running.data / "secrets/postgres-super").read_text()
-    server = f"{running.run().endpoints['postgres'].split()[0]} user={postgres_server.SUPERUSER}"
-    with psycopg.connect(f"{server} dbname=postgres", password=password, autocommit=True) as connection:
-        connection.execute("CREATE DATABASE other")  # one service alone uses a database
-    endpoints = running.run().endpoints | {"postgres": f"{server} dbname=other"}
+    server = f"{running.run().endpoints['postgres'].split()[0]} "
+    super_password = (running.data / "secrets/postgres-super").read_text()
+    given = {"password": super_password, "autocommit": True}
+    with psycopg.connect(f"{server} user={SUPERUSER} dbname=postgres", **given) as connection:  # type: ignore[arg-type]
+        roles.make_database(connection, "other")  # one service alone uses a database
+    with psycopg.connect(f"{server} user={SUPERUSER} dbname=other", **given) as connection:  # type: ignore[arg-type]
+        roles.harden(connection)
+    password = (running.data / "secrets/postgres-app").read_text()
+    endpoints = running.run().endpoints | {"postgres": f"{server} user={roles.APP} dbname=other"}
     (tmp_path / "pass").write_text(f"{password}\n")
     words = ("--postgres-dsn", endpoints["postgres"], "--nats-url", endpoints["nats"])
     token = (running.data / "secrets/nats").read_text()
@@ -280,6 +286,9 @@ def test_external_servers_replace_our_own(running: Stack, stack: Stack, tmp_path
         "STELLA_STACK_POSTGRES_PASSWORD": f"file:{os.path.relpath(tmp_path / 'pass', stack.top)}",
         "STELLA_STACK_NATS_TOKEN": "env:TOKEN_OF_BUS",
         "TOKEN_OF_BUS": token,
+        "STELLA_DATABASE_OWNER_DSN": f"{server} user={roles.OWNER} dbname=other",
+        "STELLA_DATABASE_OWNER_PASSWORD": f"file:{running.data}/secrets/postgres-owner",
+        **{setting: f"file:{running.data}/secrets/{secret}" for secret, setting in GUARD.items()},
     }
     found = stack.up(*words, env=env)
     assert found["endpoints"]["postgres"] == endpoints["postgres"]

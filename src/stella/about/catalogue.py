@@ -39,8 +39,10 @@ def error_classes() -> dict[str, type[StellaError]]:
 def _classes(package: str) -> list[type[StellaError]]:
     """The error classes that a package defines; none when it has no `errors.py`."""
     module = f"{package}.errors"
+    # stella: allow STL005 until 2027-11-30: packages of this program alone, as pkgutil lists them
     if all(found.name != "errors" for found in pkgutil.iter_modules(import_module(package).__path__)):
         return []
+    # stella: allow STL005 until 2027-11-30: as above
     kinds = (value for value in vars(import_module(module)).values() if isinstance(value, type))
     return [
         kind

@@ -64,6 +64,7 @@ WHERE tenant_id = %(tenant)s ORDER BY size DESC LIMIT 1;
 
 -- name: list_waiting_tenants
 -- Tenants whose events wait for a place. Only the sealer may ask: its duty spans tenants.
+-- duty: stella_sealer
 SELECT audit.waiting_tenants();
 
 -- name: hold_chain

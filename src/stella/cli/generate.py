@@ -7,6 +7,7 @@ Rules:
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import sys
 from collections.abc import Mapping
@@ -21,8 +22,11 @@ from stella.cli.commands import Leaf, Menu
 from stella.cli.errors import MissingInput
 from stella.cli.flags import Flags
 from stella.cli.options import parameter, spelled, takes_several
+from stella.kernel.errors import StellaError
 from stella.operations import Context, Operation, fields_of
 from stella.runtime.settings import Settings
+
+CALLERS = frozenset({"login", "logout"})  # they speak to a service themselves
 
 
 def command_of(noun: str) -> click.Command:
@@ -67,11 +71,53 @@ def perform(operation: Operation[Any, Any], values: Mapping[str, Any], flags: Fl
 
         may_ask = not flags.no_input and all(stream and stream.isatty() for stream in (sys.stdin, sys.stderr))
         context = bootstrap.make_context(loaded, shown, os.environ, ask if may_ask else None)
-        server = flags.server if flags.server is not None or operation.at_home else loaded.settings.client.server
-        result = _at(server, operation, request, context) if server else operation.run(context, request)
+        context = dataclasses.replace(context, say=render.note)
+        if operation.name in CALLERS and flags.server:
+            context = _with_server(context, flags.server)
+            server: str | None = None
+        elif flags.server is not None or operation.at_home:
+            server = flags.server
+        else:
+            server = loaded.settings.client.server
+        result = _at(server, operation, request, context) if server else _here(operation, request, context)
     render.result(operation, result, as_json=flags.json)
     if code := operation.verdict(result):
         raise click.exceptions.Exit(code)
+
+
+def _here(operation: Operation[Any, Any], request: msgspec.Struct, context: Context) -> msgspec.Struct:
+    """The result of the operation, done by this process, and written to the audit log where there is a database."""
+    if context.database is not None:
+        context = dataclasses.replace(context, refused=lambda _, tried, key: _refused(context, tried, key))
+    try:
+        result: msgspec.Struct = operation.run(context, request)
+    except StellaError as problem:
+        _tell(operation, request, context, problem)
+        raise
+    _tell(operation, request, context, None, result)
+    return result
+
+
+def _refused(context: Context, tried: str, key: str) -> None:
+    from stella.audit import tell
+
+    tell.object_denied(context, tried, key)
+
+
+def _tell(
+    operation: Operation[Any, Any],
+    request: msgspec.Struct,
+    context: Context,
+    problem: StellaError | None,
+    result: msgspec.Struct | None = None,
+) -> None:
+    if context.database is not None and not operation.local:
+        from stella.audit import tell
+
+        try:
+            tell.performed(context, operation, request, problem, result)
+        except StellaError as error:  # what was done stays done
+            render.note(f"not in the audit log: {error.message}")
 
 
 def _at(server: str, operation: Operation[Any, Any], request: msgspec.Struct, context: Context) -> msgspec.Struct:
@@ -79,10 +125,31 @@ def _at(server: str, operation: Operation[Any, Any], request: msgspec.Struct, co
     from stella.client.remote import Remote
     from stella.client.transport import Transport
 
-    token = context.secret(context.settings.client.token).decode().strip()
+    token = _token(server, context)
     remote = Remote(Transport(server, token), context.entropy)
     done: msgspec.Struct = remote.call(operation, request, context.progress)
     return done
+
+
+def _token(server: str, context: Context) -> str:
+    """The token for a service: the one of the settings, else one that `login` has kept. Raises NotLoggedIn."""
+    from stella.client.errors import NotLoggedIn
+    from stella.client.kept import Tokens
+    from stella.runtime.errors import SecretMissing
+
+    try:
+        return context.secret(context.settings.client.token).decode().strip()
+    except SecretMissing:
+        kept = Tokens(os.environ).usable(server, context.clock.read().wall)
+        if not kept:
+            raise NotLoggedIn(server=server) from None
+        return kept
+
+
+def _with_server(context: Context, server: str) -> Context:
+    """The same, where `--server` says which service is spoken to."""
+    client = msgspec.structs.replace(context.settings.client, server=server)
+    return dataclasses.replace(context, settings=msgspec.structs.replace(context.settings, client=client))
 
 
 def build(operation: Operation[Any, Any], values: Mapping[str, Any], settings: Settings) -> msgspec.Struct:

@@ -66,6 +66,11 @@ def failure(error: StellaError, *, as_json: bool) -> int:
     return int(error.exit)
 
 
+def note(words: str) -> None:
+    """Say something beside the result, on standard error."""
+    _write_text(sys.stderr, f"note: {words}\n")
+
+
 def interrupted() -> None:
     """Say that the command was stopped."""
     with contextlib.suppress(OSError, StellaError):

@@ -15,13 +15,12 @@ from typing import Any, NamedTuple
 
 import postgast
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # what `postgast` decodes with
-from psycopg import sql
 
 from stella.database.errors import BadMigrationFile, LintFailed
 from stella.database.model import Category, File
 from stella.kernel.nearest import did_you_mean
 from stella.runtime.batches import MAX_SIZE
-from stella.runtime.migrate import Index, Piece
+from stella.runtime.migrate import Index, Piece, quoted
 
 NO_TRANSACTION, BATCH = "no-transaction", "batch"
 FIRST_BATCH = 1000  # rows; the size follows what a batch costs
@@ -214,7 +213,7 @@ def _with_index(node: Node) -> Piece:
         return node.piece
     relation = node.tree.relation
     parts = [part for part in (relation.schemaname, relation.relname) if part]
-    return node.piece._replace(makes=Index(sql.Identifier(*parts).as_string(None), node.tree.idxname))
+    return node.piece._replace(makes=Index(quoted(*parts), node.tree.idxname))
 
 
 def _batch(file: File, nodes: list[Node], directives: Mapping[str, str]) -> int:

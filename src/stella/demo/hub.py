@@ -17,6 +17,7 @@ from typing import Any
 from stella.demo.errors import DemoFailed
 from stella.demo.model import Served
 from stella.demo.side import Side
+from stella.kernel.tenant import DEFAULT_TENANT
 
 STACK = "S"
 
@@ -33,7 +34,7 @@ def serve(side: Side, bundle: Path, trust: Path) -> Served:
     try:
         url = _service(up)
         data = side.folder / STACK
-        shutil.copytree(trust, data / "work" / "trust")
+        shutil.copytree(trust, data / "work" / "tenants" / DEFAULT_TENANT / "trust")
         at = ("--server", url)
         token = (data / "secrets" / "admin-token").read_text(encoding="utf-8").strip()
         side.environment["STELLA_TOKEN"] = token

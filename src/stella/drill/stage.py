@@ -238,7 +238,7 @@ def resigned(key: SigningKey, token: str, claims: Mapping[str, object], kid: str
 
 
 class Tenant:
-    """One tenant's clients: nine reads a second with a token that is renewed in time, one write with one of its own.
+    """One tenant's clients: nine reads a second with a token renewed in time, one write with a token of its own.
 
     So in each second a token is judged anew, and nine times a kept result is used.
     """

@@ -13,16 +13,14 @@ import asyncio
 import itertools
 import re
 import time
-from typing import Any
+from typing import Any, Protocol
 
-from stella.http.auth import Tokens, allow, challenge
+from stella.http.auth import Presented, Tokens, allow, challenge
 from stella.http.errors import (
     Draining,
     Failed,
     MethodRefused,
-    NotAuthenticated,
     RangeRefused,
-    ScopeMissing,
     TooSlow,
 )
 from stella.http.exchange import Answer, Gone, Headers, Message, Receive, Request, Send
@@ -32,20 +30,35 @@ from stella.http.metrics import Metrics
 from stella.http.problem import MEDIA_TYPE, RETRY_AFTER, body_of, status_of
 from stella.http.routes import Routes
 from stella.kernel.errors import Exit, StellaError
+from stella.operations import Principal
+from stella.tenancy.model import Pending
 
 _TRACE = re.compile(rb"00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}\Z")
 CLIENT_GONE = 499  # in the log; nobody gets it
 
 
+class Denied(Protocol):
+    """Hears of what is refused to somebody who is known: `denials.Denials.tell`."""
+
+    def __call__(self, principal: Principal, action: str, resource: str, **facts: str) -> None: ...
+
+
+def _nobody_is_told(principal: Principal, action: str, resource: str, **facts: str) -> None:
+    """Stands for an audit log where there is none."""
+
+
 class App:
     """One service as ASGI. `prefix` begins the ids of its requests."""
 
-    def __init__(self, routes: Routes, tokens: Tokens, log: Log, metrics: Metrics, prefix: str) -> None:
+    def __init__(  # its parts
+        self, routes: Routes, tokens: Tokens, log: Log, metrics: Metrics, prefix: str, denied: Denied = _nobody_is_told
+    ) -> None:
         self._routes = routes
         self._tokens = tokens
         self._log = log
         self._metrics = metrics
         self._prefix = prefix
+        self._denied = denied
         self._numbers = itertools.count(1)
         self.answered = 0
         self.draining = False
@@ -81,6 +94,7 @@ class App:
                 status,
                 round(1000 * seconds, 2),
                 request.principal.name,
+                request.principal.tenant if request.principal.name else "",
                 request.trace,
             )
         )
@@ -109,18 +123,34 @@ class App:
             route, request.values = self._routes.find(request.method, request.scope["path"])
         except StellaError:
             request.operation = "unknown"
-            request.principal = self._tokens.principal(request.headers.get(b"authorization", b""))
+            request.principal = await self._who(request)
             raise
         request.operation = route.name
         if route.scope:
-            request.principal = self._tokens.principal(request.headers.get(b"authorization", b""))
-            allow(request.principal, route.scope)
+            request.principal = await self._who(request)
+            try:
+                allow(request.principal, route.scope)
+            except StellaError as error:
+                self._denied(request.principal, "auth.denied", route.name, code=error.code, scope=route.scope)
+                raise
         return await route.handle(request)
+
+    async def _who(self, request: Request) -> Principal:
+        given = Presented(request.headers.get(b"authorization", b""), request.scope)
+        try:
+            return self._tokens.principal(given)
+        except Pending:
+            given.wait = True
+            return await asyncio.to_thread(self._tokens.principal, given)
+        except StellaError as error:
+            if given.known is not None:
+                self._denied(given.known, "auth.denied", request.operation, code=error.code)
+            raise
 
     def _failure(self, request: Request, error: StellaError) -> Answer:
         headers: Headers = [(b"content-type", MEDIA_TYPE)]
-        if isinstance(error, NotAuthenticated | ScopeMissing):
-            headers.append((b"www-authenticate", challenge(error)))
+        if words := challenge(error):
+            headers.append((b"www-authenticate", words))
         elif isinstance(error, MethodRefused):
             headers.append((b"allow", str(error.facts["allowed"]).encode()))
         elif isinstance(error, RangeRefused):

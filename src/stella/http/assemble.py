@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from stella.http.app import App
+from stella.http.app import App, Denied
 from stella.http.auth import Tokens
 from stella.http.errors import DatabaseAway, ServiceRuns
 from stella.http.files import Files
@@ -17,17 +17,19 @@ from stella.http.idempotency import KEEP
 from stella.http.jobs import Runner, trace_of
 from stella.http.logs import Log
 from stella.http.metrics import Metrics
-from stella.http.places import Places
+from stella.http.places import Grounds
 from stella.http.resources import Jobs
-from stella.http.routes import Routes
+from stella.http.routes import Route, Routes
+from stella.http.standing import require
 from stella.http.status import Status
-from stella.http.store import Store
+from stella.http.store import Bound, Store
 from stella.http.transfers import Transfers
 from stella.http.uploads import Uploads
 from stella.kernel.instant import parse_duration
 from stella.operations import Context, Operation
 
 MIB = 1024 * 1024
+CROWD = 10  # times what one tenant may have waiting is what all together may; rows that a claim sorts
 SWEEP = 3600  # seconds between removals of what is old
 
 
@@ -37,7 +39,7 @@ class Service(NamedTuple):
     app: App
     runner: Runner
     uploads: Uploads
-    places: Places
+    grounds: Grounds
     store: Store
     handlers: Handlers
     log: Log
@@ -79,7 +81,7 @@ class Service(NamedTuple):
             try:
                 await asyncio.to_thread(self.store.forget, now - keep, now - KEEP)
                 await asyncio.to_thread(self.uploads.sweep)
-                await asyncio.to_thread(self.places.sweep, now - keep)
+                await asyncio.to_thread(self.grounds.sweep, now - keep)
             except DatabaseAway as error:
                 self.log.event("database_away", {"problem": error.message})
             except Exception as error:  # noqa: BLE001  # what cannot be removed now is tried again, and the rest as well
@@ -87,20 +89,27 @@ class Service(NamedTuple):
             await asyncio.sleep(SWEEP)
 
 
-def assemble(
+def assemble(  # noqa: PLR0913, PLR0917  # its parts
     ctx: Context,
     operations: Sequence[Operation[Any, Any]],
     store: Store,
-    token: bytes,
+    tokens: Tokens,
     work: Path,
     parts: Path,
     log: Log,
+    denied: Denied | None = None,
+    more: Sequence[Route] = (),
 ) -> Service:
-    """A service over these operations; the local ones among them are left out."""
+    """A service over these operations; the local ones among them are left out.
+
+    `more` are routes that are no operations and no resources of the table. Tenants have their folders below `work`, and
+    the uploads that are on their way below `parts`. Raises NoStanding.
+    """
+    require()
     settings = ctx.settings.service
     offered = [operation for operation in operations if not operation.local]
     metrics = Metrics()
-    places = Places(work, settings.bucket)
+    grounds = Grounds(work, parts, settings.bucket)
 
     def now() -> int:
         return ctx.clock.read().wall
@@ -111,13 +120,14 @@ def assemble(
             metrics.job(str(facts["outcome"]))
 
     table = {operation.name: operation for operation in offered}
-    runner = Runner(store, table, ctx, settings.max_jobs, report)
-    limits = Limits(settings.max_body_mib * MIB, parse_duration(settings.send_timeout), settings.max_queued)
+    runner = Runner(store, grounds, table, ctx, settings.max_jobs, report)
+    queued = Bound(settings.max_queued, settings.max_queued * CROWD)
+    limits = Limits(settings.max_body_mib * MIB, parse_duration(settings.send_timeout), queued)
     jobs = Jobs(store, runner, now)
-    handlers = Handlers(ctx, places, store, runner, jobs, limits)
-    uploads = Uploads(store, parts, work, settings.max_upload_mib * MIB, now)
-    transfers = Transfers(store, uploads, Files(places), metrics, limits, now, ctx.entropy)
+    handlers = Handlers(ctx, grounds, store, runner, jobs, limits)
+    uploads = Uploads(store, grounds, settings.max_upload_mib * MIB, now)
+    transfers = Transfers(store, uploads, Files(grounds), metrics, limits, now, ctx.entropy)
     status = Status(store, metrics, offered, lambda: runner.stopping)
-    routes = [*status.routes(), *jobs.routes(), *transfers.routes(), *map(handlers.route, offered)]
-    app = App(Routes(routes), Tokens(token), log, metrics, ctx.entropy(4).hex())
-    return Service(app, runner, uploads, places, store, handlers, log, ctx)
+    routes = [*status.routes(), *jobs.routes(), *transfers.routes(), *map(handlers.route, offered), *more]
+    app = App(Routes(routes), tokens, log, metrics, ctx.entropy(4).hex(), *filter(None, [denied]))
+    return Service(app, runner, uploads, grounds, store, handlers, log, ctx)

@@ -51,12 +51,12 @@ class Binder:
         self._places: list[tuple[str, str, Where]] = [
             (attributes[name], name, about.where)
             for name, _, about, _ in fields
-            if about.where not in {"value", "home"}
+            if about.where not in {"value", "key", "home"}
         ]
         self._decoder = msgspec.json.Decoder(operation.request)
 
     def _greedy(self, path: str, places: dict[str, Where]) -> str:
-        """The path as the table of routes takes it: a last parameter that names a place takes the slashes too."""
+        """The path as the table of routes takes it: a last parameter that names a place or a key takes slashes too."""
         last = self.parameters[-1] if self.parameters and path.endswith("}") else ""
         return f"{path[:-1]}...}}" if places.get(last, "value") != "value" else path
 

@@ -192,9 +192,9 @@ class KeyInterrupted(StellaError):
 
 
 class TooManyJobs(StellaError):
-    """{queued} jobs are waiting, the limit is {limit}.
+    """Too many jobs are waiting, a tenant may have {limit}.
 
-    More would wait for too long.
+    More would wait for too long. All tenants together have a limit as well.
     """
 
     code = "HTTP-016"
@@ -451,9 +451,9 @@ class UploadEnded(StellaError):
 
 
 class TooManyUploads(StellaError):
-    """{open} uploads are open, the limit is {limit}.
+    """Too many uploads are open, a tenant may have {limit}.
 
-    Each may claim disk. Unfinished ones are removed after a day.
+    Each may claim disk. Unfinished ones are removed after a day. All tenants together have a limit as well.
     """
 
     code = "HTTP-038"
@@ -472,3 +472,15 @@ class TooManyConnections(StellaError):
     exit = Exit.TRANSIENT
     reason = "unavailable"
     hint = "use a connection for several requests, or connect again in a moment"
+
+
+class NoStanding(StellaError):
+    """A thread cannot have a working directory of its own: {problem}.
+
+    Each operation works in the folder of its tenant. That takes unshare(CLONE_FS) of Linux, which needs no privilege.
+    """
+
+    code = "HTTP-040"
+    exit = Exit.USAGE
+    reason = "usage"
+    hint = "allow unshare(2) in the seccomp profile of the container"

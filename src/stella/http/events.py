@@ -33,7 +33,12 @@ def frame(kind: str, data: bytes, number: int | None = None) -> bytes:
 
 
 async def follow(
-    store: Store, job_id: str, after: int, feed_of: Callable[[str], Feed | None], stopping: Callable[[], bool]
+    store: Store,
+    tenant: str,
+    job_id: str,
+    after: int,
+    feed_of: Callable[[str], Feed | None],
+    stopping: Callable[[], bool],
 ) -> AsyncIterator[bytes]:
     """Frames of a job's events after a number, until it has ended. Raises DatabaseAway."""
     loop = asyncio.get_running_loop()
@@ -44,11 +49,11 @@ async def follow(
         feed = feed_of(job_id)
         if feed is None or feed.kept > after or loop.time() - looked >= KEPT_TICK:
             looked = loop.time()
-            events = await asyncio.to_thread(store.events_after, job_id, after, PAGE)
+            events = await asyncio.to_thread(store.events_after, tenant, job_id, after, PAGE)
             for event in events:
                 after = event.number
                 yield frame(event.kind, event.data, event.number)
-            if any(_ends(event) for event in events) or (not events and await _has_ended(store, job_id)):
+            if any(_ends(event) for event in events) or (not events and await _has_ended(store, tenant, job_id)):
                 return
             if events:
                 beat = loop.time()
@@ -67,7 +72,7 @@ def _ends(event: Event) -> bool:
     return event.kind == "state" and event.data in _ENDINGS
 
 
-async def _has_ended(store: Store, job_id: str) -> bool:
+async def _has_ended(store: Store, tenant: str, job_id: str) -> bool:
     """For a client that has seen the last event already, or whose job was forgotten."""
-    job = await asyncio.to_thread(store.find_job, job_id)
+    job = await asyncio.to_thread(store.find_job, tenant, job_id)
     return job is None or JobState(job.state) in ENDED

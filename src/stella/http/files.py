@@ -1,4 +1,4 @@
-"""Files of the service's folder, to read.
+"""Files of a tenant's folder, to read.
 
 Rules:
 - What others may not read on this machine, such as keys, is not sent. Links are not followed.
@@ -18,7 +18,7 @@ from starlette.responses import FileResponse
 from stella.http.errors import PrivateFile, RangeRefused
 from stella.http.exchange import ENDLESS, Answer, Request, answer, number_in
 from stella.http.model import FolderEntry, FolderShown, ListFolder
-from stella.http.places import Places
+from stella.http.places import Grounds
 from stella.kernel.cursor import make_cursor, read_cursor
 from stella.runtime.errors import ObjectMissing
 from stella.runtime.files import reading
@@ -30,16 +30,16 @@ OTHERS_READ = 0o044
 class Files:
     """Sends files and lists folders."""
 
-    def __init__(self, places: Places) -> None:
-        self._places = places
+    def __init__(self, grounds: Grounds) -> None:
+        self._grounds = grounds
         self._digests: OrderedDict[tuple[int, int, int, int], str] = OrderedDict()
 
-    def look(self, text: str, want: ListFolder) -> Answer | tuple[Path, os.stat_result, str]:
+    def look(self, tenant: str, text: str, want: ListFolder) -> Answer | tuple[Path, os.stat_result, str]:
         """A folder's listing, or the path, state and digest of a file.
 
         Raises UnsafePlace, ObjectMissing, PrivateFile or Unreadable.
         """
-        path = self._places.inside(text)
+        path = self._grounds.of(tenant).places.inside(text)
         with reading(Path(text)):
             found = path.lstat()
         if stat.S_ISDIR(found.st_mode):

@@ -1,7 +1,8 @@
 """Operations as handlers: bind, run where it fits, answer.
 
 Rules:
-- A quick operation runs on the loop, any other in a thread, a long one as a job.
+- A quick operation runs on the loop and touches no file, any other in a thread that stands in the folder of the tenant,
+  a long one as a job.
 - The number of operations that are worked on at once is bounded; one more is refused, not queued.
 """
 
@@ -15,18 +16,20 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from stella.audit import tell
 from stella.http import idempotency
 from stella.http.binding import Binder
 from stella.http.errors import Draining, Overloaded, TooManyJobs
 from stella.http.exchange import Answer, Request, answer
+from stella.http.ids import Ids
 from stella.http.jobs import Runner
 from stella.http.model import NewJob
-from stella.http.places import Places
+from stella.http.places import Grounds
 from stella.http.resources import Jobs
 from stella.http.routes import Handler, Route
-from stella.http.store import Store
+from stella.http.standing import stand
+from stella.http.store import Bound, Store
 from stella.kernel.digest import sha256
-from stella.kernel.ids import RANDOM_BYTES, uuid7
 from stella.operations import Context, Operation, Principal
 
 THREADS = 16  # operations that run at once
@@ -39,17 +42,18 @@ class Limits(NamedTuple):
 
     body: int
     seconds: float
-    queued: int
+    queued: Bound
 
 
 class Handlers:
     """Makes the route of each operation."""
 
     def __init__(
-        self, context: Context, places: Places, store: Store, runner: Runner, jobs: Jobs, limits: Limits
+        self, context: Context, grounds: Grounds, store: Store, runner: Runner, jobs: Jobs, limits: Limits
     ) -> None:
         self._context = context
-        self._places = places
+        self._grounds = grounds
+        self._ids = Ids(context.entropy)
         self._store = store
         self._keys = idempotency.Keys(store, self._now)
         self._runner = runner
@@ -60,7 +64,7 @@ class Handlers:
         self._contexts = lru_cache(MAX_PRINCIPALS)(self._context_of)
 
     def route(self, operation: Operation[Any, Any]) -> Route:
-        """The route of an operation; a last parameter that names a place takes a path with slashes."""
+        """The route of an operation; a last parameter that names a place or a key takes slashes."""
         binder = Binder(operation, self._context.settings)
         make = self._long if operation.long else self._quick if operation.quick else self._threaded
         return Route(operation.method, binder.path, operation.name, operation.scope, make(operation, binder))
@@ -78,10 +82,13 @@ class Handlers:
     def _contextual(self, request: Request) -> Context:
         return self._contexts(request.principal)
 
+    def _bound(self, binder: Binder, request: Request, body: bytes) -> Any:
+        return binder.bind(request.values, request.query, body, self._grounds.of(request.principal.tenant).places)
+
     def _quick(self, operation: Operation[Any, Any], binder: Binder) -> Handler:
         async def handle(request: Request) -> Answer:
             body = await self._body(request, binder)
-            want = binder.bind(request.values, request.query, body, self._places)
+            want = self._bound(binder, request, body)
             return answer(operation.run(self._contextual(request), want), 201 if operation.creates else 200)
 
         return handle
@@ -91,7 +98,7 @@ class Handlers:
 
         async def handle(request: Request) -> Answer:
             body = await self._body(request, binder)
-            want = binder.bind(request.values, request.query, body, self._places)
+            want = self._bound(binder, request, body)
 
             async def work() -> Answer:
                 return answer(await self._in_thread(operation, self._contextual(request), want), status)
@@ -109,20 +116,25 @@ class Handlers:
         self._running += 1
         try:
             loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._threads, operation.run, context, want)
+            return await loop.run_in_executor(self._threads, self._stood, operation, context, want)
         finally:
             self._running -= 1
+
+    def _stood(self, operation: Operation[Any, Any], context: Context, want: Any) -> Any:
+        stand(self._grounds.of(context.principal.tenant).root)
+        return tell.run(context, operation, want)
 
     def _long(self, operation: Operation[Any, Any], binder: Binder) -> Handler:
         async def handle(request: Request) -> Answer:
             body = await self._body(request, binder)
-            want = binder.bind(request.values, request.query, body, self._places)
+            want = self._bound(binder, request, body)
             if self._runner.stopping:
                 raise Draining
             now = self._now()
             key = idempotency.key_of(request) or None
             new = NewJob(
-                id=uuid7(now, self._context.entropy(RANDOM_BYTES)),
+                tenant=request.principal.tenant,
+                id=self._ids.next(request.principal.tenant, now),
                 operation=operation.name,
                 request=msgspec.json.encode(want),
                 folder=str(getattr(want, "dir", "")).rstrip("/"),
@@ -134,7 +146,7 @@ class Handlers:
             )
             job = await asyncio.to_thread(self._store.submit, new, self._limits.queued)
             if job is None:
-                raise TooManyJobs(queued=self._limits.queued, limit=self._limits.queued)
+                raise TooManyJobs(limit=self._limits.queued.each)
             headers = [(b"location", f"/v1/jobs/{job.id}".encode())]
             if job.id != new.id:
                 idempotency.same(key or "", job.digest, new.digest)

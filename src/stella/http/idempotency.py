@@ -1,6 +1,7 @@
 """Requests that may be sent again: `Idempotency-Key` on everything that creates.
 
 Rules:
+- A key is one of a tenant, a principal and an operation.
 - The first request with a key is worked on; the same one again gets the same answer, marked `idempotent-replayed`. The
   same key with another body is refused, and so is one whose request is still being worked on.
 - An error is not kept: nothing was done, and the next request with the key is worked on anew.
@@ -60,7 +61,7 @@ class Keys:
         text = key_of(request)
         if not text:
             return await work()
-        key = Key(request.principal.name, request.operation, text)
+        key = Key(request.principal.tenant, request.principal.name, request.operation, text)
         digest = sha256(body)
         await self._tell(key)
         kept = await asyncio.to_thread(self._store.begin_answer, key, digest, self._now())

@@ -3,7 +3,8 @@
 Rules:
 - What is acknowledged is in the store. A job that was running when the service ended, however it ended, runs again;
   long operations are idempotent. One that was running at several crashes is given up.
-- Two jobs never work in the same folder at once: the later one waits for its turn.
+- Two jobs of a tenant never work in the same folder at once: the later one waits for its turn.
+- A thread stands in the folder of the tenant that it works for.
 - A stop of the service interrupts running jobs and puts them back into the queue.
 - When the store is away the end of a job is reported until it is back; nothing is started meanwhile.
 - A service whose store came to belong to another one starts nothing more and reports nothing more: its jobs are the
@@ -22,14 +23,18 @@ from typing import Any
 
 import msgspec
 
+from stella.audit import tell
 from stella.http.errors import DatabaseAway, Failed, JobCancelled, JobGivenUp, ServiceRuns
 from stella.http.exchange import encode
 from stella.http.feed import Feed, Stop
 from stella.http.model import Job, JobEvent, Reached
+from stella.http.places import Grounds
 from stella.http.problem import body_of, status_of
-from stella.http.store import Outcome, Store
+from stella.http.standing import stand
+from stella.http.store import Outcome, Place, Store
 from stella.kernel.errors import StellaError
 from stella.operations import Context, Operation, Principal
+from stella.runtime.errors import DatabaseUnavailable
 
 MAX_ATTEMPTS = 3  # starts of one job; more would let one that kills the service keep it down
 POLL = 1.0  # seconds between looks into the queue when nothing wakes the runner
@@ -42,16 +47,24 @@ class Runner:
     """The jobs of this service. Its coroutines belong to one event loop; `perform` runs in threads of its own."""
 
     def __init__(
-        self, store: Store, operations: Mapping[str, Operation[Any, Any]], context: Context, limit: int, report: Report
+        self,
+        store: Store,
+        grounds: Grounds,
+        operations: Mapping[str, Operation[Any, Any]],
+        context: Context,
+        limit: int,
+        report: Report,
     ) -> None:
         self._store = store
+        self._grounds = grounds
         self._operations = operations
         self._context = context
         self._limit = limit
         self._report = report
         self._feeds: dict[str, Feed] = {}
-        self._folders: dict[str, str] = {}
+        self._places: dict[str, Place] = {}
         self._threads: dict[str, threading.Thread] = {}
+        self._starting = threading.Lock()  # a thread that is listed has started
         self._wake = asyncio.Event()
         self._cancelled: set[str] = set()
         self._stop = threading.Event()
@@ -92,7 +105,7 @@ class Runner:
             elif job.attempt >= MAX_ATTEMPTS:
                 self._end(job, JobEvent.FAIL, JobGivenUp(attempts=job.attempt))
             else:
-                self._store.move(job.id, JobEvent.RETURN, self._now())
+                self._store.move(job.tenant, job.id, JobEvent.RETURN, self._now())
 
     async def run(self) -> None:
         """Start jobs until the task is cancelled or `stop` is called. Raises ServiceRuns."""
@@ -120,19 +133,20 @@ class Runner:
     async def _start_next(self) -> bool:
         if self._stop.is_set():
             return False
-        job = await asyncio.to_thread(self._store.claim, {*self._folders.values()} - {""}, self._now())
+        job = await asyncio.to_thread(self._store.claim, list(self._places.values()), self._now())
         if job is None:
             return False
-        feed = Feed(lambda reached: self._keep_task(job.id, reached))
-        self._feeds[job.id], self._folders[job.id] = feed, job.folder
+        feed = Feed(lambda reached: self._keep_task(job, reached))
+        self._feeds[job.id], self._places[job.id] = feed, Place(job.tenant, job.folder)
         if job.cancelling or job.id in self._cancelled:
             feed.stop(cancel=True)
         if self._stop.is_set():
             feed.stop(cancel=False)
         loop = asyncio.get_running_loop()
         thread = threading.Thread(target=self._perform, args=(job, feed, loop), name=f"job-{job.id}", daemon=True)
-        self._threads[job.id] = thread
-        thread.start()
+        with self._starting:
+            self._threads[job.id] = thread
+            thread.start()
         return True
 
     def cancel(self, job_id: str) -> None:
@@ -149,7 +163,9 @@ class Runner:
         self.handed_over += len(self._feeds)  # they never reported; the next start takes them up all the same
 
     def _join(self, end: float) -> None:
-        for thread in list(self._threads.values()):
+        with self._starting:
+            threads = list(self._threads.values())
+        for thread in threads:
             thread.join(max(end - time.monotonic(), 0))
 
     def _perform(self, job: Job, feed: Feed, loop: asyncio.AbstractEventLoop) -> None:
@@ -160,9 +176,16 @@ class Runner:
             self.handed_over += 1
         milliseconds = round(1000 * (time.monotonic() - begin), 1)
         status = outcome.status if outcome else None
-        told = {"job": job.id, "operation": job.operation, "outcome": event.value, "status": status, "ms": milliseconds}
+        told = {
+            "job": job.id,
+            "tenant": job.tenant,
+            "operation": job.operation,
+            "outcome": event.value,
+            "status": status,
+            "ms": milliseconds,
+        }
         self._report("job", told | ({"trace": job.trace} if job.trace else {}))
-        for table in (self._feeds, self._folders, self._threads):
+        for table in (self._feeds, self._places, self._threads):
             table.pop(job.id, None)
         self._cancelled.discard(job.id)
         try:
@@ -175,9 +198,10 @@ class Runner:
         try:
             operation = self._operations[job.operation]
             request = msgspec.json.decode(job.request, type=operation.request)
-            principal = Principal(job.principal, frozenset({operation.scope}))
+            principal = Principal(job.principal, frozenset({operation.scope}), job.tenant)
             context = dataclasses.replace(self._context, progress=feed, actor=job.principal, principal=principal)
-            result = operation.run(context, request)
+            stand(self._grounds.of(job.tenant).root)
+            result = self._told(context, operation, request)
             return JobEvent.FINISH, Outcome(201 if operation.creates else 200, encode(result))
         except Stop:
             if feed.cancelled:
@@ -190,10 +214,30 @@ class Runner:
             self._report("failed", {"job": job.id, "operation": job.operation, "traceback": trace_of(error)})
             return JobEvent.FAIL, _problem(job, failed)
 
+    def _told(self, context: Context, operation: Operation[Any, Any], request: Any) -> Any:
+        """Do the work and write it into the audit log, however long the database is away; a stop ends the wait."""
+        problem: StellaError | None = None
+        result: Any = None
+        try:
+            result = operation.run(context, request)
+        except StellaError as error:
+            problem = error
+        while True:
+            try:
+                tell.performed(context, operation, request, problem, result)
+                break
+            except DatabaseUnavailable:
+                if self._stop.is_set():
+                    raise Stop from None  # the next start does it again, and writes that
+                time.sleep(RETRY)
+        if problem is not None:
+            raise problem
+        return result
+
     def _until_kept(self, job: Job, event: JobEvent, outcome: Outcome | None) -> None:
         while True:
             try:
-                self._store.move(job.id, event, self._now(), outcome, refund=event is JobEvent.RETURN)
+                self._store.move(job.tenant, job.id, event, self._now(), outcome, refund=event is JobEvent.RETURN)
             except DatabaseAway:
                 if self._stop.is_set():
                     return  # the next start runs it again
@@ -203,17 +247,17 @@ class Runner:
             else:
                 return
 
-    def _keep_task(self, job_id: str, reached: Reached) -> None:
+    def _keep_task(self, job: Job, reached: Reached) -> None:
         try:
-            number = self._store.add_event(job_id, "task", msgspec.json.encode(reached), self._now())
+            number = self._store.add_event(job.tenant, job.id, "task", msgspec.json.encode(reached), self._now())
         except (DatabaseAway, ServiceRuns):
             return  # progress is worth no failure of the work
-        feed = self._feeds.get(job_id)
+        feed = self._feeds.get(job.id)
         if feed is not None:
             feed.kept = max(feed.kept, number)
 
     def _end(self, job: Job, event: JobEvent, error: StellaError) -> None:
-        self._store.move(job.id, event, self._now(), _problem(job, error))
+        self._store.move(job.tenant, job.id, event, self._now(), _problem(job, error))
 
     def _now(self) -> int:
         return self._context.clock.read().wall

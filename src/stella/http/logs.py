@@ -36,6 +36,7 @@ class RequestLine(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="ev
     status: int
     ms: float
     principal: str = ""
+    tenant: str = ""
     trace: str = ""
 
 

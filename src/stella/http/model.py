@@ -78,8 +78,12 @@ def sources(event: JobEvent) -> list[str]:
 
 
 class NewJob(msgspec.Struct, frozen=True, kw_only=True):
-    """A job to be queued. `folder` is what no two jobs may work in at once; empty means that there is none."""
+    """A job to be queued. No two jobs of a tenant work in the same `folder` at once; empty means that there is none.
 
+    Ids of later jobs of a tenant sort after those of earlier ones.
+    """
+
+    tenant: str
     id: str
     operation: str
     request: bytes
@@ -92,9 +96,9 @@ class NewJob(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
-    """A job as it is stored. `number` orders jobs; `outcome` is the result or the problem as JSON."""
+    """A job as it is stored; `outcome` is the result or the problem as JSON."""
 
-    number: int
+    tenant: str
     id: str
     operation: str
     request: bytes
@@ -186,6 +190,7 @@ class UploadState(StrEnum):
 class Upload(msgspec.Struct, frozen=True, kw_only=True):
     """An upload as it is stored. `offset` bytes are durable; `changed` is when that was last so."""
 
+    tenant: str
     id: str
     name: str
     size: int

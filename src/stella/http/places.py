@@ -1,10 +1,10 @@
-"""Where requests may read and write: below the service's own folder, and below one bucket prefix.
+"""Where requests may read and write: below the folder of its tenant, and below one bucket prefix.
 
 Rules:
 - A path is relative and made of plain names. Nothing on the way to it is a link, and nothing that is not there yet can
   become one through a request: an upload makes files and folders alone.
-- The service runs in its folder, so what passes here is handed to an operation as it was written, and results and
-  errors name it the same way.
+- A thread stands in the folder of the tenant that it works for (`standing`), so what passes here is handed to an
+  operation as it was written, and results and errors name it the same way.
 """
 
 from __future__ import annotations
@@ -13,9 +13,13 @@ import contextlib
 import os
 import shutil
 import stat
+from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 from stella.http.errors import UnsafePlace
+from stella.kernel.tenant import is_tenant, parse_tenant
 from stella.operations import Where
 from stella.runtime.files import make_directory
 
@@ -24,7 +28,42 @@ MAX_NAME = 255  # bytes; what file systems take
 FORBIDDEN = "it has control characters or is not UTF-8"
 DOWNLOADS = "downloads"  # what clients ask to be written so that they can fetch it; folders in it are made for them
 WRITTEN = frozenset({"file_out", "folder_out", "report"})
+TENANTS = "tenants"  # the folder that holds a folder of each
+MAX_TENANTS = 4096  # whose ground is remembered
 PAIRS = frozenset({"source", "report"})  # written as `NAME=PATH`, where the name may be left out
+
+
+class Ground(NamedTuple):
+    """What belongs to one tenant: where its requests begin, what they may name, the uploads that are on their way."""
+
+    root: Path
+    places: Places
+    parts: Path
+
+
+class Grounds:
+    """The ground of each tenant: `tenants/TENANT` below `work` and below the bucket prefix, `TENANT` below `parts`."""
+
+    def __init__(self, work: Path, parts: Path, bucket: str = "") -> None:
+        self._tops = (work / TENANTS, parts)
+        self._bucket = bucket.rstrip("/")
+        self.of = lru_cache(MAX_TENANTS)(self._of)
+
+    def _of(self, tenant: str) -> Ground:
+        """The ground of a tenant, laid when it is first asked for; raises BadTenant or as `make_directory`."""
+        work, parts = (top / parse_tenant(tenant) for top in self._tops)
+        make_directory(work)
+        return Ground(work, Places(work, self._bucket and f"{self._bucket}/{TENANTS}/{tenant}"), parts)
+
+    def every(self) -> Iterator[tuple[str, Ground]]:
+        """The tenants that have left something here."""
+        found = {path.name for top in self._tops for path in top.glob("*")}
+        return ((name, self.of(name)) for name in sorted(found) if is_tenant(name))
+
+    def sweep(self, before: float) -> None:
+        """As `Places.sweep`, for every tenant."""
+        for _, ground in self.every():
+            ground.places.sweep(before)
 
 
 class Places:

@@ -1,6 +1,7 @@
 """The resource of jobs.
 
 Rules:
+- A job of another tenant is one that is not there.
 - The list goes by keyset and cursor; there are no counts and no offsets. It leaves results out: they may be large.
 - A job that has ended has an ETag, and the answer to whoever knows it is 304.
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable
+from uuid import UUID
 
 import msgspec
 
@@ -18,7 +20,7 @@ from stella.http.errors import BadField, DatabaseAway, JobCancelled, JobEnded, J
 from stella.http.events import follow
 from stella.http.exchange import Answer, Request, Send, answer, tagged
 from stella.http.jobs import Runner
-from stella.http.model import ENDED, Job, JobEvent, JobShown, JobsListed, ListJobs
+from stella.http.model import ENDED, Job, JobShown, JobsListed, ListJobs
 from stella.http.problem import body_of, status_of
 from stella.http.routes import Route, of_table
 from stella.http.store import Outcome, Store
@@ -73,10 +75,11 @@ class Jobs:
         """GET /v1/jobs."""
         want = convert(read_query(request.query), ListJobs, strict=False)
         query = ("jobs", want.state, want.operation)
-        before = read_cursor(want.cursor, query, tuple[int])[0] if want.cursor is not None else None
-        found = await asyncio.to_thread(self._store.list_jobs, want.state, want.operation, before, want.limit + 1)
+        before = str(read_cursor(want.cursor, query, tuple[UUID])[0]) if want.cursor is not None else None
+        asked = (request.principal.tenant, want.state, want.operation, before, want.limit + 1)
+        found = await asyncio.to_thread(self._store.list_jobs, *asked)
         page = found[: want.limit]
-        following = make_cursor(query, (page[-1].number,)) if len(found) > want.limit else None
+        following = make_cursor(query, (page[-1].id,)) if len(found) > want.limit else None
         return answer(JobsListed(jobs=tuple(map(self.shown, page)), next=following))
 
     async def show(self, request: Request) -> Answer:
@@ -90,16 +93,16 @@ class Jobs:
         job = await self._find(request)
         if job.state in ENDED:
             raise JobEnded(state=job.state.value, id=job.id)
-        await asyncio.to_thread(self._cancel, job.id)
+        await asyncio.to_thread(self._cancel, job)
         return answer(self.shown(await self._find(request)), 202)
 
-    def _cancel(self, job_id: str) -> None:
+    def _cancel(self, job: Job) -> None:
         """End a waiting job at once, and let a running one end; a crash in between must not let it run on."""
         error = JobCancelled()
-        outcome = Outcome(status_of(error), body_of(error, job_id))
-        if not self._store.move(job_id, JobEvent.WITHDRAW, self._now(), outcome):
-            self._store.mark_cancelling(job_id)
-            self._runner.cancel(job_id)
+        outcome = Outcome(status_of(error), body_of(error, job.id))
+        if not self._store.withdraw(job.tenant, job.id, self._now(), outcome):
+            self._store.mark_cancelling(job.tenant, job.id)
+            self._runner.cancel(job.id)
 
     async def events(self, request: Request) -> Answer:
         """GET /v1/jobs/{id}/events."""
@@ -112,9 +115,8 @@ class Jobs:
 
         async def stream(send: Send) -> None:
             gone = asyncio.create_task(request.gone())
-            frames = follow(
-                self._store, job.id, int(text), self._runner.feed, lambda: self._runner.stopping or gone.done()
-            )
+            ends = lambda: self._runner.stopping or gone.done()  # noqa: E731  # one line
+            frames = follow(self._store, job.tenant, job.id, int(text), self._runner.feed, ends)
             try:
                 await send({"type": "http.response.start", "status": 200, "headers": EVENT_STREAM})
                 with contextlib.suppress(DatabaseAway, ServiceRuns):  # the client comes back for the rest
@@ -127,7 +129,7 @@ class Jobs:
         return Answer(200, stream=stream)
 
     async def _find(self, request: Request) -> Job:
-        job = await asyncio.to_thread(self._store.find_job, request.values[0])
+        job = await asyncio.to_thread(self._store.find_job, request.principal.tenant, request.values[0])
         if job is None:
             raise JobMissing(id=request.values[0])
         return job

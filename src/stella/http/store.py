@@ -3,6 +3,8 @@
 `postgres` has the adapter, `stella.testing` the twin.
 
 Rules:
+- What is done for somebody names the tenant, and sees and changes nothing of another one. What the runner, the sweeps
+  and the figures do spans tenants, and tells nobody who asks.
 - Every method is one transaction. What it returned without an exception survives the end of the process.
 - Methods block: the service calls them from threads. They raise DatabaseAway when there is no answer, and ServiceRuns
   when another service has come to own the store.
@@ -20,6 +22,7 @@ from stella.http.model import Answered, Event, Job, JobEvent, JobState, NewJob, 
 class Key(NamedTuple):
     """What an Idempotency-Key is one of."""
 
+    tenant: str
     principal: str
     operation: str
     key: str
@@ -30,6 +33,20 @@ class Outcome(NamedTuple):
 
     status: int
     body: bytes
+
+
+class Bound(NamedTuple):
+    """How many there may be: of one tenant, and of all together."""
+
+    each: int
+    all: int
+
+
+class Place(NamedTuple):
+    """The folder of a tenant that a job works in; an empty one is none."""
+
+    tenant: str
+    folder: str
 
 
 class Store(Protocol):
@@ -45,38 +62,51 @@ class Store(Protocol):
         """Raise DatabaseAway unless the store answers."""
         ...
 
-    def submit(self, job: NewJob, limit: int) -> Job | None:
-        """Queue a job; the earlier one when its key is taken; None when `limit` jobs wait already."""
+    def submit(self, job: NewJob, limit: Bound) -> Job | None:
+        """Queue a job; the earlier one when its key is taken; None when so many wait already."""
         ...
 
-    def find_job(self, job_id: str) -> Job | None: ...
+    def find_job(self, tenant: str, job_id: str) -> Job | None: ...
 
-    def list_jobs(self, state: JobState | None, operation: str | None, before: int | None, limit: int) -> list[Job]:
-        """Jobs with a lower number than `before`, newest first, without requests and outcomes."""
+    def list_jobs(
+        self, tenant: str, state: JobState | None, operation: str | None, before: str | None, limit: int
+    ) -> list[Job]:
+        """Jobs whose ids sort before `before`, newest first, without requests and outcomes."""
         ...
 
-    def claim(self, busy: Collection[str], now: int) -> Job | None:
-        """Start the oldest waiting job that needs none of the busy folders."""
+    def withdraw(self, tenant: str, job_id: str, now: int, outcome: Outcome) -> bool:
+        """End a job that waits; False when it does not."""
+        ...
+
+    def mark_cancelling(self, tenant: str, job_id: str) -> None: ...
+
+    def events_after(self, tenant: str, job_id: str, after: int, limit: int) -> list[Event]: ...
+
+    def claim(self, working: Collection[Place], now: int) -> Job | None:
+        """Start the oldest job, of those tenants with the fewest at work, whose place no other job works in."""
         ...
 
     def move(
-        self, job_id: str, event: JobEvent, now: int, outcome: Outcome | None = None, *, refund: bool = False
+        self,
+        tenant: str,
+        job_id: str,
+        event: JobEvent,
+        now: int,
+        outcome: Outcome | None = None,
+        *,
+        refund: bool = False,
     ) -> bool:
         """Move a job; False when its state does not allow that. `refund` takes the attempt back."""
         ...
 
-    def mark_cancelling(self, job_id: str) -> None: ...
-
     def running(self) -> list[Job]: ...
 
-    def add_event(self, job_id: str, kind: str, data: bytes, now: int) -> int:
+    def add_event(self, tenant: str, job_id: str, kind: str, data: bytes, now: int) -> int:
         """Keep an event of a running job; its number, or 0 when the job does not run."""
         ...
 
-    def events_after(self, job_id: str, after: int, limit: int) -> list[Event]: ...
-
     def count_jobs(self) -> dict[str, int]:
-        """How many jobs are queued and running, by state."""
+        """How many jobs of all tenants are queued and running, by state."""
         ...
 
     def begin_answer(self, key: Key, digest: str, now: int) -> Answered | None:
@@ -95,19 +125,19 @@ class Store(Protocol):
         """At a start: mark what was being worked on."""
         ...
 
-    def add_upload(self, upload: Upload, limit: int) -> bool:
-        """Keep a new upload; False when `limit` are open."""
+    def add_upload(self, upload: Upload, limit: Bound) -> bool:
+        """Keep a new upload; False when so many are open."""
         ...
 
-    def find_upload(self, upload_id: str) -> Upload | None: ...
+    def find_upload(self, tenant: str, upload_id: str) -> Upload | None: ...
 
-    def move_upload(self, upload_id: str, offset: int, state: UploadState, now: int) -> None: ...
+    def move_upload(self, tenant: str, upload_id: str, offset: int, state: UploadState, now: int) -> None: ...
+
+    def remove_upload(self, tenant: str, upload_id: str) -> None: ...
 
     def stale_uploads(self, before: int) -> list[Upload]:
-        """Uploads that were left open since before a time."""
+        """Uploads of all tenants that were left open since before a time."""
         ...
-
-    def remove_upload(self, upload_id: str) -> None: ...
 
     def forget(self, jobs_before: int, answers_before: int) -> None:
         """Remove jobs that ended, and answers that were given, before these times."""

@@ -25,6 +25,7 @@ EVENTS = "text/event-stream"
 READ_JOBS, WRITE_JOBS = "jobs:read", "jobs:write"
 READ_FILES, WRITE_FILES = "files:read", "files:write"
 READ_ABOUT = "about:read"
+WATCH = "service:watch"  # for whoever runs the installation: figures of all tenants
 
 
 class Health(msgspec.Struct, frozen=True):
@@ -84,7 +85,7 @@ RESOURCES = (
     Resource("GET", "/healthz", "healthz", "", "Whether the process lives.", (Reply(200, "It does.", Health),)),
     Resource("GET", "/readyz", "readyz", "", "Whether it can work.", (Reply(200, "It can.", Health),)),
     Resource(
-        "GET", "/metrics", "metrics", READ_ABOUT, "Metrics for Prometheus.", (Reply(200, "Text.", None, "text/plain"),)
+        "GET", "/metrics", "metrics", WATCH, "Metrics for Prometheus.", (Reply(200, "Text.", None, "text/plain"),)
     ),
     Resource("GET", "/openapi.json", "openapi", READ_ABOUT, "This document.", (Reply(200, "It.", OpenApi), _UNCHANGED)),
     Resource(

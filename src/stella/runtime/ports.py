@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, BinaryIO, Protocol
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Protocol
 
 from stella.kernel.instant import Reading
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path  # costs as much as all else that `--help` needs from here
 
 Entropy = Callable[[int], bytes]
+Refused = Callable[[str, str, str], None]  # told of a refusal: tenant, action, key
 
 
 class Clock(Protocol):
@@ -98,4 +99,59 @@ class Folder(Protocol):
 
     def local(self, key: str) -> Path | None:
         """Path of the object on this machine, when it has one."""
+        ...
+
+
+class Held(NamedTuple):
+    """An object that a tenant has: the SHA-256 of its bytes, and how many there are."""
+
+    digest: str
+    size: int
+
+
+class Blobs(Protocol):
+    """Objects of one tenant, each named by its kind and the SHA-256 of its bytes.
+
+    The tenant is given when the handle is made, and no argument can name another one. Bad names raise BadBlobKey. What
+    is refused, by this side or by the store, is told to the callback that the handle was made with, and then raised.
+    """
+
+    tenant: str
+
+    def put(self, kind: str, data: bytes | BinaryIO) -> str:
+        """Keep bytes, or a stream up to its end, atomically and durably; the digest. Again: heals a damaged object."""
+        ...
+
+    def get(self, kind: str, digest: str, limit: int = ...) -> bytes:
+        """All bytes; raises ObjectMissing, TooLarge above `limit`, or ObjectDamaged when they have another digest."""
+        ...
+
+    def open(self, kind: str, digest: str) -> BinaryIO:
+        """A seekable stream of an object of any size, whose digest was checked before this returns; raises as `get`."""
+        ...
+
+    def has(self, kind: str, digest: str) -> bool: ...
+
+    def size(self, kind: str, digest: str) -> int:
+        """Bytes of an object as it is kept; raises ObjectMissing."""
+        ...
+
+    def delete(self, kind: str, digest: str) -> None:
+        """Remove an object; no error when it is already gone."""
+        ...
+
+    def list(self, kind: str, after: str = "", limit: int = ...) -> tuple[Held, ...]:
+        """Objects of a kind in the order of their digests, those behind the digest `after`; fewer than `limit`: all."""
+        ...
+
+    def kinds(self, after: str = "") -> tuple[str, ...]:
+        """Kinds that have objects, or once had, in the order of the alphabet; those behind the kind `after`."""
+        ...
+
+    def key(self, kind: str, digest: str) -> str:
+        """The whole key of an object, as a document may refer to it."""
+        ...
+
+    def resolve(self, key: str) -> tuple[str, str]:
+        """Kind and digest in a whole key; raises BadBlobKey, or ForeignBlob when it is another tenant's."""
         ...

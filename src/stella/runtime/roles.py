@@ -20,6 +20,22 @@ DATABASE = "stella"
 OWNER, APP, JOBS, ISSUER, SEALER = "stella_owner", "stella_app", "stella_jobs", "stella_issuer", "stella_sealer"
 LOGINS = (OWNER, APP, JOBS, ISSUER, SEALER)
 SCRAM = b"scram-sha-256"
+HARDENING = (  # in this order; all of it for one database
+    "close_public",
+    "close_set_config",
+    "open_set_config",
+    "close_large_objects",
+    "close_statistics",
+    "close_functions",
+    "forget_tables",
+    "forget_sequences",
+    "forget_schemas",
+)
+
+_NAMES = {"owner": sql.Identifier(OWNER), "app": sql.Identifier(APP)}
+_HEAD = """\
+-- Roles and database of Stella. Run it once with psql, as a superuser: psql -X -v ON_ERROR_STOP=1 -f roles.sql
+-- Then let `database.dsn` and `database.owner_dsn` name the logins stella_app and stella_owner."""
 
 
 def make(connection: Connection, passwords: Mapping[str, str]) -> None:
@@ -47,20 +63,29 @@ def make_database(connection: Connection, database: str = DATABASE) -> None:
 
 def harden(connection: Connection) -> None:
     """Close what PostgreSQL leaves open to everybody in the database that a superuser is connected to."""
-    names = {"owner": sql.Identifier(OWNER), "app": sql.Identifier(APP)}
     with connection.transaction():
-        for name in (
-            "close_public",
-            "close_set_config",
-            "open_set_config",
-            "close_large_objects",
-            "close_statistics",
-            "close_functions",
-            "forget_tables",
-            "forget_sequences",
-            "forget_schemas",
-        ):
-            _run(connection, name, **names)
+        for name in HARDENING:
+            _run(connection, name, **_NAMES)
+
+
+def script(database: str = DATABASE) -> str:
+    """The same as a text for psql, for a server that somebody else looks after; psql asks for each password."""
+    name, owner = sql.Identifier(database), sql.Identifier(OWNER)
+    parts = [_HEAD]
+    for role in LOGINS:
+        parts += [_said(each, role=sql.Identifier(role)) for each in ("create_role", "hide_activity")]
+        parts.append(f"\\password {role}")
+    parts += [_said("create_database", database=name, owner=owner), _said("close_database", database=name)]
+    parts += [_said("open_database", database=name, role=sql.Identifier(role)) for role in LOGINS]
+    parts.append(f"\\connect {name.as_string(None)}")
+    parts += [_said(each, **_NAMES) for each in HARDENING]
+    return "\n\n".join(parts)
+
+
+def _said(name: str, **values: sql.Composable) -> str:
+    """A statement with what it is for, as text."""
+    found = statements("stella.runtime")[name]
+    return f"-- {found.description}\n{sql.SQL(found.sql).format(**values).as_string(None)};"
 
 
 def _run(connection: Connection, name: str, **values: sql.Composable):  # type: ignore[no-untyped-def]  # noqa: ANN202

@@ -63,7 +63,7 @@ LOOPBACK = "127.0.0.0/8,::1,localhost"
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]\Z")
 _PART = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9._-]+\Z")
-_CODE = re.compile(r"<Code>(\w+)</Code>")
+_CODE = re.compile(r"<Code>(\w+)</Code>|\(code: (\w+)\)")  # of an answer; of a row in the answer to a bulk removal
 _DENIED = frozenset({"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken"})
 _NO_BUCKET = frozenset({"NoSuchBucket", "InvalidBucketName"})
 
@@ -195,7 +195,7 @@ class Objects:
     def _named(self, error: Exception, path: str) -> Exception:
         text = str(error)
         found = _CODE.search(text)
-        code = found[1] if found else ""
+        code = found[1] or found[2] if found else ""
         if code in _NO_BUCKET:
             return self._no_bucket()
         if isinstance(error, FileNotFoundError):
@@ -275,3 +275,19 @@ class Objects:
             pages = obstore.list(self._store, top, chunk_size=PAGE)
             found = [(str(row["path"]), row["size"]) for page in pages for row in page]
         return sorted(row for row in found if row[0].startswith(prefix))
+
+    def page(self, folder: str, after: str, limit: int) -> list[tuple[str, int]]:
+        """The first keys below a folder that come behind the key `after`, and their sizes, in the order of keys."""
+        found: list[tuple[str, int]] = []
+        with self._asking("list", folder):
+            for rows in obstore.list(self._store, folder, offset=after or None, chunk_size=limit):
+                found += [(str(row["path"]), row["size"]) for row in rows]
+                if len(found) >= limit:
+                    break
+        return found[:limit]
+
+    def folders(self) -> list[str]:
+        """Names of what is directly below the prefix and has keys below it."""
+        with self._asking("list", ""):
+            found = obstore.list_with_delimiter(self._store)
+        return [str(path).rstrip("/").rpartition("/")[2] for path in found["common_prefixes"]]

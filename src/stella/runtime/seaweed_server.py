@@ -2,14 +2,14 @@
 
 Rules:
 - All of its ports are given, each from those that are free; what Stella does not use is off, its telemetry above all.
-- It listens on loopback and asks for keys; the file that holds them has mode 0600.
+- It listens on loopback and asks for keys; the files that hold them have mode 0600.
+- Objects are reached through the S3 endpoint alone: its parts speak to each other in ways that are shut to others.
 """
 
 from __future__ import annotations
 
 import contextlib
 import http.client
-import json
 import shutil
 import socket
 import sys
@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from stella.runtime.children import bare_environment
-from stella.runtime.files import PRIVATE_MODE, replacing
+from stella.runtime.entropy import system_entropy
 from stella.runtime.processes import listens, port_again
+from stella.runtime.seaweed_accounts import Accounts, write_config
 from stella.runtime.supervise import Endpoints, Service, WillNotStart
 
 PORTS = (
@@ -36,6 +37,7 @@ PORTS = (
     "s3.port",
 )
 OFF = {
+    "disableHttp": "true",  # of master and filer, which would answer without keys
     "master.telemetry": "false",
     "webdav": "false",
     "admin.ui": "false",
@@ -60,6 +62,10 @@ class Seaweed(NamedTuple):
     def config(self) -> Path:
         return self.folder / "s3.json"
 
+    @property
+    def accounts(self) -> Accounts:
+        return Accounts(self.config, self.access_key, self.secret_key)
+
 
 def program() -> Path | None:
     """The wheel's program, beside the interpreter or on PATH."""
@@ -76,8 +82,10 @@ def service(server: Seaweed, log: Path) -> Service:
         found = program()
         if found is None:
             raise WillNotStart("the program weed is not installed")
-        with replacing(server.config, PRIVATE_MODE, durable=False) as file:
-            file.write(identities(server.access_key.read_text().strip(), server.secret_key.read_text().strip()))
+        from stella.runtime import seaweed_peers  # noqa: PLC0415  # its library is heavy
+
+        write_config(server.accounts)
+        seaweed_peers.write(server.folder, system_entropy)
         with free_ports(len(PORTS)) as drawn:
             ports = dict(zip(PORTS, drawn, strict=True))
         ports["s3.port"] = server.port or port_again(before.get("s3", "")) or ports["s3.port"]
@@ -94,13 +102,6 @@ def service(server: Seaweed, log: Path) -> Service:
         return {"s3": f"http://127.0.0.1:{port}"} if listens(pid, port) and answers(port) else None
 
     return Service("s3", log, server.folder, command, ready, env=bare_environment())
-
-
-def identities(access_key: str, secret_key: str) -> bytes:
-    """The one account of the endpoint."""
-    keys = [{"accessKey": access_key, "secretKey": secret_key}]
-    account = {"name": "stella", "credentials": keys, "actions": ["Admin", "Read", "Write", "List", "Tagging"]}
-    return json.dumps({"identities": [account]}).encode()
 
 
 @contextlib.contextmanager

@@ -169,8 +169,15 @@ class ServiceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class StoreSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The S3 store of channels and sites that are named `s3://BUCKET/PREFIX`."""
+    """Where objects of tenants are, and the S3 store of those, channels and sites that are named `s3://BUCKET/PREFIX`."""
 
+    objects: Annotated[
+        str,
+        setting(
+            "Folder or `s3://BUCKET/PREFIX` of the objects of tenants. Empty means `objects` in the data folder of the"
+            " service, or in `stack.data`."
+        ),
+    ] = ""
     endpoint: Annotated[
         str, setting("Address of the store; http is for a loopback address alone. Empty means AWS in `store.region`.")
     ] = ""
@@ -187,13 +194,38 @@ class AuditSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     )
     key: Annotated[
         str, setting("Key that signs checkpoints: base64 of 32 random bytes. Only the sealer needs it.", secret=True)
-    ] = "env:STELLA_AUDIT_KEY"
+    ] = "env:STELLA_LOG_KEY"
     retired_keys: Annotated[
         str, setting("Public halves of earlier signing keys, separated by blanks, so that a new key goes on.")
     ] = ""
     wrap_key: Annotated[
         str, setting("Key that wraps the keys of tenants for personal fields: base64 of 32 random bytes.", secret=True)
-    ] = "env:STELLA_AUDIT_WRAP_KEY"
+    ] = "env:STELLA_WRAP_KEY"
+
+
+class IdentitySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who may ask: the issuer of access tokens inside the service, and others that are believed."""
+
+    issuer: Annotated[
+        str, setting("Address that clients know the issuer by; empty is where the service itself listens.")
+    ] = ""
+    audience: Annotated[str, setting("What tokens for this service are for, by name.")] = "stella"
+    passphrase: Annotated[
+        str,
+        setting("Passphrase that the signing keys are encrypted with; without one no token is issued.", secret=True),
+    ] = "env:STELLA_ISSUER_PASSPHRASE"
+    token_life: Annotated[str, setting("How long an access token is good: 2m to 5m.", duration=True)] = "5m"
+    rotate_every: Annotated[str, setting("How long a signing key signs.", duration=True)] = "30d"
+    grace: Annotated[
+        str,
+        setting("How long a tenant that was deleted can be resumed before it is erased; at least 1h.", duration=True),
+    ] = "30d"
+    issuers: Annotated[
+        str,
+        setting(
+            "Other issuers that are believed, separated by `;`: `URL audience=NAME tenants=A,B`. Any OIDC provider."
+        ),
+    ] = ""
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -210,3 +242,4 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     service: ServiceSettings = ServiceSettings()
     store: StoreSettings = StoreSettings()
     audit: AuditSettings = AuditSettings()
+    identity: IdentitySettings = IdentitySettings()

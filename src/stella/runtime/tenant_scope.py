@@ -12,81 +12,25 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
-import postgast
-from postgast import pg_query_pb2 as pg
-
-COLUMN = "tenant_id"
-HELD = 0  # the node of the tenant itself
-
-Tree = Any  # the trees of the parser have no types
-
-
-class Tables:
-    """The names of the tenant tables."""
-
-    def __init__(self, names: Collection[str]) -> None:
-        self._whole = frozenset(names)
-        self._last = frozenset(name.rpartition(".")[2] for name in names)
-
-    def holds(self, relation: Tree) -> bool:
-        """Whether a reference means one of them, as far as its text says."""
-        if not relation.schemaname:
-            return relation.relname in self._last
-        return relation.relname in self._whole or self.name(relation) in self._whole
-
-    @staticmethod
-    def name(relation: Tree) -> str:
-        return ".".join(filter(None, (relation.schemaname, relation.relname)))
-
-
-def relations_of(tree: Tree) -> Iterator[Tree]:
-    """Every reference to a table in a tree, names of CTEs among them; what FOR UPDATE OF names is none."""
-    for name, found in postgast.walk(tree):
-        if type(found).__name__ == "RangeVar" and name != "locked_rels":
-            yield found
-
-
-class Plain(NamedTuple):
-    """What a bare `tenant_id` means: a node, and whether the column is surely there. (None, True) is ambiguous."""
-
-    node: int | None
-    sure: bool
-
-
-NOTHING, AMBIGUOUS = Plain(None, False), Plain(None, True)
-
-
-def either(one: Plain, other: Plain) -> Plain:
-    """What a bare `tenant_id` means where both are in reach; PostgreSQL itself refuses what is ambiguous."""
-    if NOTHING in {one, other}:
-        return other if one == NOTHING else one
-    if one.sure != other.sure:
-        return one if one.sure else other
-    return AMBIGUOUS
-
-
-class Columns(NamedTuple):
-    """What a query gives: its `tenant_id`, and the nodes by position where positions are known."""
-
-    plain: Plain
-    places: tuple[int | None, ...] | None
-
-
-@dataclass
-class Level:
-    """The relations of one FROM."""
-
-    names: dict[str, Plain] = field(default_factory=dict)
-    nodes: set[int] = field(default_factory=set)
-    plain: Plain = NOTHING
-
-
-Levels = tuple[Level, ...]
-Ctes = Mapping[str, Columns]
+from stella.runtime.tenant_clauses import (
+    AMBIGUOUS,
+    COLUMN,
+    HELD,
+    NOTHING,
+    Clauses,
+    Columns,
+    Ctes,
+    Level,
+    Levels,
+    Plain,
+    Tables,
+    Tree,
+    conjuncts,
+    either,
+    pg,
+)
 
 
 class Scope:
@@ -95,19 +39,11 @@ class Scope:
     def __init__(self, tables: Tables, tenant: int | None) -> None:
         self._tables = tables
         self._tenant = tenant
-        self._count = HELD
-        self._clauses: list[tuple[int, frozenset[int]]] = []
-        self._needed: dict[int, str] = {}
-        self._problems: list[str] = []
+        self._say = Clauses()
 
     def problems(self) -> Iterator[str]:
         """What is wrong, in the order of the statement."""
-        yield from self._problems
-        held, before = {HELD}, 0
-        while before != len(held):
-            before = len(held)
-            held |= {head for head, body in self._clauses if body <= held}
-        yield from (said for node, said in self._needed.items() if node not in held)
+        return self._say.open()
 
     def run(self, tree: Tree, outer: Levels = (), ctes: Ctes | None = None) -> Columns:
         """Collect the clauses of a query or a change; what it gives."""
@@ -123,12 +59,12 @@ class Scope:
         known = dict(ctes)
         entries = [entry.common_table_expr for entry in tree.with_clause.ctes]
         if tree.with_clause.recursive:
-            known |= {entry.ctename: Columns(Plain(self._node(), sure=False), None) for entry in entries}
+            known |= {entry.ctename: Columns(Plain(self._say.node(), sure=False), None) for entry in entries}
         for entry in entries:
             names = [name.string.sval for name in entry.aliascolnames]
             given = self._renamed(self._nested(entry.ctequery, outer, known), names)
             if tree.with_clause.recursive and given.plain.node is not None:
-                self._clause(known[entry.ctename].plain.node, given.plain.node)
+                self._say.add(known[entry.ctename].plain.node, given.plain.node)
             else:
                 known[entry.ctename] = given
         return known
@@ -144,7 +80,7 @@ class Scope:
         inner = (*outer, level)
         self._where(tree.where_clause, inner)
         if tree.HasField("into_clause"):
-            self._problems.append("SELECT INTO makes a table that nobody protects")
+            self._say.problems.append("SELECT INTO makes a table that nobody protects")
         self._rest(tree, inner, ctes, {"from_clause", "with_clause", "locking_clause", "into_clause"})
         if tree.values_lists:
             return self._values([row.list.items for row in tree.values_lists], inner)
@@ -157,8 +93,8 @@ class Scope:
             names = [column.res_target.name for column in tree.cols]
             given = self._nested(tree.select_stmt, outer, ctes) if tree.HasField("select_stmt") else None
             place = names.index(COLUMN) if COLUMN in names else None
-            known = given is not None and given.places is not None and place is not None
-            node = given.places[place] if known and place < len(given.places) else None  # type: ignore[operator,union-attr,index]
+            places = (given.places if given is not None else None) or ()
+            node = places[place] if place is not None and place < len(places) else None
             self._write(tree.relation, node, target)
         elif tree.HasField("select_stmt"):
             self._nested(tree.select_stmt, outer, ctes)
@@ -177,7 +113,7 @@ class Scope:
         key = {element.index_elem.name for element in clause.infer.index_elems}
         if self._tables.holds(tree.relation) and COLUMN not in key:
             said = f"ON CONFLICT of `{self._tables.name(tree.relation)}` does not name {COLUMN}"
-            self._problems.append(f"{said}, so the row that it changes may be anybody's")
+            self._say.problems.append(f"{said}, so the row that it changes may be anybody's")
 
     def _update(self, tree: Tree, outer: Levels, ctes: Ctes) -> Columns:
         level = self._from(tree.from_clause, outer, ctes)
@@ -206,14 +142,16 @@ class Scope:
         for entry in tree.merge_when_clauses:
             clause = entry.merge_when_clause
             if clause.match_kind == pg.MERGE_WHEN_NOT_MATCHED_BY_SOURCE and self._tables.holds(tree.relation):
-                self._problems.append("WHEN NOT MATCHED BY SOURCE changes rows that no condition holds to the tenant")
+                self._say.problems.append(
+                    "WHEN NOT MATCHED BY SOURCE changes rows that no condition holds to the tenant"
+                )
             if clause.command_type == pg.CMD_UPDATE:
                 self._assigned(tree.relation, clause.target_list, inner)
             elif clause.command_type == pg.CMD_INSERT and self._tables.holds(tree.relation):
                 names = [column.res_target.name for column in clause.target_list]
                 place = names.index(COLUMN) if COLUMN in names else len(clause.values)
                 node = self._value(clause.values[place], inner) if place < len(clause.values) else None
-                self._write(tree.relation, node, self._node())
+                self._write(tree.relation, node, self._say.node())
         self._rest(tree, inner, ctes, {"relation", "source_relation", "with_clause"})
         return self._columns(tree.returning_clause.exprs, inner)
 
@@ -223,21 +161,21 @@ class Scope:
         """A new row of a tenant table has the tenant as its `tenant_id`."""
         said = f"the {COLUMN} that a row of `{self._tables.name(relation)}` gets is not surely %(tenant)s"
         if node is None:
-            self._problems.append(said)
+            self._say.problems.append(said)
         else:
-            self._needed.setdefault(self._alike(node), said)
-            self._clause(target, node)
+            self._say.need(node, said)
+            self._say.add(target, node)
 
     def _assigned(self, relation: Tree, targets: Iterable[Tree], levels: Levels) -> None:
         if self._tables.holds(relation):
             for target in targets:
                 if target.res_target.name == COLUMN:
-                    self._write(relation, self._value(target.res_target.val, levels), self._node())
+                    self._write(relation, self._value(target.res_target.val, levels), self._say.node())
 
     # --- relations ----------------------------------------------------------------------------------------------------
 
     def _target(self, relation: Tree, level: Level) -> int:
-        node = self._node()
+        node = self._say.node()
         level.nodes.add(node)
         plain = Plain(node, self._tables.holds(relation))
         self._name(level, relation.alias.aliasname or relation.relname, plain)
@@ -266,7 +204,7 @@ class Scope:
             plain = self._renamed(self._nested(tree.subquery, reach, ctes), names).plain
         else:
             self._rest(node, (*outer, level), ctes, set())
-            plain = NOTHING if names and COLUMN not in names else Plain(self._node(), sure=False)
+            plain = NOTHING if names and COLUMN not in names else Plain(self._say.node(), sure=False)
         return self._derived(tree.alias.aliasname if hasattr(tree, "alias") else "", plain, level)
 
     def _relation(self, tree: Tree, level: Level, ctes: Ctes) -> Plain:
@@ -274,7 +212,7 @@ class Scope:
         names = [name.string.sval for name in tree.alias.colnames]
         if not tree.schemaname and tree.relname in ctes:
             return self._derived(alias, self._renamed(ctes[tree.relname], names).plain, level)
-        node = self._node()
+        node = self._say.node()
         level.nodes.add(node)
         self._need(tree, node)
         plain = AMBIGUOUS if names else Plain(node, self._tables.holds(tree))
@@ -285,8 +223,8 @@ class Scope:
         """A subquery, a CTE or a function in FROM: a node of this level that holds when what it gives does."""
         plain = given
         if given.node is not None:
-            plain = Plain(self._node(), given.sure)
-            self._clause(plain.node, given.node)
+            plain = Plain(self._say.node(), given.sure)
+            self._say.add(plain.node, given.node)
             level.nodes.add(plain.node)  # type: ignore[arg-type]
         self._name(level, alias, plain)
         return plain
@@ -341,7 +279,7 @@ class Scope:
         if one is not None and other is not None:
             for head, body in ((one, other), (other, one)):
                 if head in heads:
-                    self._clause(head, body)
+                    self._say.add(head, body)
 
     def _value(self, node: Tree, levels: Levels) -> int | None:
         """The node that an expression stands for: a `tenant_id`, or the tenant itself."""
@@ -397,8 +335,8 @@ class Scope:
         def met(left: int | None, right: int | None) -> int | None:
             if left is None or right is None:
                 return None
-            node = self._node()
-            self._clauses.append((node, frozenset({left, right})))
+            node = self._say.node()
+            self._say.add(node, left, right)
             return node
 
         if one.places is None or other.places is None:
@@ -431,44 +369,11 @@ class Scope:
             self.run(tree, levels, ctes)
         elif kind == "RangeVar":
             if self._tables.holds(tree):
-                self._problems.append(f"`{self._tables.name(tree)}` is used in a way that is not known here")
+                self._say.problems.append(f"`{self._tables.name(tree)}` is used in a way that is not known here")
         else:
             self._rest(tree, levels, ctes, ())
-
-    def _node(self) -> int:
-        self._count += 1
-        return self._count
-
-    def _alike(self, node: int) -> int:
-        """Another node that holds when this one does, to be asked for on its own."""
-        found = self._node()
-        self._clause(found, node)
-        return found
-
-    def _clause(self, head: int | None, body: int) -> None:
-        if head is not None:
-            self._clauses.append((head, frozenset({body})))
 
     def _need(self, relation: Tree, node: int) -> None:
         if self._tables.holds(relation):
             alias = f" as {relation.alias.aliasname}" if relation.alias.aliasname else ""
-            self._needed[node] = f"`{self._tables.name(relation)}`{alias} lacks `{COLUMN} = %(tenant)s`"
-
-
-def conjuncts(node: Tree) -> Iterator[tuple[Tree, Tree]]:
-    """The equalities that must all be true for a condition to be; rows are taken apart."""
-    kind = node.WhichOneof("node")
-    if kind == "bool_expr" and node.bool_expr.boolop == pg.AND_EXPR:
-        for part in node.bool_expr.args:
-            yield from conjuncts(part)
-    elif kind == "a_expr" and node.a_expr.kind == pg.AEXPR_OP and _is_equals(node.a_expr.name):
-        left, right = node.a_expr.lexpr, node.a_expr.rexpr
-        if left.WhichOneof("node") == right.WhichOneof("node") == "row_expr":
-            yield from zip(left.row_expr.args, right.row_expr.args, strict=False)
-        else:
-            yield left, right
-
-
-def _is_equals(names: Sequence[Tree]) -> bool:
-    parts = [name.string.sval for name in names]
-    return parts == ["="] or parts == ["pg_catalog", "="]
+            self._say.need(node, f"`{self._tables.name(relation)}`{alias} lacks `{COLUMN} = %(tenant)s`")

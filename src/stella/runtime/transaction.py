@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, LiteralString, NamedTuple
 
 import psycopg
-from psycopg.pq import ExecStatus
+from psycopg.pq import ConnStatus, ExecStatus
 from psycopg.pq.abc import PGresult
 
 from stella.kernel.tenant import parse_tenant
@@ -31,7 +31,9 @@ MIN_KEY = 32  # bytes
 DENIED = "42501"  # insufficient_privilege: also what the policies raise
 
 Row = tuple[Any, ...]
-_BEGIN = b"BEGIN; SELECT pg_backend_pid(), (extract(epoch FROM transaction_timestamp()) * 1000000)::bigint"
+_HERE = b"SELECT pg_backend_pid(), (extract(epoch FROM transaction_timestamp()) * 1000000)::bigint"
+_BEGIN = b"BEGIN; " + _HERE
+_BEGIN_SNAPSHOT = b"BEGIN ISOLATION LEVEL REPEATABLE READ; " + _HERE
 
 
 class Seal:
@@ -128,18 +130,23 @@ class Duty:
 
 
 class TenantDatabase:
-    """Transactions of tenants over kept connections. `refused` is told what PostgreSQL refuses to a tenant."""
+    """Transactions of tenants over kept connections. `refused` is told what PostgreSQL refuses to a tenant.
+
+    Without a seal the login is one whose duty spans tenants, and the statement alone says whose rows it is about.
+    """
 
     def __init__(
-        self, connections: Connections, seal: Seal, refused: Callable[[Refusal], None] = lambda _: None
+        self, connections: Connections, seal: Seal | None, refused: Callable[[Refusal], None] = lambda _: None
     ) -> None:
         self._connections = connections
         self._seal = seal
         self._refused = refused
 
     @contextlib.contextmanager
-    def transaction(self, tenant: str) -> Iterator[Transaction]:
+    def transaction(self, tenant: str, *, snapshot: bool = False) -> Iterator[Transaction]:
         """A transaction, committed at the end of the block and rolled back when it raises.
+
+        With `snapshot` all of its statements see the database as it was at the first one.
 
         Raises BadTenant, OutsideTenant for what the policies refuse, or as `postgres.connect`.
         """
@@ -147,7 +154,10 @@ class TenantDatabase:
         with speaking(self._connections.login.where), self._connections.one() as connection:
             opened = Transaction(connection, tenant)
             try:
-                self._open(connection, tenant)
+                if self._seal is None:
+                    _exchange(connection, b"BEGIN")
+                else:
+                    enter(connection, self._seal, tenant, snapshot=snapshot)
                 yield opened
                 _exchange(connection, b"COMMIT")
             except psycopg.errors.InsufficientPrivilege as error:
@@ -159,16 +169,33 @@ class TenantDatabase:
         """Close what is kept."""
         self._connections.close()
 
-    def _open(self, connection: Connection, tenant: str) -> None:
-        found = _exchange(connection, _BEGIN)
-        backend, begin = int(found.get_value(0, 0) or 0), int(found.get_value(0, 1) or 0)
-        seal = self._seal.context(backend, begin, tenant)  # hex, a dot and a name: no quote can be in it
-        _exchange(connection, f"SET LOCAL app.tenant_id = '{tenant}'; SET LOCAL app.ctx = '{seal}'".encode())
+
+def enter(connection: Connection, seal: Seal, tenant: str, *, begin: bool = True, snapshot: bool = False) -> str:
+    """Begin a transaction of a tenant, or make the one that is open a tenant's; the context it was sealed with."""
+    found = _exchange(connection, (_BEGIN_SNAPSHOT if snapshot else _BEGIN) if begin else _HERE)
+    backend, began = int(found.get_value(0, 0) or 0), int(found.get_value(0, 1) or 0)
+    context = seal.context(backend, began, tenant)  # hex, a dot and a name: no quote can be in it
+    _exchange(connection, f"SET LOCAL app.tenant_id = '{tenant}'; SET LOCAL app.ctx = '{context}'".encode())
+    return context
+
+
+def ask(connection: Connection, package: str, name: str, **values: Any) -> list[Row]:  # noqa: ANN401  # as Transaction
+    """The rows of a statement of the catalogue on a connection that is no tenant's, such as the owner's.
+
+    Raises the driver's errors, and ValueError for a statement of a tenant or of a duty.
+    """
+    found = statements(package)[name]
+    if found.duty or "%(tenant)s" in found.sql:
+        raise ValueError(f"{package}/{name} is a statement of a tenant or of a duty")
+    cursor = connection.execute(found.sql, values)
+    return cursor.fetchall() if cursor.description else []
 
 
 def _exchange(connection: Connection, text: bytes) -> PGresult:
     """Send fixed text as it is, which costs a third of a cursor; the result of its last statement."""
     found = connection.pgconn.exec_(text)
+    if connection.pgconn.status == ConnStatus.BAD:
+        raise psycopg.OperationalError(found.get_error_message())
     if found.status not in {ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK}:
         raise psycopg.errors.error_from_result(found)
     return found

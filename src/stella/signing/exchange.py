@@ -8,14 +8,13 @@ Rules:
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import http.client
-import threading
 from urllib.parse import SplitResult, urlsplit
 
 from asn1crypto import tsp
 
+from stella.runtime.watch import Watch
 from stella.signing.anchor import MAX_TOKEN, decode
 from stella.signing.errors import AnchorInvalid, AuthorityUnreachable, UnusableAuthority
 
@@ -40,18 +39,19 @@ def fetch(url: str, data: bytes, nonce: bytes) -> bytes:
     host, path = parts.hostname or "", (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     connection = kind(host, parts.port, timeout=FETCH_SECONDS)
-    watchdog = threading.Timer(FETCH_SECONDS, _abort, (connection,))  # the timeout above is for each step alone
-    watchdog.daemon = True
-    watchdog.start()
+    watch = Watch(connection, FETCH_SECONDS)
     try:
         connection.request("POST", path, request(data, nonce), {"Content-Type": "application/timestamp-query"})
+        watch.hold()
         response = connection.getresponse()
         token = response.read(MAX_TOKEN + 1)
     except (OSError, ValueError, http.client.HTTPException) as error:
         raise AuthorityUnreachable(url=url, problem=str(error) or type(error).__name__) from None
     finally:
-        watchdog.cancel()
+        watch.end()
         connection.close()
+    if watch.late:
+        raise AuthorityUnreachable(url=url, problem=f"no whole answer within {FETCH_SECONDS} s")
     if response.status != http.client.OK:
         raise AuthorityUnreachable(url=url, problem=f"status {response.status}")
     kind_found = response.headers.get_content_type()
@@ -78,14 +78,6 @@ def _address(url: str) -> SplitResult:
 
 def _without_user(parts: SplitResult) -> str:
     return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
-
-
-def _abort(connection: http.client.HTTPConnection) -> None:
-    """End an exchange that drips: whoever waits on the socket gets an error."""
-    sock = connection.sock
-    if sock is not None:
-        with contextlib.suppress(OSError):
-            sock.shutdown(2)  # both directions
 
 
 def _check_answer(token: bytes, nonce: bytes) -> None:

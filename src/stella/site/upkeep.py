@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from stella.bundle.contents import Contents
 from stella.bundle.limits import MAX_DOCUMENT
 from stella.bundle.model import RECEIPT_TYPE, Entry, Mark, Receipt, TrustFolder
 from stella.kernel import dsse
@@ -213,7 +214,7 @@ def _below(entries: Sequence[Entry], path: str | None, generation: int) -> Seque
 
 
 def _write_files(ctx: Context, store: SiteFolder, held: HeldGeneration, entries: Sequence[Entry], out: Path) -> int:
-    contents = store.contents(held)
+    contents: Contents = store.contents(held)
     ctx.progress.start("write files", sum(entry.size for entry in entries), "bytes")
     for entry in entries:
         target = out / entry.path

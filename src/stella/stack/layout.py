@@ -9,6 +9,7 @@ Rules:
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import fcntl
 import hashlib
@@ -32,11 +33,16 @@ SECRETS = (
     "postgres-issuer",
     "postgres-sealer",
     "seal-key",
+    "audit-key",
+    "audit-wrap-key",
+    "issuer-passphrase",
     "nats",
     "admin-token",
     "s3-access-key",
     "s3-secret-key",
 )
+KEYS = frozenset({"audit-key", "audit-wrap-key"})  # keys of algorithms, which want bytes
+KEY_BYTES = 32
 SECRET_BYTES = 24  # of randomness: 192 bits, beyond any search
 FOLDERS = ("nats", "valkey", "s3", "log", "secrets", "work")
 MEET_PATIENCE = 0.5  # seconds in which somebody who only looks lets go of the lock
@@ -89,7 +95,7 @@ class Layout:
         missing = [name for name in SECRETS if not self.secret(name).exists()]
         for name in missing:
             with replacing(self.secret(name), PRIVATE_MODE, durable=False) as file:
-                file.write(entropy(SECRET_BYTES).hex().encode())
+                file.write(_made(name, entropy))
         if missing:
             sync_filesystem(self.data)  # before any data that only these secrets open
         make_private(self.sockets)
@@ -114,6 +120,10 @@ def _absolute(data: str | Path) -> Path:
     except UnicodeEncodeError:  # reports and connection strings are text
         raise Unreadable(path=ascii(str(data)), problem="its name is no UTF-8") from None
     return Path(found)
+
+
+def _made(name: str, entropy: Entropy) -> bytes:
+    return base64.b64encode(entropy(KEY_BYTES)) if name in KEYS else entropy(SECRET_BYTES).hex().encode()
 
 
 def socket_folder(data: Path) -> Path:

@@ -29,12 +29,16 @@ START_PATIENCE = 3600.0  # seconds for the service to be ready: it migrates its 
 STOP_PATIENCE = 60.0  # seconds for its requests and jobs to end
 GOOD = 200
 SERVICE = "service"
-GUARD = (
-    "postgres-jobs",
-    "postgres-issuer",
-    "postgres-sealer",
-    "seal-key",
-)  # secrets of the guard between tenants
+# Secrets of the guard between tenants and of the audit log, and the settings of the service that name them.
+GUARD = {
+    "postgres-jobs": "STELLA_DATABASE_JOBS_PASSWORD",
+    "postgres-issuer": "STELLA_DATABASE_ISSUER_PASSWORD",
+    "postgres-sealer": "STELLA_DATABASE_SEALER_PASSWORD",
+    "seal-key": "STELLA_DATABASE_SEAL_KEY",
+    "audit-key": "STELLA_AUDIT_KEY",
+    "audit-wrap-key": "STELLA_AUDIT_WRAP_KEY",
+    "issuer-passphrase": "STELLA_IDENTITY_PASSPHRASE",
+}
 
 
 def postgres_of(layout: Layout) -> Postgres:
@@ -121,7 +125,7 @@ def _database(layout: Layout, plan: Plan) -> dict[str, str]:
     if plan.postgres_dsn:
         password = {} if plan.postgres_password in UNSAID else {"STELLA_DATABASE_PASSWORD": plan.postgres_password}
         return {"STELLA_DATABASE_DSN": plan.postgres_dsn, **password}
-    from stella.stack import roles  # noqa: PLC0415  # psycopg is heavy
+    from stella.runtime import roles  # noqa: PLC0415  # psycopg is heavy
 
     server = postgres_of(layout)
     return {
@@ -129,6 +133,7 @@ def _database(layout: Layout, plan: Plan) -> dict[str, str]:
         "STELLA_DATABASE_PASSWORD": layout.reference("postgres-app"),
         "STELLA_DATABASE_OWNER_DSN": server.dsn(roles.DATABASE, roles.OWNER),
         "STELLA_DATABASE_OWNER_PASSWORD": layout.reference("postgres-owner"),
+        **{setting: layout.reference(secret) for secret, setting in GUARD.items()},
     }
 
 
@@ -168,12 +173,18 @@ def s3_answers(endpoint: str, pid: int) -> bool:
 
 def references(layout: Layout, plan: Plan) -> dict[str, str]:
     """Which secret opens which endpoint."""
-    own = {"nats": "nats", "postgres": "postgres-app", "postgres-owner": "postgres-owner"}
+    own = {
+        "nats": "nats",
+        "postgres": "postgres-app",
+        "postgres-owner": "postgres-owner",
+        **{name: name for name in GUARD},
+    }
     if plan.profile == "full":
         own |= {"s3-access-key": "s3-access-key", "s3-secret-key": "s3-secret-key"}
     found = {name: layout.reference(secret) for name, secret in own.items()}
     if plan.postgres_dsn:
         found |= {"postgres": plan.postgres_password, "postgres-owner": plan.postgres_password}
+        found |= dict.fromkeys(GUARD, "")  # for a server of somebody else, settings name them
     if plan.nats_url:
         found["nats"] = plan.nats_token
     found[SERVICE] = plan.service_token.replace("<data>", str(layout.data))

@@ -280,6 +280,19 @@ class GateFailed(StellaError):
     hint = "`stella tenancy gate` lists all of them; this one: {fix}"
 
 
+class LoginTooStrong(StellaError):
+    """The database would not hold {role} to its tenant: it {problem}.
+
+    Policies do not hold for a superuser or a role with BYPASSRLS, and whoever owns a schema may drop them. The service
+    works as roles that can do neither; only migrations run as the owner.
+    """
+
+    code = "TENANCY-002"
+    exit = Exit.USAGE
+    reason = "usage"
+    hint = "set `database.dsn` to a login as stella_app, and `database.owner_dsn` to one as stella_owner"
+
+
 def challenge(error: Refusal | None = None) -> str:
     """The WWW-Authenticate header of a refusal (RFC 6750 section 3, RFC 9449 section 7.1); None: there was no token."""
     if error is None:

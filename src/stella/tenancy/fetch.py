@@ -7,16 +7,14 @@ Rules:
 
 from __future__ import annotations
 
-import contextlib
 import http.client
 import re
-import socket
 import ssl
-import threading
 from urllib.parse import SplitResult, urlsplit
 
 from stella.kernel.instant import Seconds
 from stella.runtime.egress import on_this_machine
+from stella.runtime.watch import Watch
 from stella.tenancy.errors import KeySetUnreachable, UnusableKeyAddress
 from stella.tenancy.jwks import Answer
 from stella.tenancy.keys import MAX_SET
@@ -42,7 +40,7 @@ class KeyAddress:
     def __call__(self, etag: str) -> Answer:
         """Fetch the set unless it is the one with that ETag; raises KeySetUnreachable."""
         connection = self._connection()
-        watch = _Watch(connection, self._seconds)
+        watch = Watch(connection, self._seconds)
         path = (self._parts.path or "/") + (f"?{self._parts.query}" if self._parts.query else "")
         headers = {"Accept": "application/jwk-set+json, application/json"} | ({"If-None-Match": etag} if etag else {})
         try:
@@ -102,32 +100,3 @@ def _address(url: str) -> SplitResult:
     if parts.scheme != "https" and not (parts.scheme == "http" and local):
         raise UnusableKeyAddress(url=url, problem="it is neither https nor on this machine")
     return parts
-
-
-class _Watch:
-    """Ends an exchange that drips, since the timeout of a socket is for each step alone.
-
-    Whoever waits on the socket gets an error, or the end of the stream.
-    """
-
-    def __init__(self, connection: http.client.HTTPConnection, seconds: float) -> None:
-        self.late = False
-        self._connection = connection
-        self._sock: socket.socket | None = None
-        self._timer = threading.Timer(seconds, self._abort)
-        self._timer.daemon = True
-        self._timer.start()
-
-    def hold(self) -> None:
-        """Keep the socket in sight: the connection lets go of it when an answer has no length."""
-        self._sock = self._connection.sock
-
-    def end(self) -> None:
-        self._timer.cancel()
-
-    def _abort(self) -> None:
-        self.late = True
-        sock = self._sock or self._connection.sock
-        if sock is not None:
-            with contextlib.suppress(OSError):
-                sock.shutdown(socket.SHUT_RDWR)

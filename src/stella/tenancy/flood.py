@@ -68,8 +68,3 @@ class Absent:
             return False
         self._seen.move_to_end(name)
         return True
-
-    def discard(self, names: frozenset[str]) -> None:
-        """Forget ids that exist after all."""
-        for name in names & self._seen.keys():
-            del self._seen[name]

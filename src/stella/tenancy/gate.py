@@ -13,9 +13,9 @@ import hashlib
 from importlib.resources import files
 from typing import NamedTuple
 
-from stella.runtime.postgres import Connection, speaking
+from stella.runtime.postgres import Connection, names_in_full, speaking
 from stella.runtime.roles import APP, LOGINS, OWNER
-from stella.runtime.statements import statements
+from stella.runtime.transaction import ask
 from stella.tenancy.errors import GateFailed
 from stella.tenancy.guard import installed
 
@@ -43,6 +43,10 @@ WHY: dict[str, tuple[str, str]] = {
     ),
     "materialised_view": ("Its rows are a copy that no policy guards.", "make it a table of tenants"),
     "foreign_table": ("No policy holds where its rows are.", "keep it out of this database"),
+    "rewrite_rule": (
+        "What it does is done with the rights of the table's owner.",
+        "drop it; a trigger is the caller's",
+    ),
     "security_definer": ("It passes what the caller may not.", "make it SECURITY INVOKER"),
     "key_without_tenant": ("A conflict tells that another tenant has the value.", "begin the key with tenant_id"),
     "exclusion_without_tenant": ("A conflict tells what another tenant has.", "add tenant_id WITH ="),
@@ -58,7 +62,10 @@ WHY: dict[str, tuple[str, str]] = {
         "It sets a context from within a query, or shares objects between tenants.",
         "stella tenancy roles",
     ),
-    "open_statistics": ("Statistics show values of every tenant.", "stella tenancy roles"),
+    "open_statistics": (
+        "Tables of the system show values of every tenant, or how logins prove themselves.",
+        "stella tenancy roles",
+    ),
     "open_database": ("Everybody with a login may do this.", "REVOKE ALL ON DATABASE ... FROM PUBLIC"),
     "default_privileges": ("What is made next is open before it is protected.", "ALTER DEFAULT PRIVILEGES ... REVOKE"),
     "activity_shown": (
@@ -80,11 +87,9 @@ def findings(connection: Connection) -> list[Finding]:
     """What is wrong in the database of a connection, by kind and object; nothing where there is no guard yet."""
     if not installed(connection):
         return []
-    with speaking("the catalogue"):
+    with speaking("the catalogue"), names_in_full(connection):
         values = {"logins": list(LOGINS), "app": APP, "owner": OWNER, "rule": RULE, "definers": list(_definers())}
-        return [
-            Finding(*row) for row in connection.execute(statements("stella.tenancy")["gate"].sql, values).fetchall()
-        ]
+        return [Finding(*row) for row in ask(connection, "stella.tenancy", "gate", **values)]
 
 
 def require(connection: Connection) -> None:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from stella.runtime.postgres import Connection, speaking
-from stella.runtime.statements import statements
-from stella.runtime.transaction import Seal
+from stella.runtime.transaction import Seal, ask
 
 
 def installed(connection: Connection) -> bool:
     """Whether the database has the guard."""
     with speaking("the catalogue"):
-        row = connection.execute(statements("stella.tenancy")["guarded"].sql).fetchone()
-    return bool(row and row[0])
+        return bool(ask(connection, "stella.tenancy", "guarded")[0][0])
 
 
 def install(connection: Connection, seal: Seal) -> None:
@@ -19,4 +17,4 @@ def install(connection: Connection, seal: Seal) -> None:
     if installed(connection):
         inner, outer = seal.blocks()
         with speaking("the key of the seal"):
-            connection.execute(statements("stella.tenancy")["install_seal"].sql, {"ipad": inner, "opad": outer})
+            ask(connection, "stella.tenancy", "install_seal", ipad=inner, opad=outer)

@@ -225,7 +225,6 @@ class KeyCache:
         etag = known.etag if known and answer.body is None else answer.etag
         with self._lock:
             self._set = _Set(keys, began, soft, etag, (known.epoch if known else 0) + changed)
-            self._absent.discard(frozenset(keys))
         return changed
 
     def _land(self, flight: _Flight, result: str, problem: str) -> None:

@@ -28,6 +28,10 @@ WITH ours AS (
     SELECT o.oid, o.label, o.relkind, o.tenant, o.relispartition, a.privilege_type,
         CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END AS grantee
     FROM ours o CROSS JOIN LATERAL aclexplode(o.relacl) a WHERE a.grantee <> o.relowner
+    UNION
+    SELECT o.oid, format('%%s (%%I)', o.label, t.attname), o.relkind, o.tenant, o.relispartition, a.privilege_type,
+        CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END
+    FROM ours o JOIN pg_attribute t ON t.attrelid = o.oid CROSS JOIN LATERAL aclexplode(t.attacl) a WHERE a.grantee <> o.relowner
 ), policies AS (
     SELECT t.label, p.*, pg_get_expr(p.polqual, p.polrelid) AS using_text, pg_get_expr(p.polwithcheck, p.polrelid) AS check_text,
         EXISTS (
@@ -44,8 +48,8 @@ SELECT 'no_row_security', label, 'row-level security is off' FROM tables WHERE N
 UNION ALL
 SELECT 'not_forced', label, 'its owner passes the policies' FROM tables WHERE relrowsecurity AND NOT relforcerowsecurity
 UNION ALL
-SELECT 'no_policy', label, 'row-level security without a policy' FROM tables t
-WHERE relrowsecurity AND NOT EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = t.oid)
+SELECT 'no_policy', label, 'row-level security without the policy of its tenant' FROM tables t
+WHERE relrowsecurity AND NOT EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = t.oid AND p.polname = 'tenant_isolation')
 UNION ALL
 SELECT 'policy_always_true', label, polname FROM policies WHERE NOT duty AND 'true' IN (using_text, check_text)
 UNION ALL
@@ -67,7 +71,12 @@ SELECT 'unprotected_table', label, '`tenancy.protect` did not make it' FROM tabl
 WHERE NOT relispartition AND NOT EXISTS (SELECT FROM tenancy.protected p WHERE p.target = t.oid)
 UNION ALL
 SELECT 'open_table', g.label, format('%%s has %%s on rows that belong to nobody', g.grantee, g.privilege_type) FROM grants g
-WHERE g.tenant IS NULL AND g.relkind IN ('r', 'p', 'f') AND (g.grantee = 'PUBLIC' OR g.grantee IN (SELECT rolname FROM logins))
+WHERE g.tenant IS NULL AND g.relkind IN ('r', 'p', 'f', 'S') AND (g.grantee = 'PUBLIC' OR g.grantee IN (SELECT rolname FROM logins))
+    AND NOT EXISTS (
+        SELECT FROM tenancy.duties d
+        WHERE d.target = g.oid AND d.role::text = g.grantee AND g.grantee <> %(app)s
+            AND lower(g.privilege_type) = ANY (string_to_array(d.privileges, ', '))
+    )
 UNION ALL
 SELECT 'duty_exceeded', g.label, format('%%s has %%s', g.grantee, g.privilege_type) FROM grants g
 WHERE g.tenant IS NOT NULL AND g.relkind IN ('r', 'p') AND g.grantee <> %(app)s AND NOT EXISTS (
@@ -83,10 +92,15 @@ SELECT 'materialised_view', label, 'it keeps rows that no policy guards' FROM ou
 UNION ALL
 SELECT 'foreign_table', label, 'no policy guards what is elsewhere' FROM ours WHERE relkind = 'f'
 UNION ALL
+SELECT 'rewrite_rule', o.label, format('%%s runs with the rights of its owner', r.rulename)
+FROM ours o JOIN pg_rewrite r ON r.ev_class = o.oid WHERE r.rulename <> '_RETURN'
+UNION ALL
 SELECT 'security_definer', f.oid::regprocedure::text, 'it runs with the rights of its owner'
 FROM pg_proc f JOIN pg_namespace n ON n.oid = f.pronamespace
-WHERE f.prosecdef AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
-    AND f.oid::regprocedure || ' ' || encode(sha256(convert_to(f.prosrc, 'UTF8')), 'hex') <> ALL (%(definers)s)
+WHERE f.prosecdef AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_' AND (
+    f.oid::regprocedure || ' ' || encode(sha256(convert_to(f.prosrc, 'UTF8')), 'hex') <> ALL (%(definers)s)
+    OR f.proconfig IS DISTINCT FROM ARRAY['search_path=pg_catalog']
+)
 UNION ALL
 SELECT 'key_without_tenant', t.label, i.indexrelid::regclass::text FROM tables t JOIN pg_index i ON i.indrelid = t.oid
 WHERE i.indisunique AND i.indkey[0] <> t.tenant
@@ -103,21 +117,32 @@ WHERE privilege_type IN ('TRUNCATE', 'REFERENCES', 'TRIGGER', 'MAINTAIN')
 UNION ALL
 SELECT 'role_can_bypass', l.rolname, format('through %%s', r.rolname)
 FROM logins l JOIN pg_roles r ON pg_has_role(l.oid, r.oid, 'MEMBER')
-WHERE r.rolsuper OR r.rolbypassrls OR (r.oid <> l.oid AND l.rolname <> %(owner)s)
+WHERE r.rolsuper OR r.rolbypassrls
+    OR (l.rolname <> %(owner)s AND (r.oid <> l.oid OR r.rolreplication OR r.rolcreaterole))
 UNION ALL
 SELECT 'login_owns', l.rolname, o.label FROM logins l JOIN ours o ON o.relowner = l.oid WHERE l.rolname <> %(owner)s
+UNION ALL
+SELECT 'login_owns', l.rolname, f.oid::regprocedure::text FROM logins l JOIN pg_proc f ON f.proowner = l.oid WHERE l.rolname <> %(owner)s
+UNION ALL
+SELECT 'login_owns', l.rolname, n.nspname FROM logins l JOIN pg_namespace n ON n.nspowner = l.oid WHERE l.rolname <> %(owner)s
 UNION ALL
 SELECT 'login_creates', l.rolname, n.nspname FROM logins l CROSS JOIN pg_namespace n
 WHERE l.rolname <> %(owner)s AND n.nspname !~ '^pg_(toast|temp)' AND has_schema_privilege(l.oid, n.oid, 'CREATE')
 UNION ALL
+SELECT 'login_creates', l.rolname, format('%%s in the database', p)
+FROM logins l CROSS JOIN unnest(ARRAY['TEMPORARY', 'CREATE']) AS p
+WHERE l.rolname <> %(owner)s AND has_database_privilege(l.oid, current_database(), p)
+UNION ALL
 SELECT 'open_function', l.rolname, f.oid::regprocedure::text
 FROM logins l CROSS JOIN pg_proc f
 WHERE l.rolname <> %(owner)s AND f.pronamespace = 'pg_catalog'::regnamespace
-    AND (f.proname = 'set_config' OR f.proname ~ '^(lo_|lowrite|loread)') AND has_function_privilege(l.oid, f.oid, 'EXECUTE')
+    AND (f.proname = 'set_config' OR f.proname ~ '^(lo_|lowrite|loread|pg_read_|pg_ls_|pg_stat_file)') AND has_function_privilege(l.oid, f.oid, 'EXECUTE')
 UNION ALL
 SELECT 'open_statistics', l.rolname, v.view
-FROM logins l CROSS JOIN unnest(ARRAY['pg_stats', 'pg_stats_ext', 'pg_stats_ext_exprs']) AS v (view)
-WHERE l.rolname <> %(owner)s AND has_table_privilege(l.oid, 'pg_catalog.' || v.view, 'SELECT')
+FROM logins l CROSS JOIN unnest(ARRAY[
+    'pg_stats', 'pg_stats_ext', 'pg_stats_ext_exprs', 'pg_statistic', 'pg_statistic_ext_data', 'pg_authid', 'pg_largeobject'
+]) AS v (view)
+WHERE l.rolname <> %(owner)s AND has_any_column_privilege(l.oid, 'pg_catalog.' || v.view, 'SELECT')
 UNION ALL
 SELECT 'open_database', current_database(), privilege_type || ' is for everybody'
 FROM pg_database d CROSS JOIN LATERAL aclexplode(coalesce(d.datacl, acldefault('d', d.datdba))) a
@@ -149,3 +174,82 @@ FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
 WHERE c.relkind IN ('r', 'p', 'v') AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
 ORDER BY 1, a.attnum;
+
+-- name: snapshot_policies
+-- The policies of some schemas, the owner of a table under that name: table, policy, command, kind, roles, expressions.
+SELECT format('%%I.%%I', n.nspname, c.relname), p.polname::text,
+    CASE p.polcmd WHEN '*' THEN 'all' WHEN 'r' THEN 'select' WHEN 'a' THEN 'insert' WHEN 'w' THEN 'update' ELSE 'delete' END,
+    p.polpermissive,
+    array(SELECT CASE r WHEN 0 THEN 'public' WHEN c.relowner THEN '(owner)' ELSE r::regrole::text END FROM unnest(p.polroles) r),
+    coalesce(pg_get_expr(p.polqual, p.polrelid), ''), coalesce(pg_get_expr(p.polwithcheck, p.polrelid), '')
+FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = ANY (%(schemas)s);
+
+-- name: snapshot_protected
+-- The tables of some schemas that `tenancy.protect` has made safe.
+SELECT format('%%I.%%I', n.nspname, c.relname)
+FROM tenancy.protected p JOIN pg_class c ON c.oid = p.target JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = ANY (%(schemas)s);
+
+-- name: snapshot_objects
+-- What some schemas hold, apart from the runner's own history: kind, name, definition. No rows, no owner, no order.
+WITH inside AS (
+    SELECT oid, nspname, nspowner, nspacl FROM pg_namespace WHERE nspname = ANY (%(schemas)s)
+), relations AS (
+    SELECT c.*, format('%%I.%%I', n.nspname, c.relname) AS label FROM pg_class c JOIN inside n ON n.oid = c.relnamespace
+    WHERE c.relname NOT IN ('schema_migrations', 'schema_checkpoints') AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
+), functions AS (
+    SELECT f.* FROM pg_proc f JOIN inside n ON n.oid = f.pronamespace
+    WHERE NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = f.oid AND d.deptype = 'e')
+), grants AS (
+    SELECT 'schema ' || nspname AS label, a.* FROM inside CROSS JOIN LATERAL aclexplode(nspacl) a WHERE a.grantee <> nspowner
+    UNION ALL
+    SELECT label, a.* FROM relations CROSS JOIN LATERAL aclexplode(relacl) a WHERE a.grantee <> relowner
+    UNION ALL
+    SELECT label || '.' || attname, a.* FROM relations r JOIN pg_attribute t ON t.attrelid = r.oid
+        CROSS JOIN LATERAL aclexplode(t.attacl) a WHERE a.grantee <> relowner
+    UNION ALL
+    SELECT f.oid::regprocedure::text, a.* FROM functions f
+        CROSS JOIN LATERAL aclexplode(coalesce(proacl, acldefault('f', proowner))) a WHERE a.grantee <> proowner
+)
+SELECT 'relation', label, concat_ws(' ', relkind, relpersistence, relrowsecurity, relforcerowsecurity, reloptions,
+    pg_get_partkeydef(oid), pg_get_expr(relpartbound, oid), CASE WHEN relkind IN ('v', 'm') THEN pg_get_viewdef(oid) END)
+FROM relations
+UNION ALL
+SELECT 'column', format('%%s.%%I', r.label, a.attname), concat_ws(' ', rank() OVER (PARTITION BY r.oid ORDER BY a.attnum),
+    format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attidentity, a.attgenerated, a.attcollation::regcollation,
+    pg_get_expr(d.adbin, d.adrelid))
+FROM relations r JOIN pg_attribute a ON a.attrelid = r.oid AND a.attnum > 0 AND NOT a.attisdropped
+    LEFT JOIN pg_attrdef d ON d.adrelid = r.oid AND d.adnum = a.attnum
+WHERE r.relkind <> 'S'
+UNION ALL
+SELECT 'constraint', format('%%s.%%I', r.label, c.conname), concat_ws(' ', pg_get_constraintdef(c.oid), c.convalidated)
+FROM relations r JOIN pg_constraint c ON c.conrelid = r.oid
+UNION ALL
+SELECT 'index', i.indexrelid::regclass::text, concat_ws(' ', pg_get_indexdef(i.indexrelid), i.indisvalid)
+FROM relations r JOIN pg_index i ON i.indrelid = r.oid
+UNION ALL
+SELECT 'trigger', format('%%s.%%I', r.label, t.tgname), concat_ws(' ', pg_get_triggerdef(t.oid), t.tgenabled)
+FROM relations r JOIN pg_trigger t ON t.tgrelid = r.oid WHERE NOT t.tgisinternal
+UNION ALL
+SELECT 'rule', format('%%s.%%I', r.label, w.rulename), pg_get_ruledef(w.oid)
+FROM relations r JOIN pg_rewrite w ON w.ev_class = r.oid WHERE w.rulename <> '_RETURN'
+UNION ALL
+SELECT 'function', f.oid::regprocedure::text, concat_ws(' ', l.lanname, f.prokind, f.provolatile, f.proparallel, f.prosecdef,
+    f.proisstrict, f.proleakproof, f.proretset, f.prorettype::regtype, f.proconfig, pg_get_function_arguments(f.oid), f.prosrc,
+    pg_get_function_sqlbody(f.oid))
+FROM functions f JOIN pg_language l ON l.oid = f.prolang
+UNION ALL
+SELECT 'type', t.oid::regtype::text, concat_ws(' ', t.typtype, t.typnotnull, nullif(t.typbasetype, 0)::regtype, t.typdefault,
+    array(SELECT e.enumlabel FROM pg_enum e WHERE e.enumtypid = t.oid ORDER BY e.enumsortorder),
+    array(SELECT concat_ws(' ', c.conname, pg_get_constraintdef(c.oid)) FROM pg_constraint c WHERE c.contypid = t.oid ORDER BY 1))
+FROM pg_type t JOIN inside n ON n.oid = t.typnamespace
+WHERE t.typtype IN ('e', 'd', 'r') AND NOT EXISTS (
+    SELECT FROM pg_depend d WHERE d.classid = 'pg_type'::regclass AND d.objid = t.oid AND d.deptype = 'e'
+)
+UNION ALL
+SELECT 'sequence', r.label, concat_ws(' ', seqtypid::regtype, seqstart, seqincrement, seqmin, seqmax, seqcache, seqcycle)
+FROM relations r JOIN pg_sequence s ON s.seqrelid = r.oid
+UNION ALL
+SELECT 'grant', label, concat_ws(' ', CASE grantee WHEN 0 THEN 'public' ELSE grantee::regrole::text END, privilege_type, is_grantable)
+FROM grants;

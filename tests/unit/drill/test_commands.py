@@ -242,10 +242,21 @@ def test_iptables_serves_where_nft_does_not(monkeypatch: pytest.MonkeyPatch) -> 
     switch = faults.packet_filter()
     switch(8080, reset=True, begins=True)
     switch(8080, reset=False, begins=False)
-    rule = "OUTPUT -p tcp --dport 8080 -j"
-    assert [" ".join(command) for command in ran[-2:]] == [
-        f"/usr/sbin/iptables -A {rule} REJECT --reject-with tcp-reset",
-        f"/usr/sbin/iptables -D {rule} DROP",
+    assert ran[-2:] == [
+        [
+            "/usr/sbin/iptables",
+            "-A",
+            "OUTPUT",
+            "-p",
+            "tcp",
+            "--dport",
+            "8080",
+            "-j",
+            "REJECT",
+            "--reject-with",
+            "tcp-reset",
+        ],
+        ["/usr/sbin/iptables", "-D", "OUTPUT", "-p", "tcp", "--dport", "8080", "-j", "DROP"],
     ]
 
 

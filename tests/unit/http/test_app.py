@@ -15,12 +15,14 @@ import msgspec
 import pytest
 
 from stella import bootstrap
+from stella.bundle.errors import NoChannel
 from stella.http.assemble import Service, assemble
-from stella.http.auth import Tokens
+from stella.http.auth import Presented, Tokens
+from stella.http.errors import NotAuthenticated
 from stella.http.logs import Log
 from stella.http.store import Key
-from stella.mirror.errors import NoChannel
-from stella.operations import Context, Operation, Principal, arg
+from stella.kernel.tenant import DEFAULT_TENANT
+from stella.operations import EVERY_SCOPE, Context, Operation, Principal, arg
 from stella.runtime.config import Loaded
 from stella.runtime.settings import ServiceSettings, Settings
 from stella.testing import SilentProgress
@@ -102,13 +104,27 @@ class World:
         self.settings = Settings(service=ServiceSettings(**settings))
         self.service: Service
 
+    def ground(self, tenant: str = DEFAULT_TENANT) -> Path:
+        """The folder of a tenant."""
+        found = self.folder / "tenants" / tenant
+        found.mkdir(parents=True, exist_ok=True)
+        return found
+
+    def verify(self, given: Presented) -> Principal:
+        """Knows tokens such as `kim@acme`."""
+        name, at, tenant = given.authorization.decode().partition(" ")[2].partition("@")
+        if not at:
+            raise NotAuthenticated(problem="unknown")
+        return Principal(name, frozenset({EVERY_SCOPE}), tenant)
+
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[World]:
         handle = os.open(self.log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         context = bootstrap.make_context(Loaded(self.settings, {}), SilentProgress(), {})
         log = Log(context.clock, handle, json=True)
         parts = self.folder / "parts"
-        self.service = assemble(context, self.probe.rows(), self.store, b"token", self.folder, parts, log)
+        tokens = Tokens(b"token", self.verify)
+        self.service = assemble(context, self.probe.rows(), self.store, tokens, self.folder, parts, log)
         try:
             async with self.service.working(lambda: None):
                 yield self
@@ -329,7 +345,7 @@ def test_a_request_that_a_crash_interrupted(world: World, path: str, again: bool
     """An operation that may run twice does; for another a person has to look."""
     operation = next(row.name for row in world.probe.rows() if row.path == path)
     digest = "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"  # of {}
-    world.store.begin_answer(Key("admin", operation, "k"), digest, 2_000_000_000)
+    world.store.begin_answer(Key(DEFAULT_TENANT, "admin", operation, "k"), digest, 2_000_000_000)
 
     async def scene(world: World) -> None:
         status, headers, answer = await world.call("POST", path, {}, idempotency_key="k")
@@ -396,7 +412,7 @@ def test_a_trace_is_in_the_log_and_the_job(world: World) -> None:
     lines = [json.loads(line) for line in world.log_path.read_text().splitlines()]
     assert [line["event"] for line in lines if line.get("trace") == trace] == ["request", "job"]
     (look,) = [line for line in lines if line.get("operation") == "probe.look"]
-    assert look.keys() == {"time", "event", "request", "operation", "method", "status", "ms", "principal"}
+    assert look.keys() == {"time", "event", "request", "operation", "method", "status", "ms", "principal", "tenant"}
 
 
 def test_metrics_count_what_was_answered(world: World) -> None:

@@ -107,13 +107,13 @@ def test_a_stream_ends_with_its_client(world: World) -> None:
 def test_what_ended_with_a_failed_answer_is_cut_off_and_in_the_log(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (world.folder / "f").write_bytes(b"123")
-    (world.folder / "f").chmod(0o644)
+    (world.ground() / "f").write_bytes(b"123")
+    (world.ground() / "f").chmod(0o644)
     look = Files.look
 
     def looked(self: Files, *given: Any) -> Any:
         found = look(self, *given)
-        (world.folder / "f").unlink()
+        (world.ground() / "f").unlink()
         return found
 
     monkeypatch.setattr(Files, "look", looked)

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stella.http.auth import ADMIN, Tokens, admin_token, allow, challenge
+from stella.http.auth import ADMIN, Presented, Tokens, admin_token, allow, challenge
 from stella.http.binding import Binder, read_query
 from stella.http.errors import (
     BadField,
@@ -193,10 +193,16 @@ def test_a_bucket_only_below_its_prefix(tmp_path: Path) -> None:
 DEFAULT = ServiceSettings().token
 
 
+def presented(authorization: bytes, *headers: tuple[bytes, bytes], **scope: Any) -> Presented:
+    """What a request says of who sends it."""
+    scope = {"method": "GET", "scheme": "https", "path": "/v1/x", "raw_path": b"/v1/x%20y"} | scope
+    return Presented(authorization, scope | {"headers": [(b"host", b"stella.example:8400"), *headers]})
+
+
 def test_the_token_and_nothing_else() -> None:
     tokens = Tokens(b"right")
     for header in (b"Bearer right", b"bearer right", b"BEARER  right "):
-        assert tokens.principal(header) is ADMIN
+        assert tokens.principal(presented(header)) is ADMIN
     for header in (
         b"",
         b"Bearer",
@@ -208,7 +214,7 @@ def test_the_token_and_nothing_else() -> None:
         b"Bearer\xff",
     ):
         with pytest.raises(NotAuthenticated) as refused:
-            tokens.principal(header)
+            tokens.principal(presented(header))
         assert "right" not in str(refused.value)
         assert challenge(refused.value).startswith(b'Bearer realm="stella"')
 

@@ -12,13 +12,17 @@ import pytest
 
 from stella.http.errors import DatabaseAway, UploadDiffers, WrongOffset
 from stella.http.model import NewUpload, Upload, UploadState
+from stella.http.places import Grounds
 from stella.http.uploads import Uploads
 from stella.kernel.errors import StellaError
+from stella.operations import Principal
 from stella.runtime.errors import Busy
 from tests.memory_store import MemoryStore
 
 ID = "00000000-0000-7000-8000-000000000001"
 DATA = bytes(1000)
+A = "acme"
+KIM = Principal("kim", frozenset(), A)
 
 
 class Stopping(MemoryStore):
@@ -30,18 +34,18 @@ class Stopping(MemoryStore):
         self.held = threading.Event()
         self.away_for: UploadState | None = None
 
-    def find_upload(self, upload_id: str) -> Upload | None:
-        found = super().find_upload(upload_id)
+    def find_upload(self, tenant: str, upload_id: str) -> Upload | None:
+        found = super().find_upload(tenant, upload_id)
         if self.hold is not None:
             hold, self.hold = self.hold, None
             self.held.set()
             hold.wait(5)
         return found
 
-    def move_upload(self, upload_id: str, offset: int, state: UploadState, now: int) -> None:
+    def move_upload(self, tenant: str, upload_id: str, offset: int, state: UploadState, now: int) -> None:
         if state is self.away_for:
             raise DatabaseAway(problem="switched off")
-        super().move_upload(upload_id, offset, state, now)
+        super().move_upload(tenant, upload_id, offset, state, now)
 
 
 @pytest.fixture
@@ -52,11 +56,11 @@ def store() -> Stopping:
 @pytest.fixture
 def uploads(store: Stopping, tmp_path: Path) -> Uploads:
     (tmp_path / "work").mkdir()
-    return Uploads(store, tmp_path / "parts", tmp_path / "work", 10_000, lambda: 1_800_000_000)
+    return Uploads(store, Grounds(tmp_path / "work", tmp_path / "parts"), 10_000, lambda: 1_800_000_000)
 
 
 def begin(uploads: Uploads, data: bytes = DATA) -> None:
-    uploads.begin(ID, NewUpload(name="b", size=len(data), sha256=hashlib.sha256(data).hexdigest()), "admin")
+    uploads.begin(ID, NewUpload(name="b", size=len(data), sha256=hashlib.sha256(data).hexdigest()), KIM)
 
 
 async def pieces(data: bytes) -> AsyncIterator[bytes]:
@@ -64,7 +68,7 @@ async def pieces(data: bytes) -> AsyncIterator[bytes]:
 
 
 async def append(uploads: Uploads, offset: int, data: bytes) -> Upload:
-    return await uploads.append(ID, offset, len(data), pieces(data))
+    return await uploads.append(A, ID, offset, len(data), pieces(data))
 
 
 def test_nothing_is_appended_between_the_look_and_the_piece(uploads: Uploads, store: Stopping, tmp_path: Path) -> None:
@@ -81,21 +85,21 @@ def test_nothing_is_appended_between_the_look_and_the_piece(uploads: Uploads, st
         assert (await late).offset == 10
 
     asyncio.run(scene())
-    assert uploads.find(ID).offset == 10
-    assert (tmp_path / "parts" / f"{ID}.part").stat().st_size == 10
+    assert uploads.find(A, ID).offset == 10
+    assert (tmp_path / "parts" / A / f"{ID}.part").stat().st_size == 10
 
 
 def test_of_many_who_look_at_once_one_finishes(uploads: Uploads, store: Stopping, tmp_path: Path) -> None:
     begin(uploads)
-    (tmp_path / "parts" / f"{ID}.part").write_bytes(DATA)
-    store.move_upload(ID, len(DATA), UploadState.OPEN, 1)
+    (tmp_path / "parts" / A / f"{ID}.part").write_bytes(DATA)
+    store.move_upload(A, ID, len(DATA), UploadState.OPEN, 1)
     ended: list[object] = []
     barrier = threading.Barrier(16)
 
     def look() -> None:
         barrier.wait()
         try:
-            ended.append(uploads.find(ID).state)
+            ended.append(uploads.find(A, ID).state)
         except StellaError as error:
             ended.append(type(error))
         except BaseException as error:  # noqa: BLE001  # is compared below
@@ -107,7 +111,7 @@ def test_of_many_who_look_at_once_one_finishes(uploads: Uploads, store: Stopping
     for thread in threads:
         thread.join()
     assert set(ended) <= {UploadState.COMPLETE, Busy}
-    assert uploads.find(ID).state is UploadState.COMPLETE
+    assert uploads.find(A, ID).state is UploadState.COMPLETE
 
 
 def test_a_refusal_that_could_not_be_kept_is_found_again(uploads: Uploads, store: Stopping, tmp_path: Path) -> None:
@@ -121,18 +125,18 @@ def test_a_refusal_that_could_not_be_kept_is_found_again(uploads: Uploads, store
     asyncio.run(scene())
     store.away_for = None
     with pytest.raises(UploadDiffers):
-        uploads.find(ID)
-    assert uploads.find(ID).state is UploadState.REFUSED
-    assert list((tmp_path / "parts").iterdir()) == []
+        uploads.find(A, ID)
+    assert uploads.find(A, ID).state is UploadState.REFUSED
+    assert list((tmp_path / "parts" / A).iterdir()) == []
 
 
 def test_bytes_that_a_kill_left_behind_are_swept(uploads: Uploads, store: Stopping, tmp_path: Path) -> None:
     """A kill came after an upload had ended and before its pieces were removed; or the upload is gone."""
     begin(uploads)
-    parts = tmp_path / "parts"
-    store.move_upload(ID, len(DATA), UploadState.COMPLETE, 1_800_000_000)
+    parts = tmp_path / "parts" / A
+    store.move_upload(A, ID, len(DATA), UploadState.COMPLETE, 1_800_000_000)
     other = ID[:-1] + "2"
-    uploads.begin(other, NewUpload(name="b", size=9, sha256="0" * 64), "admin")
+    uploads.begin(other, NewUpload(name="b", size=9, sha256="0" * 64), KIM)
     for name in (f"{ID}.part", f"{other}.part", f"{ID[:-1]}3.part"):
         (parts / name).write_bytes(b"x")
     (parts / f"{ID}.d").mkdir()

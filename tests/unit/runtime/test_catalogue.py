@@ -1,12 +1,16 @@
 """Statements on tenant tables: what stays within the tenant, and what is refused."""
 
+# ruff: noqa: E501  # a statement is read best in one line
+
 from __future__ import annotations
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stella.runtime.catalogue import check_statement, numbered
+from stella.runtime.catalogue import check_statement, numbered, parse
+from stella.runtime.tenant_clauses import Tables, relations_of
+from stella.runtime.tenant_scope import Scope
 
 TABLES = frozenset({"s.t", "s.u", "s.v"})
 T = "%(tenant)s"
@@ -69,6 +73,15 @@ HELD = {
     "chain of stars": f"WITH m AS (UPDATE s.t AS x SET a = 1 WHERE x.tenant_id = {T} RETURNING x.*) SELECT * FROM s.u JOIN m USING (tenant_id)",
     "merge": f"MERGE INTO s.t x USING (SELECT * FROM s.u WHERE tenant_id = {T}) y ON x.tenant_id = y.tenant_id AND x.id = y.id "
     f"WHEN MATCHED THEN UPDATE SET a = y.a WHEN NOT MATCHED THEN INSERT (tenant_id, id) VALUES ({T}, y.id)",
+    "bare beside a global table": f"SELECT * FROM s.g, s.t WHERE tenant_id = {T}",
+    "bare before a global table": f"SELECT * FROM s.t, s.g WHERE tenant_id = {T}",
+    "a list that is filtered": f"SELECT * FROM (SELECT DISTINCT tenant_id FROM s.g) d JOIN s.t USING (tenant_id) WHERE d.tenant_id = {T}",
+    "join with an alias, held": f"SELECT * FROM (s.t JOIN s.u USING (tenant_id)) AS j WHERE j.tenant_id = {T}",
+    "alias of using": f"SELECT * FROM s.t JOIN s.u USING (tenant_id) AS j WHERE j.tenant_id = {T}",
+    "stars of both arms": f"SELECT * FROM s.t WHERE tenant_id = {T} UNION ALL SELECT * FROM s.u WHERE tenant_id = {T}",
+    "union of values": f"SELECT * FROM (SELECT {T} AS x UNION SELECT {T}) d, s.t WHERE tenant_id = {T}",
+    "recursive, a name of its own": "WITH RECURSIVE t AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM t) SELECT * FROM t",
+    "recursive that is none": f"WITH RECURSIVE p AS (SELECT tenant_id FROM s.t WHERE tenant_id = {T}) SELECT * FROM s.u JOIN p USING (tenant_id)",
     "template": "SELECT * FROM {schema}.other",
     "shadowed": f"WITH t AS (SELECT 1 AS a) SELECT * FROM t WHERE a = {T}::int",
 }
@@ -170,6 +183,15 @@ REFUSED = {
     "on sees its own sides": f"SELECT * FROM s.t x, s.other o JOIN s.u y ON y.tenant_id = tenant_id WHERE x.tenant_id = {T}",
     "recursive, second arm": f"WITH RECURSIVE r AS (SELECT id FROM s.t WHERE tenant_id = {T} UNION ALL "
     "SELECT c.id FROM s.t c JOIN r ON c.parent = r.id) SELECT * FROM r",
+    "recursive, one arm given": f"WITH RECURSIVE r AS (SELECT tenant_id FROM s.t WHERE tenant_id = {T} UNION ALL SELECT 'x' FROM r) "
+    "SELECT * FROM s.u JOIN r USING (tenant_id)",
+    "hidden name means the outer one": f"SELECT * FROM s.t x WHERE x.tenant_id = {T} AND EXISTS "
+    f"(SELECT FROM (s.u x JOIN s.g USING (id)) AS j WHERE x.tenant_id = {T})",
+    "columns of a join renamed": f"SELECT * FROM (s.g JOIN s.t USING (id)) AS j(tenant_id, b) WHERE j.tenant_id = {T}",
+    "alias of another using": f"SELECT * FROM s.t JOIN s.u USING (id) AS j WHERE j.tenant_id = {T}",
+    "star renamed": f"SELECT * FROM s.u JOIN (SELECT * FROM s.t WHERE tenant_id = {T}) d(tenant_id) USING (tenant_id)",
+    "natural with what is not known": f"SELECT * FROM s.g NATURAL JOIN s.t WHERE tenant_id = {T}",
+    "insert elsewhere": "INSERT INTO s.other SELECT * FROM s.u",
     "in the with of a with": f"WITH a AS (WITH b AS (SELECT * FROM s.t) SELECT * FROM b) SELECT * FROM a, s.u WHERE u.tenant_id = {T}",
 }
 
@@ -195,6 +217,22 @@ def test_what_is_said() -> None:
     assert check_statement("SELECT * FROM s.t AS x", TABLES) == "`s.t` as x lacks `tenant_id = %(tenant)s`"
     assert check_statement("SELEC", TABLES) == 'it cannot be parsed: syntax error at or near "SELEC"'
     assert check_statement("COPY s.t FROM STDIN", TABLES) == "it is a copy statement on the tenant table `s.t`"
+
+
+def test_a_table_in_an_unknown_place() -> None:
+    scope = Scope(Tables(TABLES), 1)
+    (relation,) = relations_of(parse("SELECT FROM s.t"))
+    scope._part(relation, (), {})
+    assert list(scope.problems()) == ["`s.t` is used in a way that is not known here"]
+
+
+def test_templates() -> None:
+    assert (
+        check_statement("SELECT * FROM {schema}.t WHERE a = '{{'", {"schema.t"})
+        == "`schema.t` lacks `tenant_id = %(tenant)s`"
+    )
+    assert check_statement("ALTER ROLE x PASSWORD {password}", TABLES) is None
+    assert check_statement("SELEC {a}", TABLES) == 'it cannot be parsed: syntax error at or near "SELEC"'
 
 
 def test_numbers() -> None:

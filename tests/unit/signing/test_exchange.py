@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import io
+import socket
 import threading
 from email.message import Message
 from typing import Any
@@ -12,6 +14,7 @@ import pytest
 from asn1crypto import core, tsp
 
 from stella.kernel.errors import Exit, StellaError
+from stella.runtime.watch import Watch
 from stella.signing import anchor, exchange
 from stella.signing.authority import issue, make_authority
 from stella.signing.errors import AnchorInvalid, AuthorityUnreachable, UnusableAuthority
@@ -194,7 +197,30 @@ def test_the_watchdog_ends_with_the_exchange(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_watchdog_without_a_socket_does_nothing() -> None:
-    exchange._abort(Answering(b""))  # type: ignore[arg-type]  # stands for a connection
+    Watch(Answering(b""), 60)._abort()  # type: ignore[arg-type]  # stands for a connection
+
+
+@pytest.mark.network
+def test_an_answer_without_a_length_that_drips_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The connection lets go of its socket then, which must be ended all the same."""
+    ended = threading.Event()
+
+    def drip(server: socket.socket) -> None:
+        line, _ = server.accept()
+        with line, contextlib.suppress(OSError):
+            line.sendall(b"HTTP/1.0 200 OK\r\nContent-Type: application/timestamp-reply\r\n\r\n")
+            while not ended.wait(0.01):
+                line.sendall(b"0")
+
+    monkeypatch.setattr(exchange, "FETCH_SECONDS", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=drip, args=(server,), daemon=True).start()
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/tsr"
+        try:
+            with pytest.raises(AuthorityUnreachable, match="no whole answer"):
+                exchange.fetch(url, b"data", NONCE)
+        finally:
+            ended.set()
 
 
 def test_an_exchange_that_drips_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,7 @@
 """Vectors of the project Wycheproof for JWS, where somebody has put them; our own for each of their classes elsewhere.
 
 Rules:
-- The file is `testvectors_v1/json_web_signature_test.json` of C2SP/wycheproof. `STELLA_WYCHEPROOF` names it, or it lies
+- The file is `testvectors_v1/json_web_signature_test.json` of C2SP/wycheproof. `WYCHEPROOF_JWS` names it, or it lies
   in `.tools/`. Without it these tests are skipped.
 - What we verify is a closed list of algorithms, so good vectors of others must be refused. The second test lets our
   parser feed the library's other algorithms: that shows that nothing else refuses them.
@@ -28,7 +28,7 @@ from stella.tenancy.model import ALGORITHMS, Found
 from stella.tenancy.tokens import check_signature
 
 TOP = Path(__file__).resolve().parents[3]
-FILE = Path(os.environ.get("STELLA_WYCHEPROOF") or TOP / ".tools" / "wycheproof" / "json_web_signature_test.json")
+FILE = Path(os.environ.get("WYCHEPROOF_JWS") or TOP / ".tools" / "wycheproof" / "json_web_signature_test.json")
 # Defects of the vectors: in 346, 347, 350, 351 the key's `alg` differs from the token's; 367 and 370 are called invalid
 # and equal 357, which is valid; 372 and 373 are called valid and have a character that base64url does not.
 DEFECTS = {346, 347, 350, 351, 367, 370, 372, 373}

@@ -1,8 +1,9 @@
--- Jobs, their events, idempotency records and uploads of the HTTP service.
+-- Jobs, their events, idempotency records and uploads of the HTTP service. An id is a UUIDv7, so that it orders the jobs
+-- of a tenant; a number that tenants share would tell each of them how busy the others are.
 
 CREATE TABLE service.jobs (
-    number      bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    id          uuid NOT NULL UNIQUE,
+    tenant_id   text NOT NULL,
+    id          uuid NOT NULL,
     operation   text NOT NULL,
     request     bytea NOT NULL,
     folder      text NOT NULL,
@@ -18,23 +19,27 @@ CREATE TABLE service.jobs (
     finished    bigint,
     status      integer,
     outcome     bytea,
-    events      bigint NOT NULL DEFAULT 1
+    events      bigint NOT NULL DEFAULT 1,
+    PRIMARY KEY (tenant_id, id)
 );
 COMMENT ON COLUMN service.jobs.created IS 'Times are seconds since 1970, as the clock of the service says.';
-CREATE UNIQUE INDEX jobs_key ON service.jobs (principal, operation, key) WHERE key IS NOT NULL;
-CREATE INDEX jobs_waiting ON service.jobs (number) WHERE state IN ('queued', 'running');
-CREATE INDEX jobs_ended ON service.jobs (finished) WHERE finished IS NOT NULL;
+CREATE UNIQUE INDEX jobs_key ON service.jobs (tenant_id, principal, operation, key) WHERE key IS NOT NULL;
+CREATE INDEX jobs_waiting ON service.jobs (tenant_id, id) WHERE state IN ('queued', 'running');
+CREATE INDEX jobs_ended ON service.jobs (tenant_id, finished) WHERE finished IS NOT NULL;
 
 CREATE TABLE service.events (
-    job     uuid NOT NULL REFERENCES service.jobs (id) ON DELETE CASCADE,
-    number  bigint NOT NULL,
-    at      bigint NOT NULL,
-    kind    text NOT NULL,
-    data    bytea NOT NULL,
-    PRIMARY KEY (job, number)
+    tenant_id  text NOT NULL,
+    job        uuid NOT NULL,
+    number     bigint NOT NULL,
+    at         bigint NOT NULL,
+    kind       text NOT NULL,
+    data       bytea NOT NULL,
+    PRIMARY KEY (tenant_id, job, number),
+    FOREIGN KEY (tenant_id, job) REFERENCES service.jobs (tenant_id, id) ON DELETE CASCADE
 );
 
 CREATE TABLE service.answers (
+    tenant_id  text NOT NULL,
     principal  text NOT NULL,
     operation  text NOT NULL,
     key        text NOT NULL,
@@ -44,12 +49,13 @@ CREATE TABLE service.answers (
     location   text NOT NULL DEFAULT '',
     body       bytea NOT NULL DEFAULT '',
     changed    bigint NOT NULL,
-    PRIMARY KEY (principal, operation, key)
+    PRIMARY KEY (tenant_id, principal, operation, key)
 );
-CREATE INDEX answers_changed ON service.answers (changed);
+CREATE INDEX answers_changed ON service.answers (tenant_id, changed);
 
 CREATE TABLE service.uploads (
-    id         uuid PRIMARY KEY,
+    tenant_id  text NOT NULL,
+    id         uuid NOT NULL,
     name       text NOT NULL,
     size       bigint NOT NULL CHECK (size >= 0),
     sha256     text NOT NULL,
@@ -57,6 +63,19 @@ CREATE TABLE service.uploads (
     state      text NOT NULL CHECK (state IN ('open', 'complete', 'refused')),
     "offset"   bigint NOT NULL DEFAULT 0 CHECK ("offset" BETWEEN 0 AND size),
     principal  text NOT NULL,
-    changed    bigint NOT NULL
+    changed    bigint NOT NULL,
+    PRIMARY KEY (tenant_id, id)
 );
-CREATE INDEX uploads_open ON service.uploads (changed) WHERE state = 'open';
+CREATE INDEX uploads_open ON service.uploads (tenant_id, changed) WHERE state = 'open';
+
+SELECT tenancy.protect('service.jobs');
+SELECT tenancy.protect('service.events');
+SELECT tenancy.protect('service.answers');
+SELECT tenancy.protect('service.uploads');
+
+-- The runner takes, moves and forgets the jobs of all tenants, and tells of them. It queues none and reads no event; what
+-- becomes of an upload is done on behalf of its tenant.
+SELECT tenancy.duty('stella_jobs', 'service.jobs', 'select, update, delete');
+SELECT tenancy.duty('stella_jobs', 'service.events', 'insert');
+SELECT tenancy.duty('stella_jobs', 'service.answers', 'select, update, delete');
+SELECT tenancy.duty('stella_jobs', 'service.uploads', 'select');

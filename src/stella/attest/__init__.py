@@ -1,0 +1,1 @@
+"""Attestations: signed statements about what was examined, verified without a network."""

@@ -1,0 +1,42 @@
+"""Why an attestation is refused."""
+
+from __future__ import annotations
+
+from stella.kernel.errors import Exit, StellaError
+
+
+class NoStatement(StellaError):
+    """{file} is no attestation that can be judged: {problem}.
+
+    An attestation is a DSSE envelope around an in-toto Statement v1. Its predicate says which release was examined,
+    when, and with which verdict.
+    """
+
+    code = "ATTEST-001"
+    exit = Exit.NEGATIVE
+    reason = "structure"
+    hint = "ask who made it for the file as it was written"
+
+
+class PredicateDiffers(StellaError):
+    """{file} attests `{found}`, not `{wanted}`.
+
+    A signature over one kind of statement must never be accepted for another kind.
+    """
+
+    code = "ATTEST-002"
+    exit = Exit.NEGATIVE
+    reason = "predicate_type"
+    hint = "{advice}"
+
+
+class NotSigned(StellaError):
+    """{file} is not signed by anyone.
+
+    It was written without a key. Whoever had the file in hands could have changed every word of it.
+    """
+
+    code = "ATTEST-003"
+    exit = Exit.NEGATIVE
+    reason = "unsigned"
+    hint = "make it again with a key: `stella tenancy prove --key KEY --out FILE`"

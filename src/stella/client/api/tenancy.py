@@ -1,0 +1,21 @@
+"""The operations of `tenancy` at a service. Made from the operation table by `make reference`; do not edit."""
+
+from __future__ import annotations
+
+from stella.client.remote import Caller
+from stella.proof.model import GateRead, PrintRoles, ReadGate, RolesPrinted
+
+
+class TenancyCalls:
+    """The operations of `tenancy` at a service."""
+
+    def __init__(self, call: Caller) -> None:
+        self._call = call
+
+    def gate(self) -> GateRead:
+        """Read the catalogue of the database for whatever would let one tenant reach another."""
+        return self._call("tenancy.gate", ReadGate(), GateRead)
+
+    def roles(self, *, database: str = "stella") -> RolesPrinted:
+        """Print what an administrator runs once on a PostgreSQL of his own: roles, database, what is closed."""
+        return self._call("tenancy.roles", PrintRoles(database=database), RolesPrinted)

@@ -1,0 +1,57 @@
+"""The audit logs of all tenants, sealed by a service beside its work.
+
+Rules:
+- One thread seals what waits, again and again, and once more when the service stops.
+- A damaged chain is told and keeps no other tenant waiting; a database that is away is asked again the next time.
+"""
+
+from __future__ import annotations
+
+import threading
+
+from stella.audit import sealer
+from stella.audit.logs import Logs
+from stella.audit.sealer import Pass, Sealer
+from stella.http.logs import Log
+from stella.operations import Context
+from stella.runtime.connections import Connections
+from stella.runtime.postgres import duty_login
+from stella.runtime.roles import SEALER
+
+
+class Sealing:
+    """The sealer of one service. Raises SecretMissing, BadAuditKey or BadDsn when it is made."""
+
+    def __init__(self, ctx: Context, log: Log) -> None:
+        settings = ctx.settings.audit
+        login = duty_login(ctx.settings.database, ctx.secret, SEALER)
+        self._logs = Logs(Connections(login, "stella seal", keep=1))
+        key = sealer.signing_key(ctx.secret(settings.key))
+        self._sealer = Sealer(self._logs, key, ctx.clock, sealer.retired_keys(settings))
+        self._every = sealer.interval(settings)
+        self._log = log
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="audit-sealer", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Seal once more, then end."""
+        self._stopping.set()
+
+    def join(self, patience: float) -> None:
+        """Wait for the end, for so many seconds at most; what is cut off is sealed by the next start."""
+        if self._thread.is_alive():
+            self._thread.join(patience)
+
+    def _work(self) -> None:
+        sealer.run(self._sealer, self._every, self._stopping, self._tell)
+        self._logs.close()
+
+    def _tell(self, found: Pass) -> None:
+        if found.sealed:
+            self._log.event("audit_sealed", {"events": sum(found.sealed.values()), "tenants": len(found.sealed)})
+        for tenant, error in found.failed.items():
+            self._log.event("audit_not_sealed", {"tenant": tenant, "code": error.code, "problem": error.message})

@@ -1,0 +1,1 @@
+"""Files of a tenant that are kept by their digest, as people and programs reach them."""

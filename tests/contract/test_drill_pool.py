@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -152,6 +153,16 @@ def test_a_table_without_policies_fails_the_drill(again: Drilled) -> None:
     assert "findings of the gate between tenants" in found
 
 
+def interrupted() -> Path:
+    """Where a database was whose block was interrupted."""
+    folder = Path("/")
+    with contextlib.suppress(KeyboardInterrupt), private_database(counted_entropy("x")) as made:
+        folder = made._server.data
+        assert folder.exists()
+        raise KeyboardInterrupt
+    return folder
+
+
 def test_the_server_ends_with_the_block() -> None:
     processes = []
     start = postgres_server.start
@@ -162,9 +173,7 @@ def test_the_server_ends_with_the_block() -> None:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(postgres_server, "start", started)
-        with pytest.raises(KeyboardInterrupt), private_database(counted_entropy("x")) as made:
-            folder = made._server.data
-            raise KeyboardInterrupt
+        folder = interrupted()
     assert [process.poll() for process in processes] == [0]
     assert not folder.exists()
 

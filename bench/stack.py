@@ -16,8 +16,8 @@ from contextlib import closing
 from pathlib import Path
 
 from stella import bootstrap
+from stella.bundle.channel import ChannelFolder
 from stella.database.apply import start
-from stella.mirror.channel import ChannelFolder
 from stella.mirror.index import ChannelIndex
 from stella.runtime import postgres, postgres_server
 from stella.runtime.clock import SystemClock

@@ -6,13 +6,12 @@ from collections.abc import Sequence
 
 import pytest
 
+from stella.bundle.channel import ChannelFolder, record_key
 from stella.bundle.contents import blob_key
-from stella.bundle.model import Blob, Entry, Mark, dump_lines, root_of_lines
+from stella.bundle.model import Blob, Channel, Entry, GenerationRecord, Head, Mark, dump_lines, root_of_lines
 from stella.kernel.canonical import dump
 from stella.kernel.digest import sha256
-from stella.mirror.channel import ChannelFolder, record_key
 from stella.mirror.index import ChannelIndex, Entered
-from stella.mirror.model import Channel, GenerationRecord, Head
 from stella.runtime.ports import Folder
 from stella.testing import MemoryFolder, SilentProgress
 from tests.tenants import Guarded

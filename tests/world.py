@@ -19,6 +19,7 @@ from typing import Any, BinaryIO
 
 import msgspec
 
+from stella.bundle.channel import ChannelFolder
 from stella.bundle.codec import compress
 from stella.bundle.model import (
     PACKER_TYPE,
@@ -41,7 +42,6 @@ from stella.kernel.canonical import convert, dump, parse
 from stella.kernel.digest import sha256
 from stella.kernel.statement import PAYLOAD_TYPE, Statement, Subject
 from stella.mirror import lay, rotate, service
-from stella.mirror.channel import ChannelFolder
 from stella.mirror.model import BundleCreated, BundleVerified, CreateBundle, InitChannel, RotateKey, VerifyBundle
 from stella.operations import Context
 from stella.runtime.errors import SecretMissing
@@ -206,7 +206,7 @@ class World:
         return inspect.verify(self.context(), want)
 
     def trust(self) -> Trust:
-        from stella.mirror.inspect import trust_folder
+        from stella.bundle.verify import trust_folder
 
         return trust_folder(DiskFolder(self.m / "trust"))
 

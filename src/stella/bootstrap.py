@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from stella.runtime.config import Loaded
     from stella.runtime.ports import Progress
     from stella.runtime.settings import DatabaseSettings
-    from stella.runtime.transaction import TenantDatabase
+    from stella.runtime.transaction import Duty, TenantDatabase
 
 Prompt = Callable[[str], str]
 
@@ -42,6 +42,12 @@ NOUNS: dict[str, Noun] = {
     "demo": Noun("stella.demo.operations", "Run the main job from end to end on this machine."),
     "drill": Noun("stella.drill.operations", "Try what must hold in an outage, a flood or a rotation."),
     "migrate": Noun("stella.database.operations", "Look after the schemas of the database."),
+    "tenant": Noun("stella.identity.operations", "Make, stop, export and delete tenants."),
+    "principal": Noun("stella.identity.operations", "Look after the people and services of a tenant."),
+    "client": Noun("stella.identity.operations", "Look after the OAuth clients of a tenant."),
+    "issuer": Noun("stella.identity.operations", "Look after the keys that sign access tokens."),
+    "login": Noun("stella.client.operations", "Log in to a service."),
+    "logout": Noun("stella.client.operations", "Forget and revoke what `login` has kept."),
     "object": Noun("stella.objects.operations", "Keep files of a tenant by their digest."),
     "audit": Noun("stella.audit.operations", "See who did what, and prove it without a network."),
     "lint": Noun("stella.lint.operations", "Read code and SQL before they run."),
@@ -55,6 +61,7 @@ NOUNS: dict[str, Noun] = {
 SCHEMAS: dict[str, str] = {
     "tenancy": "stella.tenancy",
     "audit": "stella.audit",
+    "identity": "stella.identity",
     "service": "stella.http",
     "mirror": "stella.mirror",
     "site": "stella.site",
@@ -69,6 +76,7 @@ SECRETS_OF_A_STACK = {
     "seal-key": "database.seal_key",
     "audit-key": "audit.key",
     "audit-wrap-key": "audit.wrap_key",
+    "issuer-passphrase": "identity.passphrase",
 }
 UNCONFIGURED = frozenset({"explain", "version"})  # they must answer when the configuration itself is what is wrong
 
@@ -85,6 +93,14 @@ def load(noun: str) -> list[Operation[Any, Any]]:
 def load_all() -> list[Operation[Any, Any]]:
     """Every operation there is, noun by noun."""
     return [operation for noun in NOUNS for operation in load(noun)]
+
+
+def every_scope() -> frozenset[str]:
+    """Every scope that there is."""
+    from stella import operations
+
+    load_all()
+    return operations.scopes()
 
 
 def configure(operation: str, env: Mapping[str, str], *, always: bool = False) -> Loaded:
@@ -148,7 +164,7 @@ def make_context(loaded: Loaded, progress: Progress, env: Mapping[str, str], pro
     from stella.runtime.clock import SystemClock
     from stella.runtime.entropy import system_entropy
 
-    secret = _secrets(loaded.settings.keys.passphrase, env, prompt)
+    secret, database = _secrets(loaded.settings.keys.passphrase, env, prompt), loaded.settings.database
     return Context(
         clock=SystemClock(),
         entropy=system_entropy,
@@ -159,7 +175,9 @@ def make_context(loaded: Loaded, progress: Progress, env: Mapping[str, str], pro
         sealed=loaded.settings.site.sealed,
         schemas=SCHEMAS,
         origins=loaded.origins,
-        database=_database(loaded.settings.database, secret) if loaded.settings.database.dsn else None,
+        database=_database(database, secret) if database.dsn else None,
+        duties=_duties(database, secret) if database.dsn else None,
+        scopes=every_scope,
         principal=Principal("local", frozenset({EVERY_SCOPE}), loaded.settings.client.tenant),
     )
 
@@ -176,6 +194,19 @@ def _database(found: DatabaseSettings, secret: Callable[[str], bytes]) -> Callab
         return TenantDatabase(Connections(login, keep=0), Seal(secret(found.seal_key)))
 
     return made
+
+
+def _duties(found: DatabaseSettings, secret: Callable[[str], bytes]) -> Callable[[str], Duty]:
+    """The way to work that spans tenants; it keeps no connection."""
+
+    def of(role: str) -> Duty:
+        from stella.runtime import postgres
+        from stella.runtime.connections import Connections
+        from stella.runtime.transaction import Duty
+
+        return Duty(Connections(postgres.duty_login(found, secret, role), keep=0), role)
+
+    return of
 
 
 def actor() -> str:

@@ -10,6 +10,8 @@ Rules:
 - An operation has a route, a scope and an example; without them it does not import. A name in braces in a route is a
   request field that is required. A route that begins with `LOCAL` is none: the operation acts on the machine of whoever
   types it, and a service does not offer it.
+- What cannot be undone, or gives rights away, is listed in SENSITIVE: its request asks for a reason and a ticket, which
+  the audit log keeps; without them it does not import.
 - Registering is cheap: `operations.py` of a slice imports its model and views only and loads the service when it runs.
 """
 
@@ -31,7 +33,7 @@ from stella.runtime.ports import Blobs, Clock, Entropy, Folder, Progress
 from stella.runtime.settings import Settings
 
 if TYPE_CHECKING:
-    from stella.runtime.transaction import TenantDatabase, Transaction
+    from stella.runtime.transaction import Duty, TenantDatabase, Transaction
 
 Where = Literal["value", "key", "file_in", "file_out", "folder", "folder_out", "source", "report", "home"]
 Request = TypeVar("Request", bound=msgspec.Struct)
@@ -56,6 +58,17 @@ class Principal:
 
 
 EVERY_SCOPE = "*"
+SENSITIVE = frozenset(
+    {
+        "tenant.suspend",
+        "tenant.export",
+        "tenant.delete",
+        "principal.delete",
+        "client.rotate",
+        "client.delete",
+        "issuer.rotate-key",
+    }
+)
 OBJECTS = "objects"  # the folder of them in a data folder, when no setting says otherwise
 LOCAL = Principal("local", frozenset({EVERY_SCOPE}))  # the operating system has decided what its account may do
 
@@ -83,6 +96,15 @@ class Context:
     database: Callable[[], TenantDatabase] | None = None  # the way to data of tenants; None where none is configured
     principal: Principal = LOCAL
     refused: Refused = tell_nobody  # what the store of objects, or this side of it, refuses to the principal
+    duties: Callable[[str], Duty] | None = None  # the way to work that spans tenants, by its role
+    scopes: Callable[[], frozenset[str]] = frozenset  # every scope that there is
+    say: Callable[[str], None] = lambda _: None  # words that somebody must read while the operation runs
+
+    def duty(self, role: str) -> Duty:
+        """The statements of one duty that spans tenants; raises NoDatabase."""
+        if self.duties is None:
+            raise NoDatabase
+        return self.duties(role)
 
     def tenant(self) -> AbstractContextManager[Transaction]:
         """A transaction of the principal's tenant for the length of a block; raises NoDatabase, or as it says."""
@@ -140,7 +162,8 @@ class Operation(Generic[Request, Result]):
     """One row of the table. `run` is called with a context and a request.
 
     `view` turns the result into what a person reads. `verdict` gives the exit code of a result, for an operation that
-    may work and still say no.
+    may work and still say no. `tells` says of a request whether its change writes its audit event itself, in the
+    transaction of the change and in the log of whoever asks; then nobody else writes one when it has worked.
     """
 
     name: str
@@ -160,6 +183,7 @@ class Operation(Generic[Request, Result]):
     quick: bool = False
     raises: tuple[str, ...] = field(default=())
     verdict: Callable[[Result], Exit] = field(default=lambda _: Exit.OK)
+    tells: Callable[[Context, Any], bool] = field(default=lambda *_: False)
 
     @property
     def local(self) -> bool:
@@ -187,6 +211,19 @@ class Operation(Generic[Request, Result]):
 
 
 _TABLE: dict[str, Operation[Any, Any]] = {}
+_SCOPES: set[str] = set()
+
+
+def declare_scopes(*names: str) -> None:
+    """Enter scopes that are asked for beside those of the operations; raises ValueError for one of the wrong form."""
+    if bad := [name for name in names if not _SCOPE.match(name)]:
+        raise ValueError(f"scopes have the form area:verb, unlike {bad}")
+    _SCOPES.update(names)
+
+
+def scopes() -> frozenset[str]:
+    """Every scope of the modules imported so far. `bootstrap.every_scope` imports them all."""
+    return frozenset(_SCOPES | {found.scope for found in _TABLE.values()})
 
 
 def operation(  # noqa: PLR0913  # each says one thing about a row
@@ -201,14 +238,15 @@ def operation(  # noqa: PLR0913  # each says one thing about a row
     creates: bool = False,
     quick: bool = False,
     verdict: Callable[[Result], Exit] = lambda _: Exit.OK,
+    tells: Callable[[Context, Any], bool] = lambda *_: False,
 ) -> Callable[[Callable[[Context, Request], Result]], Callable[[Context, Request], Result]]:
     """Enter a function into the table.
 
     `long` marks work that reports progress and runs as a job behind a service, `creates` one whose answer there is 201,
     `quick` one that computes for less than a millisecond and waits for nothing, so that it needs no thread there.
 
-    Raises ValueError at import for a name, route or scope of the wrong form, a missing docstring, or a name taken
-    twice.
+    Raises ValueError at import for a name, route or scope of the wrong form, a missing docstring, a name taken twice,
+    or a sensitive operation whose request asks for no reason and no ticket.
     """
 
     def enter(function: Callable[[Context, Request], Result]) -> Callable[[Context, Request], Result]:
@@ -224,6 +262,7 @@ def operation(  # noqa: PLR0913  # each says one thing about a row
                 ("docstring", summary),
                 ("example", example.startswith("stella ")),
                 ("unique name", name not in _TABLE),
+                ("reason and ticket", name not in SENSITIVE or _asks_why(parameters[1])),
                 ("request type", bool(parameters[1:]) and issubclass(parameters[1], msgspec.Struct)),
             )
             if not good
@@ -249,10 +288,17 @@ def operation(  # noqa: PLR0913  # each says one thing about a row
             creates,
             quick,
             verdict=verdict,
+            tells=tells,
         )
         return function
 
     return enter
+
+
+def _asks_why(request: type[msgspec.Struct]) -> bool:
+    """Whether a request cannot be made without a reason and a ticket."""
+    required = {info.name for info in msgspec.structs.fields(request) if info.required}
+    return {"reason", "ticket"} <= required
 
 
 def registered() -> Iterator[Operation[Any, Any]]:

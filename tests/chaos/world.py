@@ -22,10 +22,10 @@ from typing import Any
 import hdiffpatch
 import msgspec
 
+from stella.bundle.channel import ChannelFolder, key_path
 from stella.bundle.model import Mark, root_of_lines
 from stella.kernel.digest import sha256
 from stella.mirror import inspect, lay, rotate, service
-from stella.mirror.channel import ChannelFolder, key_path
 from stella.mirror.errors import ChannelExists
 from stella.mirror.model import CreateBundle, InitChannel, RotateKey, VerifyBundle
 from stella.operations import Context

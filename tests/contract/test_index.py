@@ -14,13 +14,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from stella.bundle.channel import ChannelFolder
 from stella.bundle.contents import Contents, blob_key
-from stella.bundle.model import Entry
+from stella.bundle.model import Entry, GenerationRecord
 from stella.kernel.digest import sha256
 from stella.mirror.catalogue import list_, search
-from stella.mirror.channel import ChannelFolder
 from stella.mirror.index import KINDS, ChannelIndex, Entered, keep_current
-from stella.mirror.model import GenerationRecord, ListChannels, SearchIndex
+from stella.mirror.model import ListChannels, SearchIndex
 from stella.runtime import connections, roles
 from stella.runtime.connections import Connections
 from stella.runtime.errors import DatabaseUnavailable

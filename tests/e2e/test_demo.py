@@ -13,10 +13,10 @@ from typing import Any
 
 import msgspec
 
+from stella.bundle.verify import trust_folder
 from stella.cli import plain
 from stella.demo.model import DemoDone
 from stella.demo.views import done as as_shown
-from stella.mirror.inspect import trust_folder
 from stella.runtime.files import DiskFolder
 from tests.e2e.material import stella
 

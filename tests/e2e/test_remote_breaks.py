@@ -15,13 +15,13 @@ from pathlib import Path
 import pytest
 
 from stella import bootstrap
+from stella.bundle.errors import NoChannel
 from stella.cli.main import run
 from stella.client import exchange, transport
 from stella.client.api import Client
 from stella.client.errors import NotAService, ServiceAway
 from stella.client.exchange import Exchange
 from stella.client.transport import Transport
-from stella.mirror.errors import NoChannel
 from stella.mirror.model import CreateBundle
 from stella.operations import find
 from stella.runtime.entropy import system_entropy

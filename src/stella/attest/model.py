@@ -32,9 +32,7 @@ class VerifyAttestation(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     file: Annotated[str, arg("Attestation.", "file_in", positional=True, metavar="FILE")]
     key: Annotated[
         tuple[str, ...],
-        arg(
-            "Public key that its maker told you, base64; may be given again, one that signed is enough.", metavar="PUB"
-        ),
+        arg("Public key that its maker told you, base64; one of several is enough.", metavar="PUB"),
     ]
     predicate: Annotated[
         str | None, arg("Refuse any other kind: a short name such as `tenancy`, or its full address.", metavar="KIND")
@@ -49,7 +47,7 @@ class SubjectShown(msgspec.Struct, frozen=True):
 
 
 class AttestationVerified(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema", tag="stella.attest.verify@1"):
-    """Result of attest.verify: whose signature is good, about what, and the verdict; `facts` are those of its predicate.
+    """Result of attest.verify: whose signature is good, about what, the verdict; `facts` are those of its predicate.
 
     The signature is good in any case: one that is not is an error. Exit code 6 when the verdict is `failed`.
     """

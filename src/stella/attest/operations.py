@@ -19,8 +19,8 @@ from stella.operations import Context, operation
 def verify(ctx: Context, want: VerifyAttestation) -> AttestationVerified:
     """Check an attestation: signature, kind, verdict. No network, service or database is asked.
 
-    Exit code 6 when the signature is not by a given key, or when what was examined failed. A key counts when you have it
-    from another place than the file.
+    Exit code 6 when the signature is not by a given key, or when what was examined failed. A key counts when you have
+    it from another place than the file.
     """
     from stella.attest import service
 

@@ -31,5 +31,8 @@ def verify(_: Context, want: VerifyAttestation) -> AttestationVerified:
 
 
 def signing_key(ctx: Context, path: str) -> PrivateKey:
-    """The key in an encrypted PEM, as `mirror init` writes it; raises WrongPassphrase, SecretMissing or as `read_file`."""
+    """The key in an encrypted PEM, as `mirror init` writes it.
+
+    Raises WrongPassphrase, SecretMissing or SecretUnreadable, or as `read_file`.
+    """
     return PrivateKey.from_pem(read_file(Path(path), MAX_KEY_FILE), ctx.secret(ctx.settings.keys.passphrase), path)

@@ -31,7 +31,7 @@ class Attested(NamedTuple):
 
 
 def write(kind: str, subjects: Mapping[str, str], predicate: msgspec.Struct, signers: Sequence[dsse.Signer]) -> bytes:
-    """Envelope bytes; `subjects` are SHA-256 digests by name. Without signers it is a statement that nobody vouches for."""
+    """Envelope bytes; `subjects` are SHA-256 digests by name. Without signers nobody vouches for the statement."""
     statement = Statement(
         type=STATEMENT_TYPE,
         subject=tuple(Subject(name=name, digest={"sha256": digest}) for name, digest in subjects.items()),

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from stella.audit import views
 from stella.audit.model import EventsShown, ExportLog, ListEvents, LogExported, LogVerified, VerifyLog
-from stella.operations import Context, operation
+from stella.operations import Context, declare_scopes, operation
+
+declare_scopes("audit:personal", "audit:sensitive")
 
 
 @operation(

@@ -43,10 +43,12 @@ def performed(
 ) -> None:
     """Write that an operation was done, or that it ended with a problem.
 
-    It is about the key that the result has, else about what the request names. Nothing for one that only reads, and
-    nothing without a database.
+    It is about the key that the result has, else about what the request names. Nothing for one that only reads, for one
+    whose change has told it, and nothing without a database.
     """
     if ctx.database is None or operation.method == READING or operation.local:
+        return
+    if problem is None and operation.tells(ctx, request):
         return
     outcome = "success" if problem is None else "denied" if problem.exit is Exit.DENIED else "failure"
     facts = {"code": problem.code, "reason": problem.reason} if problem else {}

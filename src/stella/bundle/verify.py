@@ -28,7 +28,7 @@ from stella.bundle.errors import (
     Stale,
     WrongChannel,
 )
-from stella.bundle.limits import MAX_LIST
+from stella.bundle.limits import MAX_DOCUMENT, MAX_LIST
 from stella.bundle.model import (
     PACKER_TYPE,
     PREDICATE_TYPE,
@@ -38,6 +38,7 @@ from stella.bundle.model import (
     ListForm,
     Milestone,
     PackerStatement,
+    TrustFolder,
     parse_blobs,
     parse_entries,
     root_of_lines,
@@ -48,6 +49,7 @@ from stella.kernel.canonical import convert, dump, load, parse
 from stella.kernel.digest import sha256
 from stella.kernel.instant import Instant, Seconds, TrustedTime, format_duration, format_time, parse_time
 from stella.kernel.statement import PAYLOAD_TYPE, STATEMENT_TYPE, Statement
+from stella.runtime.ports import Folder
 from stella.signing import anchor, signers, tuf_client
 from stella.signing.errors import AnchorInvalid
 
@@ -68,6 +70,14 @@ class Trust:
     channel: str
     channel_id: str
     tuf: tuf_client.Trusted
+
+
+def trust_folder(folder: Folder) -> Trust:
+    """The trust in a folder that was handed over out of band."""
+    named = parse(folder.read("channel.json", MAX_DOCUMENT), TrustFolder, "channel.json")
+    root = folder.read("root.json", MAX_DOCUMENT)
+    tuf_client.check_root(root)
+    return Trust(named.channel, named.channel_id, tuf_client.Trusted(root=root))
 
 
 @dataclass(frozen=True)

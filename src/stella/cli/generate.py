@@ -26,6 +26,8 @@ from stella.kernel.errors import StellaError
 from stella.operations import Context, Operation, fields_of
 from stella.runtime.settings import Settings
 
+CALLERS = frozenset({"login", "logout"})  # they speak to a service themselves
+
 
 def command_of(noun: str) -> click.Command:
     """The command of a noun: a menu of verbs, or the operation itself when it has no verb."""
@@ -69,7 +71,14 @@ def perform(operation: Operation[Any, Any], values: Mapping[str, Any], flags: Fl
 
         may_ask = not flags.no_input and all(stream and stream.isatty() for stream in (sys.stdin, sys.stderr))
         context = bootstrap.make_context(loaded, shown, os.environ, ask if may_ask else None)
-        server = flags.server if flags.server is not None or operation.at_home else loaded.settings.client.server
+        context = dataclasses.replace(context, say=render.note)
+        if operation.name in CALLERS and flags.server:
+            context = _with_server(context, flags.server)
+            server: str | None = None
+        elif flags.server is not None or operation.at_home:
+            server = flags.server
+        else:
+            server = loaded.settings.client.server
         result = _at(server, operation, request, context) if server else _here(operation, request, context)
     render.result(operation, result, as_json=flags.json)
     if code := operation.verdict(result):
@@ -116,10 +125,31 @@ def _at(server: str, operation: Operation[Any, Any], request: msgspec.Struct, co
     from stella.client.remote import Remote
     from stella.client.transport import Transport
 
-    token = context.secret(context.settings.client.token).decode().strip()
+    token = _token(server, context)
     remote = Remote(Transport(server, token), context.entropy)
     done: msgspec.Struct = remote.call(operation, request, context.progress)
     return done
+
+
+def _token(server: str, context: Context) -> str:
+    """The token for a service: the one of the settings, else one that `login` has kept. Raises NotLoggedIn."""
+    from stella.client.errors import NotLoggedIn
+    from stella.client.kept import Tokens
+    from stella.runtime.errors import SecretMissing
+
+    try:
+        return context.secret(context.settings.client.token).decode().strip()
+    except SecretMissing:
+        kept = Tokens(os.environ).usable(server, context.clock.read().wall)
+        if not kept:
+            raise NotLoggedIn(server=server) from None
+        return kept
+
+
+def _with_server(context: Context, server: str) -> Context:
+    """The same, where `--server` says which service is spoken to."""
+    client = msgspec.structs.replace(context.settings.client, server=server)
+    return dataclasses.replace(context, settings=msgspec.structs.replace(context.settings, client=client))
 
 
 def build(operation: Operation[Any, Any], values: Mapping[str, Any], settings: Settings) -> msgspec.Struct:

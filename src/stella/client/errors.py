@@ -88,3 +88,75 @@ class BadToken(StellaError):
     exit = Exit.USAGE
     reason = "usage"
     hint = "set it again: STELLA_TOKEN, or the setting client.token"
+
+
+class NoServer(StellaError):
+    """There is no service to log in to.
+
+    A login is for one service. Commands in this process need none.
+    """
+
+    code = "CLIENT-008"
+    exit = Exit.USAGE
+    reason = "usage"
+    hint = "name it: `stella login --server URL`, STELLA_SERVER, or the setting client.server"
+
+
+class NoIssuer(StellaError):
+    """The service {url} issues no tokens.
+
+    It has no passphrase for signing keys, or its tokens come from another provider.
+    """
+
+    code = "CLIENT-009"
+    exit = Exit.NOT_FOUND
+    reason = "not_found"
+    hint = "set client.token to a token of the provider that the service believes"
+
+
+class LoginRefused(StellaError):
+    """The login was refused: {problem}.
+
+    Name, secret or scope is not what the service knows, or too many attempts were made. It does not say more.
+    """
+
+    code = "CLIENT-010"
+    exit = Exit.DENIED
+    reason = "unauthenticated"
+    hint = "compare with `stella principal show` or `stella client show`; after many attempts wait for some minutes"
+
+
+class LoginExpired(StellaError):
+    """Nobody has approved the login in time.
+
+    A code is good for ten minutes.
+    """
+
+    code = "CLIENT-011"
+    exit = Exit.DENIED
+    reason = "unauthenticated"
+    hint = "begin again: `stella login`"
+
+
+class NotLoggedIn(StellaError):
+    """There is no token for {server}.
+
+    Neither the setting client.token nor a login that has not expired has one.
+    """
+
+    code = "CLIENT-012"
+    exit = Exit.DENIED
+    reason = "unauthenticated"
+    hint = "log in: `stella login --server {server}`, or set STELLA_TOKEN"
+
+
+class KeptTokenExposed(StellaError):
+    """{path} can be read or was written by others.
+
+    It holds a token. Whoever had it may have used it.
+    """
+
+    code = "CLIENT-013"
+    exit = Exit.DENIED
+    reason = "exposed"
+    hint = "remove it and log in again: `stella login`"

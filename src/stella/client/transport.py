@@ -134,6 +134,24 @@ class Transport:
                     raise
                 waiting.wait(error)
 
+    def plain(self, path: str, body: bytes | None = None, kind: str = "") -> tuple[int, bytes]:
+        """Status and body of the answer to a request without a token; raises ServiceAway or NotAService.
+
+        It is a POST with that body, or a GET.
+        """
+        connection = self._connection(PATIENCE)
+        try:
+            try:
+                sent = {"Accept": "application/json"} | ({"Content-Type": kind} if kind else {})
+                method = "GET" if body is None else "POST"
+                connection.request(method, self._parts.path.rstrip("/") + path, body, sent)
+                answer = connection.getresponse()
+            except (OSError, http.client.HTTPException) as error:
+                raise ServiceAway(url=self.url, problem=str(error) or type(error).__name__) from None
+            return answer.status, self._read(answer)
+        finally:
+            connection.close()
+
     def decoded(self, data: bytes, kind: type[Kind]) -> Kind:
         """A JSON answer as a type; raises NotAService."""
         try:

@@ -29,6 +29,13 @@ if TYPE_CHECKING:
     from stella.database import syntax
 
 Shipped = Mapping[str, tuple[File, ...]]
+Inspect = Callable[[File], None]
+ALONE = {  # the choice that a file is pending of when everything before it is applied
+    Category.STARTUP: Choice.AUTOMATIC,
+    Category.SEED: Choice.AUTOMATIC,
+    Category.DATA: Choice.DATA,
+    Category.RELEASE: Choice.RELEASE,
+}
 
 
 class Started(NamedTuple):
@@ -111,17 +118,19 @@ def apply_pending(
     progress: Progress | None = None,
     *,
     lift: bool = True,
+    inspect: Inspect = lambda _: None,
 ) -> list[FileRow]:
     """Apply what is pending of a choice, module by module; a row for each file that this run applied or paused at.
 
-    `lift` says whether data that was paused goes on.
+    `lift` says whether data that was paused goes on. `inspect` sees the database as each file but data leaves it,
+    before that counts, and may raise.
     """
     pending = [file for one in judged for file in one.of(choice)]
     if not pending:
         return []
     if session.read_only():
         raise ReadOnlyPending(names=labels(pending))
-    run = _Run(session, shipped, pending, progress, lift=lift)
+    run = _Run(session, shipped, pending, progress, lift=lift, inspect=inspect)
     if progress:
         progress.start("migrations", len(pending), "files")
     rows: list[FileRow] = []
@@ -132,6 +141,20 @@ def apply_pending(
             if rows and rows[-1].state == "paused":
                 return rows  # what comes after it may need its data
     return rows
+
+
+def apply_one(
+    session: Session,
+    there: Sequence[File],
+    file: File,
+    progress: Progress | None = None,
+    inspect: Inspect = lambda _: None,
+) -> FileRow | None:
+    """Apply a file to a database in which `there` are applied and nothing else; None when another one just has."""
+    shipped = {file.module: (*(one for one in there if one.module == file.module), file)}
+    judged = judge_all(session, shipped)
+    rows = apply_pending(session, shipped, judged, ALONE[file.category], progress, inspect=inspect)
+    return rows[0] if rows else None
 
 
 def _judge(session: Session, module: str, files: Sequence[File]) -> Judged:
@@ -148,9 +171,17 @@ class _Run:
     """One run over a session; all of its files are parsed before the first is applied."""
 
     def __init__(
-        self, session: Session, shipped: Shipped, files: Sequence[File], progress: Progress | None, *, lift: bool
+        self,
+        session: Session,
+        shipped: Shipped,
+        files: Sequence[File],
+        progress: Progress | None,
+        *,
+        lift: bool,
+        inspect: Inspect,
     ) -> None:
         self.session, self.shipped, self.files, self.progress, self.lift = session, shipped, files, progress, lift
+        self.inspect = inspect
 
     def category(self, module: str, category: Category) -> list[FileRow]:
         """Apply what another starter has not applied meanwhile."""
@@ -193,6 +224,7 @@ class _Run:
                 raise LintFailed(file=file.label, line=1, problem=problem, category=file.category, advice=advice)
             if file.category is Category.RELEASE:
                 gate.require(self.session.connection)
+            self.inspect(file)
 
         took = self.session.apply(
             entry_of(file), parsed.pieces, LIMITS[file.category], transaction=parsed.transaction, check=check

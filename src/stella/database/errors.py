@@ -118,3 +118,129 @@ class PlanChanged(StellaError):
     exit = Exit.NEGATIVE
     reason = "plan_changed"
     hint = "look again: `{command}`"
+
+
+class PreviousDiffers(StellaError):
+    """Generation {generation} of the channel carried {file}, which {problem} here.
+
+    What an earlier release shipped is history: this one ships the same files and adds to them. Without them nobody can
+    know what the database of a site looks like before.
+    """
+
+    code = "MIGRATE-011"
+    exit = Exit.NEGATIVE
+    reason = "checksum_drift"
+    hint = "put the file back as it was, or name the right generation: `--since N`"
+
+
+class NothingToBundle(StellaError):
+    """There is no migration to carry: {problem}.
+
+    A bundle of migrations brings a site from one state of the database to the next.
+    """
+
+    code = "MIGRATE-012"
+    exit = Exit.USAGE
+    reason = "usage"
+    hint = "leave `--since` or `--module` away, or ship a migration first"
+
+
+class RollbackFailed(StellaError):
+    """{file} does not roll back: {problem}.
+
+    Each file was applied in a transaction that was undone, and then again. Both times it must find and leave exactly
+    the same; a site that is interrupted goes through the same.
+    """
+
+    code = "MIGRATE-013"
+    exit = Exit.NEGATIVE
+    reason = "rollback_failed"
+    hint = "keep what a rollback does not undo out of it: setval, nextval in names, work outside of the database"
+
+
+class NotIdempotent(StellaError):
+    """{file} cannot be run again: {problem}.
+
+    A migration may be asked for again after an interruption, by a second starter, or by somebody who is not sure. It
+    must do nothing then.
+    """
+
+    code = "MIGRATE-014"
+    exit = Exit.NEGATIVE
+    reason = "not_idempotent"
+    hint = "write it so that it can be repeated: IF NOT EXISTS, or a key that ON CONFLICT meets"
+
+
+class NotMigrations(StellaError):
+    """The bundle is no bundle of migrations: {problem}.
+
+    Such a bundle is full, and holds migrations and their manifest alone. Other content goes to a site.
+    """
+
+    code = "MIGRATE-015"
+    exit = Exit.NEGATIVE
+    reason = "structure"
+    hint = "use the file that `stella migrate bundle` made; other bundles: `stella site import`"
+
+
+class NeedsRelease(StellaError):
+    """{file} is not what release {found} ships, {problem}; the bundle needs release {needed}.
+
+    A database is migrated for the release that works on it, so each file of a bundle is one that the installed release
+    ships with exactly this content.
+    """
+
+    code = "MIGRATE-016"
+    exit = Exit.NEGATIVE
+    reason = "needs_release"
+    hint = "install release {needed} at this site first, then run the same command again"
+
+
+class NeedsPostgres(StellaError):
+    """The bundle needs PostgreSQL {needed}, this server is {found}.
+
+    Its migrations were tried on that version, and its digests are of what that version says.
+    """
+
+    code = "MIGRATE-017"
+    exit = Exit.NEGATIVE
+    reason = "needs_postgres"
+    hint = "upgrade the server first, then run the same command again"
+
+
+class DatabaseDiffers(StellaError):
+    """The database is not what the bundle begins with: {problem}.
+
+    A bundle was tried from one state of the database: the files that were applied before, the policies, every object of
+    its schemas. From another one nobody knows where it leads. Nothing was changed.
+    """
+
+    code = "MIGRATE-018"
+    exit = Exit.NEGATIVE
+    reason = "database_differs"
+    hint = "{advice}"
+
+
+class ResultDiffers(StellaError):
+    """{file} did not lead where it led when the bundle was made: {problem}; {left}.
+
+    What a file leads to is compared before it counts, in its own transaction where it has one.
+    """
+
+    code = "MIGRATE-019"
+    exit = Exit.NEGATIVE
+    reason = "result_differs"
+    hint = "`stella migrate status` and `stella tenancy gate` say what differs; mend it, then run the command again"
+
+
+class ContentChannel(StellaError):
+    """Channel `{channel}` carries other content: `{path}`.
+
+    A generation is everything that a channel carries. One of migrations alone would tell every site of this channel to
+    drop what it holds.
+    """
+
+    code = "MIGRATE-020"
+    exit = Exit.USAGE
+    reason = "usage"
+    hint = "lay one for migrations alone: `stella mirror init --dir DIR --channel migrations`"

@@ -135,3 +135,97 @@ class Paused(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema", tag=
     """Result of migrate.pause: the data migrations that stop after their batch, or do not begin."""
 
     files: tuple[FileRow, ...]
+
+
+class BundleMigrations(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Request of migrate.bundle."""
+
+    dir: Annotated[
+        str,
+        arg(
+            "Folder or `s3://BUCKET/PREFIX` of the channel that signs: one for migrations alone.", "folder", metavar="M"
+        ),
+    ]
+    out: Annotated[str, arg("Bundle file to write.", "file_out", metavar="B.stella")]
+    module: Annotated[tuple[str, ...], arg("Only this module; may be repeated.", metavar="NAME")] = ()
+    since: Annotated[
+        int | None,
+        arg("Generation of the channel that holds the release before; without it, from nothing.", metavar="N"),
+    ] = None
+    created: Annotated[str | None, arg("Time of creation instead of now; also SOURCE_DATE_EPOCH.", metavar="TIME")] = (
+        None
+    )
+
+
+class ProvedStep(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a file, or of all of them, in one step of the trial; `result` is in words."""
+
+    step: Literal["before", "lint", "apply", "gate", "rollback", "idempotency"]
+    file: str
+    result: str
+    duration_ms: int | None = None
+
+
+class MigrationsBundled(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema", tag="stella.migrate.bundle@1"):
+    """Result of migrate.bundle; `policies_before` and `policies_after` are counts, the manifest has them all."""
+
+    bundle: str
+    sha256: str
+    channel: str
+    generation: int
+    root: str
+    fresh: bool
+    signing: Literal["production", "development"]
+    release: str
+    modules: tuple[str, ...]
+    files: tuple[FileRow, ...]
+    steps: tuple[ProvedStep, ...]
+    policies_before: int
+    policies_after: int
+    schema_digest: str
+    tables_protected: tuple[str, ...]
+
+
+class ImportMigrations(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Request of migrate.import."""
+
+    bundle: Annotated[str, arg("Bundle file.", "file_in", positional=True, metavar="B.stella")]
+    trust: Annotated[str, arg("Trust folder of the channel, got out of band.", "folder", metavar="T")]
+    dry_run: Annotated[bool, arg("Check everything, and change nothing.")] = False
+
+
+class ImportedFile(msgspec.Struct, frozen=True, kw_only=True):
+    """A file of an import: what became of it, what the gate said in it, and the digest that the database had after."""
+
+    module: str
+    name: str
+    category: Category
+    state: State
+    checksum: str
+    gate: str = ""
+    digest: str = ""
+    duration_ms: int | None = None
+
+
+class Checked(msgspec.Struct, frozen=True):
+    """One check that was made and what it found."""
+
+    name: str
+    detail: str
+
+
+class MigrationsImported(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema", tag="stella.migrate.import@1"):
+    """Result of migrate.import. `complete` says whether the database is what the bundle ends with."""
+
+    bundle: str
+    channel: str
+    generation: int
+    root: str
+    signing: Literal["production", "development"]
+    release: str
+    dry_run: bool
+    complete: bool
+    files: tuple[ImportedFile, ...]
+    checks: tuple[Checked, ...]
+    clock: str
+    notes: tuple[str, ...] = ()

@@ -5,6 +5,10 @@ from __future__ import annotations
 from stella.database import views
 from stella.database.model import (
     AskMigrations,
+    BundleMigrations,
+    ImportMigrations,
+    MigrationsBundled,
+    MigrationsImported,
     Paused,
     PauseMigrations,
     PlanMigrations,
@@ -99,3 +103,48 @@ def pause(ctx: Context, want: PauseMigrations) -> Paused:
     from stella.database import service
 
     return service.pause(ctx, want)
+
+
+@operation(
+    "migrate.bundle",
+    "POST /v1/admin/migrations/bundles",
+    scope="migrate:bundle",
+    view=views.bundled,
+    example=(
+        "stella migrate bundle --dir MIG --out B.stella\n"
+        "stella migrate bundle --dir MIG --since 1 --out B.stella   # after the release of generation 1"
+    ),
+    idempotent=True,
+    long=True,
+)
+def bundle(ctx: Context, want: BundleMigrations) -> MigrationsBundled:
+    """Try the migrations of this release, and write them as a signed bundle for sealed sites.
+
+    In a private PostgreSQL that is thrown away each file is applied, passes the gate between tenants, is rolled back
+    and applied again, and in the end everything is run once more and must do nothing. The manifest says what a database
+    looks like before, after, and after each file. A step that fails keeps the bundle from being written.
+    """
+    from stella.database import bundling
+
+    return bundling.bundle(ctx, want)
+
+
+@operation(
+    "migrate.import",
+    "POST /v1/admin/migrations/imports",
+    scope="migrate:import",
+    view=views.imported,
+    example="stella migrate import B.stella --trust T --dry-run\nstella migrate import B.stella --trust T",
+    idempotent=True,
+    long=True,
+)
+def import_(ctx: Context, want: ImportMigrations) -> MigrationsImported:
+    """Verify a bundle of migrations offline, and apply what the database lacks of it.
+
+    The installed release must ship each file with this content, and history, policies and schema must be what the
+    bundle begins with. What a file leads to is compared with the manifest in its own transaction; when it differs, or
+    the gate finds something, the file is undone. After an interruption the same command goes on.
+    """
+    from stella.database import importing
+
+    return importing.import_(ctx, want)

@@ -42,8 +42,8 @@ from stella.tenancy import gate
 
 def status(ctx: Context, want: AskMigrations) -> StatusShown:
     """Every migration and where it stands."""
-    shipped = _shipped(ctx, want.module)
-    with _session(ctx) as session:
+    shipped = shipped_of(ctx, want.module)
+    with open_session(ctx) as session:
         rows = tuple(row for module, files in shipped.items() for row in _standing(session, module, files))
         read_only = session.read_only()
     return StatusShown(ready=not any(map(_stops, rows)), read_only=read_only, files=rows)
@@ -51,10 +51,10 @@ def status(ctx: Context, want: AskMigrations) -> StatusShown:
 
 def verify(ctx: Context, want: AskMigrations) -> Verified:
     """Hold every shipped file against the rules, and what was applied against what is shipped."""
-    shipped = _shipped(ctx, want.module)
+    shipped = shipped_of(ctx, want.module)
     for file in _every(shipped):
         parse(file)
-    with _session(ctx) as session:
+    with open_session(ctx) as session:
         judged = judge_all(session, shipped)
         read_only = session.read_only()
     return Verified(
@@ -67,8 +67,8 @@ def verify(ctx: Context, want: AskMigrations) -> Verified:
 
 def plan(ctx: Context, want: PlanMigrations) -> Planned:
     """What a run would apply, in its order."""
-    shipped = _shipped(ctx, want.module)
-    with _session(ctx) as session:
+    shipped = shipped_of(ctx, want.module)
+    with open_session(ctx) as session:
         judged = judge_all(session, shipped)
     files = [file for one in judged for file in one.of(want.category)]
     rows = tuple(_waiting(files))
@@ -77,8 +77,8 @@ def plan(ctx: Context, want: PlanMigrations) -> Planned:
 
 def run(ctx: Context, want: RunMigrations) -> Ran:
     """Apply what is pending of a category, after what must come before it; with `dry_run` only say so."""
-    shipped = _shipped(ctx, want.module)
-    with _session(ctx) as session:
+    shipped = shipped_of(ctx, want.module)
+    with open_session(ctx) as session:
         judged = judge_all(session, shipped)
         files = [file for one in judged for file in one.of(want.category)]
         digest = plan_digest(files)
@@ -100,9 +100,9 @@ def _waiting(files: Sequence[File]) -> list[FileRow]:
 
 def pause(ctx: Context, want: PauseMigrations) -> Paused:
     """Let data migrations stop after their batch, or not begin; a run by hand lifts it."""
-    shipped = _shipped(ctx, want.module)
+    shipped = shipped_of(ctx, want.module)
     rows: list[FileRow] = []
-    with _session(ctx) as session:
+    with open_session(ctx) as session:
         for one in judge_all(session, shipped):
             files = one.pending[Category.DATA]
             if files:
@@ -116,14 +116,17 @@ def pause(ctx: Context, want: PauseMigrations) -> Paused:
     return Paused(files=tuple(rows))
 
 
-def _session(ctx: Context) -> Session:
+def open_session(ctx: Context) -> Session:
+    """A connection that migrates, as the owner where the settings name one."""
+
     def waiting(words: str) -> None:
         ctx.progress.start(words, None, "")
 
     return Session(owner_login(ctx.settings.database, ctx.secret), ctx.actor, ctx.clock, waiting=waiting)
 
 
-def _shipped(ctx: Context, wanted: Sequence[str]) -> Shipped:
+def shipped_of(ctx: Context, wanted: Sequence[str]) -> Shipped:
+    """The files of the modules that were asked for, of all without one; raises UnknownModule."""
     for module in wanted:
         if module not in ctx.schemas:
             known = ", ".join(sorted(ctx.schemas)) or "none"

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from stella.database.model import Category, FileRow, Paused, Planned, Ran, State, StatusShown, Verified
+from stella.database.model import (
+    Category,
+    FileRow,
+    MigrationsBundled,
+    MigrationsImported,
+    Paused,
+    Planned,
+    Ran,
+    State,
+    StatusShown,
+    Verified,
+)
 from stella.formats.view import Cell, Facts, Table, Text, Tone, View, human_count
 
 TONES: dict[State, Tone] = {
@@ -72,6 +83,57 @@ def paused(result: Paused) -> View:
     return [table, Text("go on: stella migrate run --category data")] if result.files else [table]
 
 
+def bundled(result: MigrationsBundled) -> View:
+    """After migrate bundle: every step of the trial, then what was written."""
+    steps = [(step.step, step.file, step.result, _ms(step.duration_ms)) for step in result.steps]
+    protected = human_count(len(result.tables_protected))
+    return [
+        Table(("step", "of", "result", "took"), steps, right=("took",)),
+        Facts(
+            [
+                ("bundle", result.bundle),
+                ("sha256", result.sha256),
+                ("generation", f"{result.generation} of `{result.channel}`{'' if result.fresh else ', as it was'}"),
+                ("signed with", f"{result.signing} keys"),
+                ("release", f"{result.release}, {human_count(len(result.files))} files of {', '.join(result.modules)}"),
+                (
+                    "policies",
+                    f"{human_count(result.policies_before)} before, {human_count(result.policies_after)} after",
+                ),
+                ("protected", f"{protected} tables"),
+                ("schema", result.schema_digest),
+            ]
+        ),
+    ]
+
+
+def imported(result: MigrationsImported) -> View:
+    """After migrate import: every check, every file, then where the database stands."""
+    rows = [
+        (
+            row.module,
+            row.name,
+            row.category,
+            Cell(row.state, TONES[row.state]),
+            row.gate,
+            row.digest[:12],
+            _ms(row.duration_ms),
+        )
+        for row in result.files
+    ]
+    end = Cell("what the bundle ends with", "good") if result.complete else Cell("on the way", "warn")
+    return [
+        Table(("check", "found"), [(check.name, check.detail) for check in result.checks]),
+        Table(("module", "file", "category", "state", "gate", "digest", "took"), rows, right=("took",)),
+        Facts([("generation", f"{result.generation} of `{result.channel}`"), ("database", end)]),
+        *_notes(result.notes),
+    ]
+
+
+def _ms(took: int | None) -> str:
+    return "" if took is None else f"{human_count(took)} ms"
+
+
 def _files(files: Iterable[FileRow], empty: str) -> Table:
     rows = [(row.module, row.name, row.category, _state(row), _took(row)) for row in files]
     return Table(("module", "file", "category", "state", "took"), rows, right=("took",), empty=empty)
@@ -83,7 +145,7 @@ def _state(row: FileRow) -> Cell:
 
 
 def _took(row: FileRow) -> str:
-    return "" if row.duration_ms is None else f"{human_count(row.duration_ms)} ms"
+    return _ms(row.duration_ms)
 
 
 def _notes(notes: Iterable[str]) -> list[Text]:

@@ -48,7 +48,7 @@ class Attacker:
             return
         end = time.monotonic() + self._seconds
         verify = self._stage.verifier.verify
-        for number in range(self._each):
+        for _ in range(self._each):
             kid = f"{self._random.getrandbits(128):032x}"
             header = encode(msgspec.json.encode({"typ": "at+jwt", "alg": "EdDSA", "kid": kid}))
             self.sent += 1
@@ -57,7 +57,7 @@ class Attacker:
                 self.other += 1
             except Refusal as refused:
                 self.other += refused.reason != "token.unknown_key"
-            if number % 64 == 0 and time.monotonic() > end:
+            if time.monotonic() > end:
                 return
 
 

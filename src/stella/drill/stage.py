@@ -238,7 +238,10 @@ def resigned(key: SigningKey, token: str, claims: Mapping[str, object], kid: str
 
 
 class Tenant:
-    """One tenant's client: renews its token in time, sends nine reads and one write a second, and keeps count."""
+    """One tenant's clients: nine reads a second with a token renewed in time, one write with a token of its own.
+
+    So in each second a token is judged anew, and nine times a kept result is used.
+    """
 
     def __init__(self, stage: Stage, name: str, source: Source) -> None:
         self._stage, self.name, self.source = stage, name, source
@@ -248,13 +251,15 @@ class Tenant:
 
     def __call__(self) -> None:
         """Do one second's share."""
-        for number in range(READS + WRITES):
-            self.send("drill:write" if number == READS else "drill:read")
+        for _ in range(READS):
+            self.send(self._renewed(self._stage.clock.now), "drill:read")
+        for _ in range(WRITES):
+            self.send(self._stage.token(self.source, self.name), "drill:write")
 
-    def send(self, scope: str) -> None:
+    def send(self, token: str, scope: str) -> None:
         """Send one request."""
         stage = self._stage
-        answer = stage.handle(Presented(self._renewed(stage.clock.now), tenant=self.name), scope)
+        answer = stage.handle(Presented(token, tenant=self.name), scope)
         if answer.status == OK:
             self.served += 1
         else:

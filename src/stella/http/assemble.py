@@ -19,7 +19,7 @@ from stella.http.logs import Log
 from stella.http.metrics import Metrics
 from stella.http.places import Grounds
 from stella.http.resources import Jobs
-from stella.http.routes import Routes
+from stella.http.routes import Route, Routes
 from stella.http.standing import require
 from stella.http.status import Status
 from stella.http.store import Bound, Store
@@ -89,7 +89,7 @@ class Service(NamedTuple):
             await asyncio.sleep(SWEEP)
 
 
-def assemble(
+def assemble(  # noqa: PLR0913, PLR0917  # its parts
     ctx: Context,
     operations: Sequence[Operation[Any, Any]],
     store: Store,
@@ -98,10 +98,12 @@ def assemble(
     parts: Path,
     log: Log,
     denied: Denied | None = None,
+    more: Sequence[Route] = (),
 ) -> Service:
     """A service over these operations; the local ones among them are left out.
 
-    Tenants have their folders below `work`, and the uploads that are on their way below `parts`. Raises NoStanding.
+    `more` are routes that are no operations and no resources of the table. Tenants have their folders below `work`, and
+    the uploads that are on their way below `parts`. Raises NoStanding.
     """
     require()
     settings = ctx.settings.service
@@ -126,6 +128,6 @@ def assemble(
     uploads = Uploads(store, grounds, settings.max_upload_mib * MIB, now)
     transfers = Transfers(store, uploads, Files(grounds), metrics, limits, now, ctx.entropy)
     status = Status(store, metrics, offered, lambda: runner.stopping)
-    routes = [*status.routes(), *jobs.routes(), *transfers.routes(), *map(handlers.route, offered)]
+    routes = [*status.routes(), *jobs.routes(), *transfers.routes(), *map(handlers.route, offered), *more]
     app = App(Routes(routes), tokens, log, metrics, ctx.entropy(4).hex(), *filter(None, [denied]))
     return Service(app, runner, uploads, grounds, store, handlers, log, ctx)

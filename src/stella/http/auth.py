@@ -62,11 +62,16 @@ class Presented:
         return str(self._scope["method"])
 
     @property
+    def path(self) -> str:
+        """The path as its sender wrote it, without the query."""
+        path: bytes = self._scope.get("raw_path") or self._scope["path"].encode()
+        return path.decode("latin-1")
+
+    @property
     def url(self) -> str:
         """The address as its sender wrote it, without the query."""
         host = next(iter(self.every(b"host")), b"").decode("latin-1")
-        path = self._scope.get("raw_path") or self._scope["path"].encode()
-        return f"{self._scope.get('scheme', 'http')}://{host}{path.decode('latin-1')}"
+        return f"{self._scope.get('scheme', 'http')}://{host}{self.path}"
 
     @property
     def certificate(self) -> bytes | None:

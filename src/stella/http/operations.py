@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from stella.http import views
 from stella.http.model import Serve, Served
-from stella.operations import Context, operation
+from stella.http.table import RESOURCES
+from stella.operations import Context, declare_scopes, operation
+
+declare_scopes(*{row.scope for row in RESOURCES if row.scope})
 
 
 @operation(

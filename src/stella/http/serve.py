@@ -34,6 +34,7 @@ from stella.http.denials import Denials
 from stella.http.errors import CannotListen
 from stella.http.feed import Quiet
 from stella.http.filling import Filling
+from stella.http.identity import Identity
 from stella.http.jobs import trace_of
 from stella.http.logins import check_logins
 from stella.http.logs import Forwarded, Log
@@ -51,9 +52,9 @@ from stella.runtime.errors import EgressBlocked
 from stella.runtime.files import DiskFolder, make_directory
 from stella.runtime.places import BUCKET
 from stella.runtime.postgres import Login, duty_login, owner_login, service_login
-from stella.runtime.roles import JOBS
+from stella.runtime.roles import ISSUER, JOBS
 from stella.runtime.settings import Settings
-from stella.runtime.transaction import Refusal, Seal, TenantDatabase
+from stella.runtime.transaction import Duty, Refusal, Seal, TenantDatabase
 
 TURN = 45.0  # seconds that somebody else may keep the schemas; then whoever supervises this start should hear of it
 DATABASE_USER = "statement"  # who is refused by the database: no person, but what was sent for one
@@ -90,10 +91,11 @@ class _Place(NamedTuple):
 
 
 class _Logins(NamedTuple):
-    """The ways into the database: for tenants, for the runner of jobs, for migrations."""
+    """The ways into the database: for tenants, for the runner of jobs, for the issuer of tokens, for migrations."""
 
     app: Login
     jobs: Login
+    issuer: Login
     owner: Login
 
 
@@ -122,6 +124,7 @@ def serve(ctx: Context, want: Serve) -> Served:
 
     tenants = TenantDatabase(Connections(logins.app, APPLICATION, permit=right.held), seal, refused)
     kept = TenantDatabase(connections(logins.app, right), seal, refused)
+    issuer = Duty(connections(logins.issuer, right), ISSUER)
 
     def object_refused(principal: Principal, tried: str, key: str) -> None:
         denials.tell(principal, OBJECT_DENIED, key, tried=tried)
@@ -138,31 +141,45 @@ def serve(ctx: Context, want: Serve) -> Served:
             secret=_secret,
             settings=at_home,
             database=lambda: tenants,
+            duties={ISSUER: issuer}.__getitem__,
             refused=object_refused,
         )
-        tokens = Tokens(token, verifier(ctx))
+        identity = Identity(
+            ctx, address_of(listener), lambda reason, facts: log.event("denied", {"reason": reason, **facts})
+        )
+        tokens = Tokens(token, verifier(identity))
+        parts = place.data / "parts"
         service = assemble(
-            ctx, bootstrap.load_all(), store, tokens, place.work, place.data / "parts", log, denials.tell
+            ctx, bootstrap.load_all(), store, tokens, place.work, parts, log, denials.tell, identity.routes
         )
         denials.start(ctx)
         filling = Filling(ctx, logins.owner, log) if started.data_pending and not started.read_only else None
-        return _Running(ctx, service, log, listener, place.data, filling, Sealing(ctx, log)).run()
+        return _Running(ctx, service, log, listener, place.data, filling, Sealing(ctx, log), identity).run()
     finally:
         denials.end(LAST_WORDS)
         tenants.close()
+        issuer.close()
         store.close()
 
 
-def verifier(ctx: Context) -> Callable[[Presented], Principal] | None:
-    """Who knows the tokens of issuers; none is configured."""
-    del ctx
-    return None
+def verifier(identity: Identity) -> Callable[[Presented], Principal]:
+    """Who knows the tokens of issuers."""
+    return identity.verify
+
+
+def address_of(listener: socket.socket) -> str:
+    """Where a service listens."""
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _logins(ctx: Context) -> _Logins:
     found = ctx.settings.database
     logins = _Logins(
-        service_login(found, ctx.secret), duty_login(found, ctx.secret, JOBS), owner_login(found, ctx.secret)
+        service_login(found, ctx.secret),
+        duty_login(found, ctx.secret, JOBS),
+        duty_login(found, ctx.secret, ISSUER),
+        owner_login(found, ctx.secret),
     )
     for one in logins:
         if ctx.sealed and not one.on_this_machine:
@@ -172,7 +189,7 @@ def _logins(ctx: Context) -> _Logins:
 
 def _started(ctx: Context, logins: _Logins, seal: Seal, log: Log) -> Started:
     """A migrated database. The logins are looked at before it, so that a wrong one makes nothing, and after it."""
-    check_logins(logins[:2], ctx.schemas)
+    check_logins(logins[:3], ctx.schemas)
     started = start(
         logins.owner,
         ctx.schemas,
@@ -182,7 +199,7 @@ def _started(ctx: Context, logins: _Logins, seal: Seal, log: Log) -> Started:
         waiting=lambda words: log.event("start", {"is": words}),
         seal=seal,
     )
-    check_logins(logins[:2], ctx.schemas)
+    check_logins(logins[:3], ctx.schemas)
     return started
 
 
@@ -243,9 +260,10 @@ class _Running:
         data: Path,
         filling: Filling | None,
         sealing: Sealing,
+        identity: Identity,
     ) -> None:
-        host, port = listener.getsockname()[:2]
-        self.address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        self.address = address_of(listener)
+        self._identity = identity
         self._service = service
         self._log = log
         self._listener = listener
@@ -275,10 +293,12 @@ class _Running:
                 self._announce()
                 self._start_beside()
                 await self._server.serve(sockets=[self._listener])
+                self._identity.stop()
                 self._log.event("draining", {"jobs": self._service.runner.running})
             self._sealing.stop()  # now that nothing happens any more
             if self._filling:
                 await asyncio.to_thread(self._filling.join, self._drain)
+            await asyncio.to_thread(self._identity.join, self._drain)
             await asyncio.to_thread(self._sealing.join, self._drain)
         finally:
             # A second signal between here and the exit must not undo a clean stop, whoever sets handlers after this.
@@ -291,6 +311,7 @@ class _Running:
     def _start_beside(self) -> None:
         heard = _deaf()  # what starts now inherits it
         self._sealing.start()
+        self._identity.start()
         if self._filling:
             self._filling.start()
         signal.pthread_sigmask(signal.SIG_SETMASK, heard)

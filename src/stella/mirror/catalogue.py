@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 
+from stella.bundle.cutting import open_channel
 from stella.kernel.cursor import cut_page, read_cursor
 from stella.mirror.index import KINDS, ChannelIndex
 from stella.mirror.model import (
@@ -20,7 +21,6 @@ from stella.mirror.model import (
     ListChannels,
     SearchIndex,
 )
-from stella.mirror.service import open_channel
 from stella.operations import Context
 
 DIGEST = re.compile(r"(?:sha256:)?([0-9a-f]{8,64})\Z")

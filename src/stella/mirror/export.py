@@ -19,15 +19,15 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
+from stella.bundle.channel import ChannelFolder
 from stella.bundle.contents import Contents, chunks_of
+from stella.bundle.cutting import open_channel, predicate_of, release_keys
 from stella.bundle.limits import CHUNK
-from stella.bundle.model import Entry, Generation
+from stella.bundle.model import Entry, Generation, GenerationRecord
 from stella.kernel import dsse
 from stella.kernel.digest import sha256
-from stella.mirror.channel import ChannelFolder
 from stella.mirror.errors import NothingToMirror
-from stella.mirror.model import ExportBundle, Exported, GenerationRecord
-from stella.mirror.service import open_channel, predicate_of, release_keys
+from stella.mirror.model import ExportBundle, Exported
 from stella.operations import Context
 from stella.runtime.files import make_directory, open_file, replacing, writing
 from stella.runtime.scratch import scratch

@@ -14,12 +14,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any, NamedTuple
 
+from stella.bundle.channel import ChannelFolder
 from stella.bundle.contents import Contents
-from stella.bundle.model import Entry
+from stella.bundle.model import Entry, GenerationRecord
 from stella.kernel.errors import StellaError
 from stella.kernel.instant import Instant
-from stella.mirror.channel import ChannelFolder
-from stella.mirror.model import FoundRow, GenerationRecord, IndexRow
+from stella.mirror.model import FoundRow, IndexRow
 from stella.mirror.named import READERS, Kind, Named, folded, named
 from stella.operations import Context
 from stella.runtime.ports import Progress

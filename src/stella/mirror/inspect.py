@@ -11,32 +11,21 @@ import msgspec
 
 from stella.bundle.contents import Contents
 from stella.bundle.errors import BaseMissing, DevelopmentKey
-from stella.bundle.limits import MAX_DOCUMENT
-from stella.bundle.model import Blob, Mark, Tally, TrustFolder
+from stella.bundle.model import Blob, Mark, Tally
 from stella.bundle.reader import BundleFile
 from stella.bundle.receive import Receiver, check_blobs
 from stella.bundle.unverified import Claims, read_claims
-from stella.bundle.verify import Genuine, Trust, judge_time, verify_documents
-from stella.kernel.canonical import parse
+from stella.bundle.verify import Genuine, Trust, judge_time, trust_folder, verify_documents
 from stella.kernel.instant import TrustedTime, format_time, judge, parse_duration, raise_floor
 from stella.mirror.errors import BadReport
 from stella.mirror.model import BundleShown, BundleVerified, Check, FileRow, ShowBundle, VerifyBundle
 from stella.mirror.report import bundle_page
 from stella.operations import Context
 from stella.runtime.files import DiskFolder, make_directory, replacing
-from stella.runtime.ports import Folder
 from stella.runtime.scratch import scratch
 from stella.signing import tuf_client
 
 REPORTS = ("html",)
-
-
-def trust_folder(folder: Folder) -> Trust:
-    """The trust in a folder that was handed over out of band."""
-    named = parse(folder.read("channel.json", MAX_DOCUMENT), TrustFolder, "channel.json")
-    root = folder.read("root.json", MAX_DOCUMENT)
-    tuf_client.check_root(root)
-    return Trust(named.channel, named.channel_id, tuf_client.Trusted(root=root))
 
 
 def _judged(ctx: Context, genuine: Genuine) -> TrustedTime:

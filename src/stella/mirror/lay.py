@@ -4,26 +4,18 @@ from __future__ import annotations
 
 import base64
 
-from stella.bundle.model import Mark
+from stella.bundle.channel import ID, ROOT_KEYS, ChannelFolder
+from stella.bundle.cutting import open_channel
+from stella.bundle.errors import ProductionKeyMissing
+from stella.bundle.model import Channel, Head, Mark
+from stella.bundle.publish import expiries, given_production_key, is_trust
 from stella.bundle.verify import SIGNERS_TARGET
 from stella.kernel.canonical import dump
 from stella.kernel.digest import sha256
 from stella.kernel.instant import Instant, format_time
 from stella.mirror import receipts
-from stella.mirror.channel import ID, ROOT_KEYS, ChannelFolder
-from stella.mirror.errors import BadThreshold, ChannelExists, PassphraseShort, ProductionKeyMissing
-from stella.mirror.model import (
-    Channel,
-    ChannelLaid,
-    ChannelShown,
-    ChannelStatus,
-    GenerationRow,
-    Head,
-    InitChannel,
-    RoleRow,
-)
-from stella.mirror.publish import expiries, given_production_key, is_trust
-from stella.mirror.service import open_channel
+from stella.mirror.errors import BadThreshold, ChannelExists, PassphraseShort
+from stella.mirror.model import ChannelLaid, ChannelShown, ChannelStatus, GenerationRow, InitChannel, RoleRow
 from stella.operations import Context
 from stella.runtime.places import below
 from stella.signing import signers, tuf_repository

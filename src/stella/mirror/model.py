@@ -18,41 +18,6 @@ DIR_HELP = "Channel folder or `s3://BUCKET/PREFIX`, made by `stella mirror init`
 Role = Literal["root", "targets", "snapshot", "timestamp", "release", "packer", "anchor"]
 
 
-class Channel(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """`channel.json`: what never changes."""
-
-    schema: Literal["stella.channel@1"] = "stella.channel@1"
-    channel: str
-    channel_id: str
-    created: str
-
-
-class Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """`head.json`: the newest generation and the current trust documents, title to digest.
-
-    `cleared` counts what was cleared away without anything being published: it makes the file another one.
-    """
-
-    schema: Literal["stella.head@1"] = "stella.head@1"
-    generation: Mark | None
-    documents: dict[str, str]
-    cleared: int = 0
-
-
-class GenerationRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """`generations/NNNNNNNN.json`: the documents of a generation by title, and digests of its two lists."""
-
-    schema: Literal["stella.generation@1"] = "stella.generation@1"
-    generation: int
-    root: str
-    created: str
-    files: int
-    content_bytes: int
-    documents: dict[str, str]
-    entries: str
-    stored: str
-
-
 class InitChannel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Request of mirror.init."""
 

@@ -13,14 +13,14 @@ from pathlib import Path
 
 import msgspec
 
+from stella.bundle.channel import ChannelFolder
+from stella.bundle.errors import GenerationMissing
 from stella.bundle.limits import MAX_DOCUMENT
-from stella.bundle.model import RECEIPT_TYPE, Receipt
+from stella.bundle.model import RECEIPT_TYPE, GenerationRecord, Receipt
 from stella.kernel import dsse
 from stella.kernel.canonical import dump, load, parse
 from stella.kernel.errors import StellaError
-from stella.mirror.channel import ChannelFolder
-from stella.mirror.errors import GenerationMissing, ReceiptRefused
-from stella.mirror.model import GenerationRecord
+from stella.mirror.errors import ReceiptRefused
 from stella.runtime.files import read_file
 from stella.signing.keys import PublicKey
 

@@ -12,15 +12,16 @@ from __future__ import annotations
 
 import msgspec
 
+from stella.bundle.channel import ROOT_KEYS, ChannelFolder
+from stella.bundle.cutting import open_channel
+from stella.bundle.model import Head
+from stella.bundle.publish import expiries
 from stella.bundle.verify import SIGNERS_TARGET
 from stella.kernel.canonical import dump
 from stella.kernel.instant import format_time
-from stella.mirror.channel import ROOT_KEYS, ChannelFolder
 from stella.mirror.errors import SameKey
 from stella.mirror.lay import anchor_root, metadata_of, passphrase_of, release_role
-from stella.mirror.model import Head, KeyRotated, RotateKey
-from stella.mirror.publish import expiries
-from stella.mirror.service import open_channel
+from stella.mirror.model import KeyRotated, RotateKey
 from stella.operations import Context
 from stella.runtime.ports import Folder
 from stella.signing import signers, tuf_repository

@@ -13,25 +13,13 @@ import os
 import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
 
+from stella.bundle.assemble import SourceFile
 from stella.bundle.errors import DuplicatePath, OverLimit
 from stella.bundle.limits import MAX_MEMBER
 from stella.bundle.model import CATEGORIES, Category, check_paths
 from stella.mirror.errors import BadCategory, ForbiddenSource, NothingToMirror
 from stella.runtime.files import reading
-
-
-class SourceFile(NamedTuple):
-    """A file to mirror and what the walk saw of it; `size` in bytes, `stamp` changes when the file does."""
-
-    path: str
-    file: str
-    category: Category
-    media_type: str
-    size: int
-    stamp: tuple[int, int, int]
-
 
 _MEDIA_TYPES = {
     ".json": "application/json",

@@ -15,13 +15,13 @@ from pathlib import Path
 
 import msgspec
 
+from stella.bundle.assemble import Known, PackCutter, keep_pack
 from stella.bundle.contents import Contents, blob_key
 from stella.bundle.delta import DeltaWorker, delta_worker
 from stella.bundle.limits import MAX_DOCUMENT, MIN_GAIN, SMALL
 from stella.bundle.model import Blob, Entry, blob_order
 from stella.kernel.canonical import dump, parse
 from stella.kernel.digest import sha256
-from stella.mirror.assemble import Known, PackCutter, keep_pack
 from stella.runtime.files import writing
 from stella.runtime.ports import Folder, Progress
 from stella.runtime.scratch import scratch

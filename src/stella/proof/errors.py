@@ -8,8 +8,8 @@ from stella.kernel.errors import Exit, StellaError
 class TableNotFilled(StellaError):
     """No row could be made for {table}: {problem}.
 
-    The proof fills every table of tenants for two tenants, from its columns, checks and keys alone. A table without rows
-    would prove nothing, so it is no proof without it.
+    The proof fills every table of tenants for two tenants, from its columns, checks and keys alone. A table without
+    rows would prove nothing, so there is no proof without it.
     """
 
     code = "PROOF-001"

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 import random
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -26,6 +27,7 @@ from stella.runtime.transaction import Seal
 
 TRANSACTION = 400  # messages; locks of a transaction are kept in a table of the server
 SHOWN = 20  # differences that a result keeps
+WORDS = 200  # characters of each answer
 SHARE = 20  # one query of so many is a statement of the catalogue
 
 
@@ -153,7 +155,7 @@ class _Asker:
             first = next(
                 (n for n, pair in enumerate(zip(without, beside, strict=False)) if _differ(*([x] for x in pair))), -1
             )
-            self._differences.append(Difference(name, _words(without[first]), _words(beside[first])))
+            self._differences.append(Difference(name, *_words(without[first], beside[first])))
 
     def _enter(self) -> None:
         if self._messages % TRANSACTION == 0:
@@ -181,5 +183,9 @@ def _spelled(answer: Answer) -> tuple[object, ...]:
     return (*rows, answer.tag, answer.state, answer.told)
 
 
-def _words(answer: Answer) -> str:
-    return answer.text().decode(errors="replace")[:300]
+def _words(without: Answer, beside: Answer) -> tuple[str, str]:
+    """Both answers from shortly before the place where they differ."""
+    texts = [f"{answer.state} {answer.text().decode(errors='replace')}" for answer in (without, beside)]
+    same = len(os.path.commonprefix(texts))
+    begin = max(0, same - WORDS // 4)
+    return texts[0][begin : begin + WORDS], texts[1][begin : begin + WORDS]

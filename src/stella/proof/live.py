@@ -17,10 +17,12 @@ from stella.kernel.canonical import dump
 from stella.kernel.digest import sha256
 from stella.operations import Context
 from stella.proof.errors import BypassingLogin, GateUnreadable, Unguarded
+from stella.proof.schema import PACKAGE
+from stella.runtime.connections import Connections
 from stella.runtime.errors import DatabaseDenied
-from stella.runtime.postgres import Connection, Login, connect, duty_login, login, service_login, speaking
+from stella.runtime.postgres import Connection, Login, duty_login, login, service_login, speaking
 from stella.runtime.roles import OWNER
-from stella.runtime.statements import statements
+from stella.runtime.transaction import Row, ask
 from stella.tenancy import gate, guard
 
 SHOWN = 50  # differences that a result names
@@ -56,8 +58,7 @@ def digest(rows: object) -> str:
 def snapshot(connection: Connection) -> Snapshot:
     """The protection of the database of a connection."""
     with speaking("the catalogue"):
-        found = statements("stella.tenancy")
-        return Snapshot(*(tuple(connection.execute(found[name].sql).fetchall()) for name in ("policies", "schema")))
+        return Snapshot(*(tuple(ask(connection, "stella.tenancy", name)) for name in ("policies", "schema")))
 
 
 def examine(ctx: Context, dsn: str | None) -> Live | None:
@@ -71,7 +72,7 @@ def examine(ctx: Context, dsn: str | None) -> Live | None:
     elif not settings.dsn:
         return None
     into = service_login(settings, ctx.secret)
-    with contextlib.closing(connect(into)) as connection, speaking(into.where):
+    with Connections(into, keep=0).one() as connection, speaking(into.where):
         name = _judge(connection)
     owner = login(settings, ctx.secret, owner=True) or duty_login(settings, ctx.secret, OWNER)
     with _owned(owner) as connection:
@@ -122,12 +123,12 @@ def _judge(connection: Connection) -> str:
 @contextlib.contextmanager
 def _owned(into: Login) -> Iterator[Connection]:
     """A connection that may read the exceptions of the guard."""
-    with contextlib.closing(connect(into)) as connection:
+    with Connections(into, keep=0).one() as connection:
         try:
             yield connection
         except DatabaseDenied as error:
             raise GateUnreadable(role=into.where, problem=error.facts["problem"]) from None
 
 
-def _run(connection: Connection, name: str) -> list[tuple[object, ...]]:
-    return connection.execute(statements("stella.proof")[name].sql).fetchall()
+def _run(connection: Connection, name: str) -> list[Row]:
+    return ask(connection, PACKAGE, name)

@@ -117,7 +117,7 @@ class InterferenceShown(msgspec.Struct, frozen=True):
 
 
 class MutationsShown(msgspec.Struct, frozen=True):
-    """Mutations of the protection: made, noticed by gate and by matrix, by nobody; `barred` could not be made at all."""
+    """Mutations of the protection: made, noticed by gate, by matrix, by nobody; `barred` could not be made at all."""
 
     made: int
     by_gate: int

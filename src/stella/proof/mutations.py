@@ -55,7 +55,7 @@ class Mutated(NamedTuple):
 
 def run(server: Throwaway, database: str, seal: Seal, schema: Schema, pair: Pair, progress: Progress) -> Mutated:
     """Make every mutation; the database has the rows of both tenants."""
-    wanted = all_of(schema)
+    wanted = all_of(schema, database)
     probes = {table.name: list(data_of(table, pair, schema.by_oid())) for table in schema.tables}
     progress.start("mutations", len(wanted), "mutations")
     noticed: list[Noticed] = []
@@ -91,12 +91,13 @@ def _try(line: Line, seal: Seal, pair: Pair, mutation: Mutation, probes: Sequenc
         line.ask_all("ROLLBACK; DEALLOCATE ALL")
 
 
-def all_of(schema: Schema) -> list[Mutation]:
+def all_of(schema: Schema, database: str) -> list[Mutation]:
     """Every mutation of a schema."""
     found: list[Mutation] = []
     for table in (*schema.tables, *schema.partitions):
         found += _of_policies(table)
         found += _of_rights(table)
+        found += _of_duty(table, schema)
         if table.parent is None:
             found += _of_shape(table)
     for table in schema.partitions:
@@ -111,7 +112,7 @@ def all_of(schema: Schema) -> list[Mutation]:
         found.append(Mutation("view-without-barrier", name, f"ALTER VIEW {name} RESET (security_barrier)"))
     for name in schema.named("S"):
         found.append(Mutation("grant-sequence", name, f"GRANT USAGE ON SEQUENCE {name} TO {APP}"))
-    return [*found, *_of_server(schema)]
+    return [*found, *_of_server(schema, database)]
 
 
 def _of_policies(table: Table) -> Iterator[Mutation]:
@@ -121,8 +122,8 @@ def _of_policies(table: Table) -> Iterator[Mutation]:
     create = f"{drop}; CREATE POLICY tenant_isolation ON {name}"
     setting = f"{TENANT_ID} = current_setting('app.tenant_id', true)"
     volatile = (
-        f"CREATE FUNCTION {_schema(table)}.moving() RETURNS text LANGUAGE sql VOLATILE AS 'SELECT tenancy.tid()';"
-        f" GRANT EXECUTE ON FUNCTION {_schema(table)}.moving() TO PUBLIC;"
+        f"CREATE FUNCTION {_schema(table)}.proof_moving() RETURNS text LANGUAGE sql VOLATILE AS 'SELECT tenancy.tid()';"
+        f" GRANT EXECUTE ON FUNCTION {_schema(table)}.proof_moving() TO PUBLIC;"
     )
     texts = {
         "drop-policy": drop,
@@ -135,7 +136,7 @@ def _of_policies(table: Table) -> Iterator[Mutation]:
         "restrictive": f"{create} AS RESTRICTIVE {to} USING ({TID}) WITH CHECK ({TID})",
         "unsealed": f"{alter} USING ({setting}) WITH CHECK ({setting})",
         "or-more": f"{alter} USING ({TID} OR {TENANT_ID} = 'proof-b')",
-        "volatile-policy": f"{volatile} {alter} USING ({TENANT_ID} = {_schema(table)}.moving())",
+        "volatile-policy": f"{volatile} {alter} USING ({TENANT_ID} = {_schema(table)}.proof_moving())",
         "one-more-policy": f"CREATE POLICY more ON {name} USING (true)",
         "renamed-policy": f"{alter} RENAME TO other",
     }
@@ -150,11 +151,20 @@ def _of_rights(table: Table) -> Iterator[Mutation]:
         "grant-trigger": f"GRANT TRIGGER ON {name} TO {APP}",
         "grant-maintain": f"GRANT MAINTAIN ON {name} TO {APP}",
         "grant-public": f"GRANT SELECT ON {name} TO PUBLIC",
-        "widen-duty": f"GRANT UPDATE ON {name} TO {JOBS}",
-        "widen-duty-by-column": f"GRANT SELECT ({TENANT_ID}) ON {name} TO {JOBS}",
         "give-away": f"ALTER TABLE {name} OWNER TO {APP}",
     }
     return (Mutation(title, name, text) for title, text in texts.items())
+
+
+def _of_duty(table: Table, schema: Schema) -> Iterator[Mutation]:
+    """One privilege more than a duty has, on the whole table and on one column."""
+    listed = [said for role, target, said in schema.duties if (role, target) == (JOBS, table.name)]
+    more = [word for word in ("select", "update", "insert", "delete") if word not in " ".join(listed)]
+    if more:
+        yield Mutation("widen-duty", table.name, f"GRANT {more[0]} ON {table.name} TO {JOBS}")
+    if more and more[0] != "delete":  # it has no columns
+        text = f"GRANT {more[0]} ({TENANT_ID}) ON {table.name} TO {JOBS}"
+        yield Mutation("widen-duty-by-column", table.name, text)
 
 
 def _of_shape(table: Table) -> Iterator[Mutation]:
@@ -165,23 +175,23 @@ def _of_shape(table: Table) -> Iterator[Mutation]:
         "key-without-tenant": f"CREATE UNIQUE INDEX ON {name} ({column}) WHERE false",
         "tenant-not-first": f"CREATE UNIQUE INDEX ON {name} ({column}, {TENANT_ID}) WHERE false",
         "other-column": f"ALTER TABLE {name} RENAME COLUMN {TENANT_ID} TO owner_id",
-        "child-table": f"CREATE TABLE {schema}.child () INHERITS ({name})",
-        "copied-table": f"CREATE TABLE {schema}.copied AS SELECT * FROM {name}",
-        "open-view": f"CREATE VIEW {schema}.seen AS SELECT * FROM {name}; GRANT SELECT ON {schema}.seen TO {APP}",
-        "materialised-view": f"CREATE MATERIALIZED VIEW {schema}.kept AS SELECT * FROM {name}",
-        "definer": f"CREATE FUNCTION {schema}.every() RETURNS SETOF {name} LANGUAGE sql SECURITY DEFINER AS"
-        f" 'SELECT * FROM {name}'; GRANT EXECUTE ON FUNCTION {schema}.every() TO {APP}",
+        "child-table": f"CREATE TABLE {schema}.proof_child () INHERITS ({name})",
+        "copied-table": f"CREATE TABLE {schema}.proof_copied AS SELECT * FROM {name}",
+        "open-view": f"CREATE VIEW {schema}.proof_seen AS SELECT * FROM {name}; GRANT SELECT ON {schema}.proof_seen TO {APP}",
+        "materialised-view": f"CREATE MATERIALIZED VIEW {schema}.proof_kept AS SELECT * FROM {name}",
+        "definer": f"CREATE FUNCTION {schema}.proof_every() RETURNS SETOF {name} LANGUAGE sql SECURITY DEFINER AS"
+        f" 'SELECT * FROM {name}'; GRANT EXECUTE ON FUNCTION {schema}.proof_every() TO {APP}",
         "rule": f"CREATE RULE told AS ON DELETE TO {name} DO INSTEAD SELECT ipad FROM tenancy.seal_key",
     }
     return (Mutation(title, name, text) for title, text in texts.items())
 
 
-def _of_server(schema: Schema) -> Iterator[Mutation]:
+def _of_server(schema: Schema, database: str) -> Iterator[Mutation]:
     first = _schema(schema.tables[0])
     tid = "CREATE OR REPLACE FUNCTION tenancy.tid() RETURNS text LANGUAGE sql STABLE SECURITY DEFINER"
-    pair = f"CREATE TABLE {first}.parent (tenant_id text NOT NULL, id int NOT NULL, PRIMARY KEY (tenant_id, id));"
-    pair += f" CREATE TABLE {first}.child (tenant_id text NOT NULL, other text, id int);"
-    pair += f" SELECT tenancy.protect('{first}.parent'); SELECT tenancy.protect('{first}.child');"
+    pair = f"CREATE TABLE {first}.proof_parent (tenant_id text NOT NULL, id int NOT NULL, PRIMARY KEY (tenant_id, id));"
+    pair += f" CREATE TABLE {first}.proof_child (tenant_id text NOT NULL, other text, id int);"
+    pair += f" SELECT tenancy.protect('{first}.proof_parent'); SELECT tenancy.protect('{first}.proof_child');"
     functions = {
         "set_config": "set_config(text, text, boolean)",
         "lo_create": "lo_create(oid)",
@@ -196,8 +206,8 @@ def _of_server(schema: Schema) -> Iterator[Mutation]:
         "key-readable-by-column": f"GRANT SELECT (ipad, opad) ON tenancy.seal_key TO {APP}",
         "key-for-all": "GRANT SELECT ON tenancy.seal_key TO PUBLIC",
         "duties-writable": f"GRANT INSERT ON tenancy.duties TO {APP}",
-        "foreign-key": f"{pair} ALTER TABLE {first}.child ADD FOREIGN KEY (other, id) REFERENCES {first}.parent",
-        "exclusion": f"{pair} ALTER TABLE {first}.parent ADD EXCLUDE USING btree (id WITH =)",
+        "foreign-key": f"{pair} ALTER TABLE {first}.proof_child ADD FOREIGN KEY (other, id) REFERENCES {first}.proof_parent",
+        "exclusion": f"{pair} ALTER TABLE {first}.proof_parent ADD EXCLUDE USING btree (id WITH =)",
         "bypassing": f"ALTER ROLE {APP} BYPASSRLS",
         "superuser": f"ALTER ROLE {APP} SUPERUSER",
         "replicating": f"ALTER ROLE {APP} REPLICATION",
@@ -209,8 +219,8 @@ def _of_server(schema: Schema) -> Iterator[Mutation]:
         "may-create": f"GRANT CREATE ON SCHEMA {first} TO {APP}",
         "public-may-create": "GRANT CREATE ON SCHEMA public TO PUBLIC",
         "schema-given-away": f"ALTER SCHEMA {first} OWNER TO {APP}",
-        "temporary-for-all": "DO $$BEGIN EXECUTE format('GRANT TEMP ON DATABASE %I TO PUBLIC', current_database()); END$$",
-        "temporary": f"DO $$BEGIN EXECUTE format('GRANT TEMP ON DATABASE %I TO {APP}', current_database()); END$$",
+        "temporary-for-all": f"GRANT TEMPORARY ON DATABASE {quoted(database)} TO PUBLIC",
+        "temporary": f"GRANT TEMPORARY ON DATABASE {quoted(database)} TO {APP}",
         "next-tables-open": f"ALTER DEFAULT PRIVILEGES FOR ROLE {OWNER} GRANT SELECT ON TABLES TO {APP}",
         "activity-shown": f"ALTER ROLE {APP} RESET track_activities",
         "statistics-for-all": "GRANT SELECT ON pg_catalog.pg_stats TO PUBLIC",

@@ -50,7 +50,8 @@ def roles(ctx: Context, want: PrintRoles) -> RolesPrinted:
     view=views.proved,
     example=(
         "stella tenancy prove\n"
-        "stella tenancy prove --dsn 'host=db.example.com dbname=stella user=stella_app' --key release.pem --out proof.json"
+        "stella tenancy prove --key release.pem --out proof.json\n"
+        "stella tenancy prove --dsn 'host=db.example.com dbname=stella user=stella_app'"
     ),
     long=True,
     verdict=lambda result: Exit.OK if result.verdict == "passed" else Exit.NEGATIVE,

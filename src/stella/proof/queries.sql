@@ -1,10 +1,11 @@
 -- What a proof has to know of a schema, and of the database that somebody uses. All of it is read from the catalogue.
 
 -- name: tables
--- The tables of tenants, partitions with their parents: oid, name, parent or NULL, what the application may do.
+-- The tables of tenants: oid, name, the parent of a partition, whether it has partitions, what the application may do.
 SELECT c.oid, format('%%I.%%I', n.nspname, c.relname),
     CASE WHEN c.relispartition THEN (SELECT format('%%I.%%I', m.nspname, q.relname) FROM pg_class q
         JOIN pg_namespace m ON m.oid = q.relnamespace WHERE q.oid = pg_partition_root(c.oid)) END,
+    c.relkind = 'p',
     array(SELECT p FROM unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) p WHERE has_table_privilege(%(app)s, c.oid, p))
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p') AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'

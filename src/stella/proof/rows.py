@@ -21,15 +21,16 @@ from stella.runtime.throwaway import Answer, Line
 
 TRIES = 2000  # values of one row; a check on three columns is found in a few hundred
 LITERALS = 12  # taken from the text of one check
+BYTES = range(6, 161)  # lengths of binary values that a check may ask for: a mark fits, and it is no document
 
 _TEXT = re.compile(r"'((?:[^']|'')*)'::")
 _NUMBER = re.compile(r"(?<![\w'.])-?\d{1,9}(?![\w'.])")
 
-Row = Mapping[str, str | None]  # each value as PostgreSQL writes it
+Row = dict[str, str | None]  # each value as PostgreSQL writes it
 
 
 class Tenant(NamedTuple):
-    """A tenant of the proof: its id, the twelve hex digits that mark its texts, the six digits that begin its numbers."""
+    """A tenant of the proof: its id, the twelve hex digits that mark its texts, six digits that begin its numbers."""
 
     id: str
     mark: str
@@ -190,14 +191,14 @@ def _marked(base: str, tenant: Tenant, number: int, sizes: Sequence[int]) -> lis
     hexed = [(mark + digits)[:size] for size in (64, 40, 32, 8)]
     whole = str(tenant.number * 10_000 + number + 1)
     day = f"20{31 + tenant.number % 7}-07-{number % 27 + 1:02}"
-    raw = [("\\x" + mark + (digits * 5)[: 2 * size - 12]) for size in (*sizes, 32, 16, 64) if 6 <= size <= 160]
+    raw = ["\\x" + mark + (digits * 5)[: 2 * size - 12] for size in (*sizes, 32, 16, 64) if size in BYTES]
     by_base: dict[str, list[str]] = {
         "uuid": [f"0198{count}00-0000-7000-8000-{mark}", f"0198{count}00-0000-4000-8000-{mark}"],
         "bytea": [*raw, "\\x" + mark + digits],
         "bool": ["true" if number % 2 else "false", "true", "false"],
         "int2": [str(number + 1)],
-        "json": ['{"mark": "%s-%s"}' % (mark, count), "[]", "{}"],
-        "jsonb": ['{"mark": "%s-%s"}' % (mark, count), "[]", "{}"],
+        "json": [f'{{"mark": "{mark}-{count}"}}', "[]", "{}"],
+        "jsonb": [f'{{"mark": "{mark}-{count}"}}', "[]", "{}"],
         "date": [day],
         "timestamp": [f"{day} 03:04:05"],
         "timestamptz": [f"{day} 03:04:05+00"],
@@ -209,6 +210,6 @@ def _marked(base: str, tenant: Tenant, number: int, sizes: Sequence[int]) -> lis
     if base in {"int4", "int8", "numeric", "float4", "float8"}:
         return [whole, str(number + 1), "1", "0"]
     if base.startswith("_"):  # an array
-        return ["{%s}" % text for text in _marked(base[1:], tenant, number, sizes)] + ["{}"]
+        return ["{" + text + "}" for text in _marked(base[1:], tenant, number, sizes)] + ["{}"]
     plain = [f"{mark}-{count}", *hexed, f"sha256:{hexed[0]}", *by_base["uuid"], f"a{count}", count, f"{day}T03:04:05Z"]
     return by_base.get(base, plain)

@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 
 from stella.runtime.postgres import Connection, speaking
 from stella.runtime.roles import APP
-from stella.runtime.statements import statements
+from stella.runtime.transaction import Row, ask
 
+PACKAGE = "stella.proof"  # whose catalogue it is
 TENANT_ID = "tenant_id"
 
 
@@ -41,11 +42,12 @@ class Reference(NamedTuple):
 
 
 class Table(NamedTuple):
-    """A table of tenants, or a partition of one, which then has a `parent`. `may` is what the application may do."""
+    """A table of tenants, or a partition of one, which then has a `parent`; `divided` is one that has some. `may` is what the application may do."""
 
     oid: int
     name: str
     parent: str | None
+    divided: bool
     may: frozenset[str]
     columns: tuple[Column, ...]
     keys: tuple[tuple[str, ...], ...]
@@ -88,14 +90,19 @@ def read(connection: Connection) -> Schema:
 
 
 def _table(row: tuple[Any, ...], columns: Sequence[Any], constraints: Sequence[Any], keys: Sequence[Any]) -> Table:
-    oid, name, parent, may = row
+    oid, name, parent, divided, may = row
     mine = [found[1:] for found in constraints if found[0] == oid]
     return Table(
         oid,
         name,
         parent,
+        divided,
         frozenset(may),
-        tuple(Column(*found[1:5], tuple(found[5]), found[6]) for found in columns if found[0] == oid),
+        tuple(
+            Column(title, kind, base, nullable, tuple(labels), rules)
+            for which, title, kind, base, nullable, labels, rules in columns
+            if which == oid
+        ),
         tuple(tuple(found[2]) for found in keys if found[0] == oid),
         tuple(Check(title, tuple(which), text) for title, kind, which, _, _, text in mine if kind == "c"),
         tuple(
@@ -106,5 +113,5 @@ def _table(row: tuple[Any, ...], columns: Sequence[Any], constraints: Sequence[A
     )
 
 
-def _run(connection: Connection, name: str, **values: object) -> list[tuple[Any, ...]]:
-    return connection.execute(statements("stella.proof")[name].sql, values).fetchall()
+def _run(connection: Connection, name: str, **values: object) -> list[Row]:
+    return ask(connection, PACKAGE, name, **values)

@@ -58,7 +58,7 @@ def prove(ctx: Context, want: Prove) -> Proved:
     """Prove this release, and carry the proof over to the live database."""
     key = signing_key(ctx, want.key) if want.key else None
     used = live.examine(ctx, want.dsn)
-    with throwaway(ctx.entropy) as server:
+    with throwaway(ctx.entropy(16).hex()) as server:
         stage = lay(server, ctx, ctx.schemas, want.seed)
         tried = matrix.run(server, NAMES.both, stage.seal, stage.schema, stage.pair, ctx.progress)
         began = time.monotonic()

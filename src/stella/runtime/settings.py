@@ -203,6 +203,31 @@ class AuditSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = "env:STELLA_WRAP_KEY"
 
 
+class IdentitySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who may ask: the issuer of access tokens inside the service, and others that are believed."""
+
+    issuer: Annotated[
+        str, setting("Address that clients know the issuer by; empty is where the service itself listens.")
+    ] = ""
+    audience: Annotated[str, setting("What tokens for this service are for, by name.")] = "stella"
+    passphrase: Annotated[
+        str,
+        setting("Passphrase that the signing keys are encrypted with; without one no token is issued.", secret=True),
+    ] = "env:STELLA_ISSUER_PASSPHRASE"
+    token_life: Annotated[str, setting("How long an access token is good: 2m to 5m.", duration=True)] = "5m"
+    rotate_every: Annotated[str, setting("How long a signing key signs.", duration=True)] = "30d"
+    grace: Annotated[
+        str,
+        setting("How long a tenant that was deleted can be resumed before it is erased; at least 1h.", duration=True),
+    ] = "30d"
+    issuers: Annotated[
+        str,
+        setting(
+            "Other issuers that are believed, separated by `;`: `URL audience=NAME tenants=A,B`. Any OIDC provider."
+        ),
+    ] = ""
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole tree; each section is a table of `stella.toml`."""
 
@@ -217,3 +242,4 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     service: ServiceSettings = ServiceSettings()
     store: StoreSettings = StoreSettings()
     audit: AuditSettings = AuditSettings()
+    identity: IdentitySettings = IdentitySettings()

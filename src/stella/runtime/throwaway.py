@@ -26,7 +26,6 @@ from psycopg.pq.abc import PGresult
 from stella.runtime import postgres_server, roles
 from stella.runtime.children import stop_child
 from stella.runtime.errors import ThrowawayFailed
-from stella.runtime.ports import Entropy
 from stella.runtime.postgres import Connection, Login, connect, speaking
 from stella.runtime.postgres_server import Postgres
 from stella.runtime.scratch import scratch
@@ -158,7 +157,7 @@ class Throwaway:
         with self.connect(name) as connection:
             roles.harden(connection)
 
-    def copy(self, source: str, name: str) -> None:
+    def duplicate(self, source: str, name: str) -> None:
         """A copy of a database that nobody is connected to, byte for byte."""
         names = {"database": sql.Identifier(name), "template": sql.Identifier(source)}
         with self.connect() as connection:
@@ -181,28 +180,38 @@ class Throwaway:
 
 
 @contextlib.contextmanager
-def throwaway(entropy: Entropy) -> Iterator[Throwaway]:
-    """A server for the length of the block; raises ThrowawayFailed, DiskFull or Unwritable."""
+def database(name: str, secret: str) -> Iterator[Login]:
+    """The owner's way into an empty database with the roles of Stella; raises as `throwaway`."""
+    with throwaway(secret, name) as server:
+        server.create(roles.DATABASE)
+        yield server.login(roles.DATABASE, roles.OWNER)
+
+
+@contextlib.contextmanager
+def throwaway(secret: str, name: str = "proof") -> Iterator[Throwaway]:
+    """A server for the length of the block; `secret` is the password of every role.
+
+    Raises ThrowawayFailed, DiskFull or Unwritable.
+    """
     with contextlib.ExitStack() as stack:
-        top = stack.enter_context(scratch("proof"))
+        top = stack.enter_context(scratch(name))
         sockets = top / "run"
         sockets.mkdir(mode=0o700)
         if len(os.fsencode(sockets)) > LONGEST_SOCKET:
             sockets = Path(stack.enter_context(tempfile.TemporaryDirectory(dir="/tmp")))  # of mode 0700
-        password = entropy(16).hex()
-        (top / "password").write_text(password)
-        (top / "password").chmod(0o600)
+        (top / "password").touch(mode=0o600)
+        (top / "password").write_text(secret)
         server, log = Postgres(top / "data", sockets, top / "password"), top / "log"
         try:
             postgres_server.make_cluster(server, log, durable=False)
             process = postgres_server.start(server, log, durable=False, **SETTINGS)
             stack.callback(stop_child, process, signal.SIGQUIT, postgres_server.PATIENCE)  # at once, unclean
             postgres_server.wait(server, process)
-        except (OSError, subprocess.SubprocessError, ModuleNotFoundError) as error:
+        except (OSError, subprocess.SubprocessError, ImportError, TimeoutError) as error:
             raise ThrowawayFailed(problem=_why(error, log)) from None
-        made = Throwaway(server, password)
+        made = Throwaway(server, secret)
         with made.connect() as connection:
-            roles.make(connection, dict.fromkeys(roles.LOGINS, password))
+            roles.make(connection, dict.fromkeys(roles.LOGINS, secret))
         yield made
 
 

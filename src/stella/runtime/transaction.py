@@ -33,6 +33,7 @@ DENIED = "42501"  # insufficient_privilege: also what the policies raise
 Row = tuple[Any, ...]
 _HERE = b"SELECT pg_backend_pid(), (extract(epoch FROM transaction_timestamp()) * 1000000)::bigint"
 _BEGIN = b"BEGIN; " + _HERE
+_BEGIN_SNAPSHOT = b"BEGIN ISOLATION LEVEL REPEATABLE READ; " + _HERE
 
 
 class Seal:
@@ -142,8 +143,10 @@ class TenantDatabase:
         self._refused = refused
 
     @contextlib.contextmanager
-    def transaction(self, tenant: str) -> Iterator[Transaction]:
+    def transaction(self, tenant: str, *, snapshot: bool = False) -> Iterator[Transaction]:
         """A transaction, committed at the end of the block and rolled back when it raises.
+
+        With `snapshot` all of its statements see the database as it was at the first one.
 
         Raises BadTenant, OutsideTenant for what the policies refuse, or as `postgres.connect`.
         """
@@ -154,7 +157,7 @@ class TenantDatabase:
                 if self._seal is None:
                     _exchange(connection, b"BEGIN")
                 else:
-                    enter(connection, self._seal, tenant)
+                    enter(connection, self._seal, tenant, snapshot=snapshot)
                 yield opened
                 _exchange(connection, b"COMMIT")
             except psycopg.errors.InsufficientPrivilege as error:
@@ -167,9 +170,9 @@ class TenantDatabase:
         self._connections.close()
 
 
-def enter(connection: Connection, seal: Seal, tenant: str, *, begin: bool = True) -> str:
+def enter(connection: Connection, seal: Seal, tenant: str, *, begin: bool = True, snapshot: bool = False) -> str:
     """Begin a transaction of a tenant, or make the one that is open a tenant's; the context it was sealed with."""
-    found = _exchange(connection, _BEGIN if begin else _HERE)
+    found = _exchange(connection, (_BEGIN_SNAPSHOT if snapshot else _BEGIN) if begin else _HERE)
     backend, began = int(found.get_value(0, 0) or 0), int(found.get_value(0, 1) or 0)
     context = seal.context(backend, began, tenant)  # hex, a dot and a name: no quote can be in it
     _exchange(connection, f"SET LOCAL app.tenant_id = '{tenant}'; SET LOCAL app.ctx = '{context}'".encode())

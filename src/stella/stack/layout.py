@@ -35,6 +35,7 @@ SECRETS = (
     "seal-key",
     "audit-key",
     "audit-wrap-key",
+    "issuer-passphrase",
     "nats",
     "admin-token",
     "s3-access-key",

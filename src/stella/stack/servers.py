@@ -37,6 +37,7 @@ GUARD = {
     "seal-key": "STELLA_DATABASE_SEAL_KEY",
     "audit-key": "STELLA_AUDIT_KEY",
     "audit-wrap-key": "STELLA_AUDIT_WRAP_KEY",
+    "issuer-passphrase": "STELLA_IDENTITY_PASSPHRASE",
 }
 
 

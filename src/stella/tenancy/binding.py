@@ -31,6 +31,8 @@ MEMORY = 100_000  # used proofs that are remembered
 SHARE = 10_000  # of one key
 MAX_JTI = 128  # characters
 
+WRONG_CLAIMS = "the proof's claims are missing or of a wrong type"
+
 _PORTS = {"https": 443, "http": 80}
 
 
@@ -41,7 +43,7 @@ class Proof(msgspec.Struct, frozen=True):
     htm: str
     htu: str
     iat: int
-    ath: str
+    ath: str | msgspec.UnsetType = msgspec.UNSET  # absent where there is no token yet
     nonce: str = ""
 
 
@@ -104,6 +106,17 @@ def check(
         raise TokenBinding(binding="dpop", problem="it is bound to no key and came with a proof")
 
 
+def proved_key(request: Presented, now: Reading, replays: Replays) -> str:
+    """The thumbprint of the key that a request proves to have which wants a token bound to it (RFC 9449 section 5).
+
+    It has no token yet. Raises TokenBinding.
+    """
+    key, proof = _fitting(request, now)
+    if not replays.first_use(key.thumbprint, proof.jti, proof.iat, now):
+        raise TokenBinding(binding="dpop", problem="the proof was used before, or too many were")
+    return key.thumbprint
+
+
 def certificate_thumbprint(der: bytes) -> str:
     """`x5t#S256` of a certificate in DER (RFC 8705 section 3.1)."""
     return _url64(hashlib.sha256(der).digest())
@@ -122,23 +135,31 @@ def _check_certificate(wanted: str, der: bytes | None) -> None:
 
 
 def _check_proof(jkt: str, request: Presented, now: Reading) -> Proof:
-    """The proof of a request, if it is for that request; whether it was used before is another question."""
+    """The proof of a request, if it is for that request and its token; whether it was used is another question."""
+    key, proof = _fitting(request, now)
+    if not _same(key.thumbprint, jkt):
+        raise TokenBinding(binding="dpop", problem="the proof is by another key")
+    if not isinstance(proof.ath, str):
+        raise TokenBinding(binding="dpop", problem=WRONG_CLAIMS)
+    if not _same(proof.ath, token_hash(request.token)):
+        raise TokenBinding(binding="dpop", problem="the proof is for another token")
+    return proof
+
+
+def _fitting(request: Presented, now: Reading) -> tuple[VerifyKey, Proof]:
+    """The key and the proof of a request, whatever its token."""
     if len(request.proofs) != 1:
         raise TokenBinding(binding="dpop", problem=f"{len(request.proofs)} proofs, expected one")
     key, proof = _read(request.proofs[0])
-    if not _same(key.thumbprint, jkt):
-        raise TokenBinding(binding="dpop", problem="the proof is by another key")
     if proof.htm != request.method:
         raise TokenBinding(binding="dpop", problem="the proof is for another method")
     if (asked := address(request.url)) is None or address(proof.htu) != asked:
         raise TokenBinding(binding="dpop", problem="the proof is for another address")
     if not now.wall - PROOF_SECONDS <= proof.iat <= now.wall + SKEW:
         raise TokenBinding(binding="dpop", problem=f"the proof is older than {PROOF_SECONDS} s, or from the future")
-    if not _same(proof.ath, token_hash(request.token)):
-        raise TokenBinding(binding="dpop", problem="the proof is for another token")
     if not 0 < len(proof.jti) <= MAX_JTI or not proof.jti.isprintable() or " " in proof.jti:
         raise TokenBinding(binding="dpop", problem="the proof has no usable id")
-    return proof
+    return key, proof
 
 
 def _read(text: str) -> tuple[VerifyKey, Proof]:
@@ -150,7 +171,7 @@ def _read(text: str) -> tuple[VerifyKey, Proof]:
     except TokenMalformed as error:
         raise TokenBinding(binding="dpop", problem=f"the proof is malformed: {error.facts['problem']}") from None
     except (ValueError, RecursionError):
-        raise TokenBinding(binding="dpop", problem="the proof's claims are missing or of a wrong type") from None
+        raise TokenBinding(binding="dpop", problem=WRONG_CLAIMS) from None
     jwk = whole.get("jwk")
     if not is_type(header.typ, "dpop+jwt") or header.alg not in ALGORITHMS or not isinstance(jwk, dict):
         raise TokenBinding(binding="dpop", problem="the proof has a wrong type or algorithm, or no key")

@@ -13,7 +13,7 @@ import hashlib
 from importlib.resources import files
 from typing import NamedTuple
 
-from stella.runtime.postgres import Connection, speaking
+from stella.runtime.postgres import Connection, names_in_full, speaking
 from stella.runtime.roles import APP, LOGINS, OWNER
 from stella.runtime.transaction import ask
 from stella.tenancy.errors import GateFailed
@@ -87,7 +87,7 @@ def findings(connection: Connection) -> list[Finding]:
     """What is wrong in the database of a connection, by kind and object; nothing where there is no guard yet."""
     if not installed(connection):
         return []
-    with speaking("the catalogue"):
+    with speaking("the catalogue"), names_in_full(connection):
         values = {"logins": list(LOGINS), "app": APP, "owner": OWNER, "rule": RULE, "definers": list(_definers())}
         return [Finding(*row) for row in ask(connection, "stella.tenancy", "gate", **values)]
 

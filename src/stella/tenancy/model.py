@@ -64,6 +64,7 @@ class Issuer(NamedTuple):
     """An issuer that is believed: its exact name, its keys, and for whom and how it may sign.
 
     `tenants` limits it to some tenants, so that a provider of one tenant cannot speak for another; None is all.
+    `audience` is whom its tokens are for, where that is not what the verifier says.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Issuer(NamedTuple):
     algorithms: frozenset[str] = ALGORITHMS
     tenants: frozenset[str] | None = None
     max_life: Seconds = MAX_LIFE
+    audience: str = ""
 
 
 class Presented(msgspec.Struct, frozen=True):

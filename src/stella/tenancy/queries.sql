@@ -72,6 +72,11 @@ WHERE NOT relispartition AND NOT EXISTS (SELECT FROM tenancy.protected p WHERE p
 UNION ALL
 SELECT 'open_table', g.label, format('%%s has %%s on rows that belong to nobody', g.grantee, g.privilege_type) FROM grants g
 WHERE g.tenant IS NULL AND g.relkind IN ('r', 'p', 'f', 'S') AND (g.grantee = 'PUBLIC' OR g.grantee IN (SELECT rolname FROM logins))
+    AND NOT EXISTS (
+        SELECT FROM tenancy.duties d
+        WHERE d.target = g.oid AND d.role::text = g.grantee AND g.grantee <> %(app)s
+            AND lower(g.privilege_type) = ANY (string_to_array(d.privileges, ', '))
+    )
 UNION ALL
 SELECT 'duty_exceeded', g.label, format('%%s has %%s', g.grantee, g.privilege_type) FROM grants g
 WHERE g.tenant IS NOT NULL AND g.relkind IN ('r', 'p') AND g.grantee <> %(app)s AND NOT EXISTS (
@@ -169,3 +174,82 @@ FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
 WHERE c.relkind IN ('r', 'p', 'v') AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
 ORDER BY 1, a.attnum;
+
+-- name: snapshot_policies
+-- The policies of some schemas, the owner of a table under that name: table, policy, command, kind, roles, expressions.
+SELECT format('%%I.%%I', n.nspname, c.relname), p.polname::text,
+    CASE p.polcmd WHEN '*' THEN 'all' WHEN 'r' THEN 'select' WHEN 'a' THEN 'insert' WHEN 'w' THEN 'update' ELSE 'delete' END,
+    p.polpermissive,
+    array(SELECT CASE r WHEN 0 THEN 'public' WHEN c.relowner THEN '(owner)' ELSE r::regrole::text END FROM unnest(p.polroles) r),
+    coalesce(pg_get_expr(p.polqual, p.polrelid), ''), coalesce(pg_get_expr(p.polwithcheck, p.polrelid), '')
+FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = ANY (%(schemas)s);
+
+-- name: snapshot_protected
+-- The tables of some schemas that `tenancy.protect` has made safe.
+SELECT format('%%I.%%I', n.nspname, c.relname)
+FROM tenancy.protected p JOIN pg_class c ON c.oid = p.target JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = ANY (%(schemas)s);
+
+-- name: snapshot_objects
+-- What some schemas hold, apart from the runner's own history: kind, name, definition. No rows, no owner, no order.
+WITH inside AS (
+    SELECT oid, nspname, nspowner, nspacl FROM pg_namespace WHERE nspname = ANY (%(schemas)s)
+), relations AS (
+    SELECT c.*, format('%%I.%%I', n.nspname, c.relname) AS label FROM pg_class c JOIN inside n ON n.oid = c.relnamespace
+    WHERE c.relname NOT IN ('schema_migrations', 'schema_checkpoints') AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
+), functions AS (
+    SELECT f.* FROM pg_proc f JOIN inside n ON n.oid = f.pronamespace
+    WHERE NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = f.oid AND d.deptype = 'e')
+), grants AS (
+    SELECT 'schema ' || nspname AS label, a.* FROM inside CROSS JOIN LATERAL aclexplode(nspacl) a WHERE a.grantee <> nspowner
+    UNION ALL
+    SELECT label, a.* FROM relations CROSS JOIN LATERAL aclexplode(relacl) a WHERE a.grantee <> relowner
+    UNION ALL
+    SELECT label || '.' || attname, a.* FROM relations r JOIN pg_attribute t ON t.attrelid = r.oid
+        CROSS JOIN LATERAL aclexplode(t.attacl) a WHERE a.grantee <> relowner
+    UNION ALL
+    SELECT f.oid::regprocedure::text, a.* FROM functions f
+        CROSS JOIN LATERAL aclexplode(coalesce(proacl, acldefault('f', proowner))) a WHERE a.grantee <> proowner
+)
+SELECT 'relation', label, concat_ws(' ', relkind, relpersistence, relrowsecurity, relforcerowsecurity, reloptions,
+    pg_get_partkeydef(oid), pg_get_expr(relpartbound, oid), CASE WHEN relkind IN ('v', 'm') THEN pg_get_viewdef(oid) END)
+FROM relations
+UNION ALL
+SELECT 'column', format('%%s.%%I', r.label, a.attname), concat_ws(' ', rank() OVER (PARTITION BY r.oid ORDER BY a.attnum),
+    format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attidentity, a.attgenerated, a.attcollation::regcollation,
+    pg_get_expr(d.adbin, d.adrelid))
+FROM relations r JOIN pg_attribute a ON a.attrelid = r.oid AND a.attnum > 0 AND NOT a.attisdropped
+    LEFT JOIN pg_attrdef d ON d.adrelid = r.oid AND d.adnum = a.attnum
+WHERE r.relkind <> 'S'
+UNION ALL
+SELECT 'constraint', format('%%s.%%I', r.label, c.conname), concat_ws(' ', pg_get_constraintdef(c.oid), c.convalidated)
+FROM relations r JOIN pg_constraint c ON c.conrelid = r.oid
+UNION ALL
+SELECT 'index', i.indexrelid::regclass::text, concat_ws(' ', pg_get_indexdef(i.indexrelid), i.indisvalid)
+FROM relations r JOIN pg_index i ON i.indrelid = r.oid
+UNION ALL
+SELECT 'trigger', format('%%s.%%I', r.label, t.tgname), concat_ws(' ', pg_get_triggerdef(t.oid), t.tgenabled)
+FROM relations r JOIN pg_trigger t ON t.tgrelid = r.oid WHERE NOT t.tgisinternal
+UNION ALL
+SELECT 'rule', format('%%s.%%I', r.label, w.rulename), pg_get_ruledef(w.oid)
+FROM relations r JOIN pg_rewrite w ON w.ev_class = r.oid WHERE w.rulename <> '_RETURN'
+UNION ALL
+SELECT 'function', f.oid::regprocedure::text, concat_ws(' ', l.lanname, f.prokind, f.provolatile, f.proparallel, f.prosecdef,
+    f.proisstrict, f.proleakproof, f.proretset, f.prorettype::regtype, f.proconfig, pg_get_function_arguments(f.oid), f.prosrc,
+    pg_get_function_sqlbody(f.oid))
+FROM functions f JOIN pg_language l ON l.oid = f.prolang
+UNION ALL
+SELECT 'type', t.oid::regtype::text, concat_ws(' ', t.typtype, t.typnotnull, nullif(t.typbasetype, 0)::regtype, t.typdefault,
+    array(SELECT e.enumlabel FROM pg_enum e WHERE e.enumtypid = t.oid ORDER BY e.enumsortorder),
+    array(SELECT concat_ws(' ', c.conname, pg_get_constraintdef(c.oid)) FROM pg_constraint c WHERE c.contypid = t.oid ORDER BY 1))
+FROM pg_type t JOIN inside n ON n.oid = t.typnamespace
+WHERE t.typtype IN ('e', 'd', 'r') AND NOT EXISTS (
+    SELECT FROM pg_depend d WHERE d.classid = 'pg_type'::regclass AND d.objid = t.oid AND d.deptype = 'e'
+)
+UNION ALL
+SELECT 'sequence', r.label, concat_ws(' ', seqtypid::regtype, seqstart, seqincrement, seqmin, seqmax, seqcache, seqcycle)
+FROM relations r JOIN pg_sequence s ON s.seqrelid = r.oid
+UNION ALL
+SELECT 'grant', label, concat_ws(' ', CASE grantee WHEN 0 THEN 'public' ELSE grantee::regrole::text END, privilege_type, is_grantable)
+FROM grants;

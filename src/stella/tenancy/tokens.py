@@ -85,18 +85,19 @@ class Verifier:
         self._kept: dict[bytes, _Kept] = {}
         self._headers: dict[bytes, compact.Header] = {}
 
-    def verify(self, request: Presented, *, wait: bool = True) -> Verified:
+    def verify(self, request: Presented, *, wait: bool = True, bound: bool = True) -> Verified:
         """Who presents a token; raises one of the closed set of `errors.Refusal`.
 
-        Without `wait` it raises Pending where it would have to wait for a download: ask again from a thread.
+        Without `wait` it raises Pending where it would have to wait for a download: ask again from a thread. Without
+        `bound` the token is only looked at, as when somebody revokes it: nothing proves that its holder presents it.
         """
         try:
-            return self._verify(request, wait=wait)
+            return self._verify(request, wait=wait, bound=bound)
         except Refusal as refused:
             self._meter.count("token_verify_failures_total", reason=refused.reason)
             raise
 
-    def _verify(self, request: Presented, *, wait: bool) -> Verified:
+    def _verify(self, request: Presented, *, wait: bool, bound: bool) -> Verified:
         token = request.token
         if len(token) > compact.MAX_TOKEN or not token.isascii():
             raise TokenMalformed(problem=f"it is longer than {compact.MAX_TOKEN} characters, or not ASCII")
@@ -109,7 +110,7 @@ class Verifier:
         verified = kept.verified
         if request.tenant is not None and request.tenant != verified.tenant:
             raise TokenTenantMismatch(asked="the request's")
-        if verified.confirmation is not None or request.scheme == "DPoP":
+        if bound and (verified.confirmation is not None or request.scheme == "DPoP"):
             binding.check(verified.confirmation, request, now, self._replays, self._nonces)
         if not good:
             if self._revocations.covers(verified):
@@ -138,7 +139,7 @@ class Verifier:
             raise TokenAlgorithmDenied
         source = issuer.keys.get(header.kid, wait=wait)
         check_signature(parts, header, source)
-        verified = claims.check(found, issuer, self._audience, now.wall)
+        verified = claims.check(found, issuer, issuer.audience or self._audience, now.wall)
         if parts.header not in self._headers:
             self._remember(parts.header, header)
         begins = max(found.iat, found.nbf) - SKEW

@@ -15,13 +15,13 @@ import msgspec
 import pytest
 
 from stella import bootstrap
+from stella.bundle.errors import NoChannel
 from stella.http.assemble import Service, assemble
 from stella.http.auth import Presented, Tokens
 from stella.http.errors import NotAuthenticated
 from stella.http.logs import Log
 from stella.http.store import Key
 from stella.kernel.tenant import DEFAULT_TENANT
-from stella.mirror.errors import NoChannel
 from stella.operations import EVERY_SCOPE, Context, Operation, Principal, arg
 from stella.runtime.config import Loaded
 from stella.runtime.settings import ServiceSettings, Settings

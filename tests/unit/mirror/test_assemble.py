@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stella.bundle import assemble
+from stella.bundle.assemble import Assembler, Known, PackCutter
 from stella.bundle.contents import Contents, blob_key, sizes_of
+from stella.bundle.errors import SourceChanged
 from stella.bundle.limits import PACK_MAX, PACK_MIN, SMALL
 from stella.bundle.model import Blob, Entry
 from stella.kernel.digest import sha256
-from stella.mirror import assemble
-from stella.mirror.assemble import Assembler, Known, PackCutter
-from stella.mirror.errors import SourceChanged
 from stella.mirror.sources import walk
 from stella.runtime.errors import Unreadable
 from stella.testing import MemoryFolder, SilentProgress

@@ -11,12 +11,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from stella.bundle.model import PACKER_TYPE, RECEIPT_TYPE, Mark, Receipt
+from stella.bundle.channel import ChannelFolder
+from stella.bundle.model import PACKER_TYPE, RECEIPT_TYPE, Channel, GenerationRecord, Head, Mark, Receipt
 from stella.kernel import dsse
 from stella.kernel.canonical import dump
-from stella.mirror.channel import ChannelFolder
 from stella.mirror.errors import ReceiptRefused
-from stella.mirror.model import Channel, GenerationRecord, Head
 from stella.mirror.receipts import held_by, read_receipt, sites
 from stella.runtime.errors import ObjectMissing
 from stella.signing.keys import PrivateKey

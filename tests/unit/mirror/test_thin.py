@@ -7,11 +7,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from stella.bundle.assemble import Assembler, Known
 from stella.bundle.contents import Contents, blob_key, sizes_of
 from stella.bundle.model import Blob, Entry
 from stella.kernel.digest import sha256
 from stella.mirror import thin
-from stella.mirror.assemble import Assembler, Known
 from stella.mirror.sources import walk
 from stella.mirror.thin import Bases, ThinPlanner
 from stella.testing import MemoryFolder, SilentProgress

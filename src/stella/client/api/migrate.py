@@ -5,7 +5,11 @@ from __future__ import annotations
 from stella.client.remote import Caller
 from stella.database.model import (
     AskMigrations,
+    BundleMigrations,
     Choice,
+    ImportMigrations,
+    MigrationsBundled,
+    MigrationsImported,
     Paused,
     PauseMigrations,
     PlanMigrations,
@@ -17,7 +21,7 @@ from stella.database.model import (
 )
 
 
-class Migrate:
+class MigrateCalls:
     """The operations of `migrate` at a service."""
 
     def __init__(self, call: Caller) -> None:
@@ -51,3 +55,19 @@ class Migrate:
     def pause(self, *, module: tuple[str, ...] = ()) -> Paused:
         """Let data migrations stop after the batch that runs, or not begin."""
         return self._call("migrate.pause", PauseMigrations(module=module), Paused)
+
+    def bundle(
+        self, *, dir: str, out: str, module: tuple[str, ...] = (), since: int | None = None, created: str | None = None
+    ) -> MigrationsBundled:
+        """Try the migrations of this release, and write them as a signed bundle for sealed sites."""
+        return self._call(
+            "migrate.bundle",
+            BundleMigrations(dir=dir, out=out, module=module, since=since, created=created),
+            MigrationsBundled,
+        )
+
+    def import_(self, *, bundle: str, trust: str, dry_run: bool = False) -> MigrationsImported:
+        """Verify a bundle of migrations offline, and apply what the database lacks of it."""
+        return self._call(
+            "migrate.import", ImportMigrations(bundle=bundle, trust=trust, dry_run=dry_run), MigrationsImported
+        )

@@ -18,8 +18,10 @@ from importlib.metadata import version
 import msgspec
 
 from stella import __version__
+from stella.bundle.channel import ChannelFolder
 from stella.bundle.codec import compress
 from stella.bundle.contents import blob_key
+from stella.bundle.errors import ProductionKeyMissing
 from stella.bundle.model import (
     PACKER_TYPE,
     PREDICATE_TYPE,
@@ -27,6 +29,8 @@ from stella.bundle.model import (
     Blob,
     Entry,
     Generation,
+    GenerationRecord,
+    Head,
     ListForm,
     Mark,
     PackerStatement,
@@ -42,9 +46,6 @@ from stella.kernel.canonical import dump
 from stella.kernel.digest import sha256
 from stella.kernel.instant import Instant, format_time, parse_duration
 from stella.kernel.statement import PAYLOAD_TYPE, STATEMENT_TYPE, Statement, Subject
-from stella.mirror.channel import ChannelFolder
-from stella.mirror.errors import ProductionKeyMissing
-from stella.mirror.model import GenerationRecord, Head
 from stella.operations import Context
 from stella.runtime.errors import SecretMissing
 from stella.runtime.ports import Writer

@@ -18,14 +18,14 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import NamedTuple
 
 from stella.bundle.codec import TRIAL, compress_stream, encode, looks_compressed
 from stella.bundle.contents import blob_key
+from stella.bundle.errors import SourceChanged
 from stella.bundle.limits import CHUNK, PACK_MASK, PACK_MAX, PACK_MIN, SMALL, WHOLE
-from stella.bundle.model import Blob, Encoding, Entry, blob_order
+from stella.bundle.model import Blob, Category, Encoding, Entry, blob_order
 from stella.kernel.digest import sha256
-from stella.mirror.errors import SourceChanged
-from stella.mirror.sources import SourceFile
 from stella.runtime.files import reading
 from stella.runtime.ports import Folder, Progress
 
@@ -33,7 +33,16 @@ BATCH_FILES = 256  # small files that one task reads; keeps the cost of a task s
 BATCH_BYTES = 4 * PACK_MAX
 WINDOW = 3  # tasks in flight for each worker; bounds memory
 
-Small = tuple[SourceFile, str, bytes]
+
+class SourceFile(NamedTuple):
+    """A file to mirror and what the walk saw of it; `size` in bytes, `stamp` changes when the file does."""
+
+    path: str
+    file: str
+    category: Category
+    media_type: str
+    size: int
+    stamp: tuple[int, int, int]
 
 
 class Known:

@@ -16,12 +16,11 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from stella.bundle.contents import Contents, sizes_of
+from stella.bundle.errors import GenerationMissing, KeyFileMissing, NoChannel
 from stella.bundle.kept import KeptFolder
 from stella.bundle.limits import MAX_DOCUMENT
-from stella.bundle.model import TrustFolder
+from stella.bundle.model import Channel, GenerationRecord, Head, TrustFolder
 from stella.kernel.canonical import dump, parse
-from stella.mirror.errors import GenerationMissing, KeyFileMissing, NoChannel
-from stella.mirror.model import Channel, GenerationRecord, Head
 from stella.runtime.errors import ObjectMissing
 from stella.runtime.ports import Folder
 from stella.signing import signers, tuf_repository

@@ -1,0 +1,221 @@
+"""Who asks, and who issues: the identity of a running service.
+
+Rules:
+- Tokens of the own issuer are verified with the keys of the database, those of others with keys that are fetched.
+- One thread reads states, revocations and keys again every few seconds, tends the signing keys, and erases tenants
+  whose time has come. What it could not do it does the next time; what was known before stays in force.
+- Without a passphrase for signing keys there is no issuer, and everything else works.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from collections.abc import Callable, Mapping, Sequence
+
+from stella.audit.model import Outcome
+from stella.http.auth import Presented
+from stella.http.issuer import Endpoints
+from stella.http.jobs import trace_of
+from stella.http.routes import Route
+from stella.identity import believed, erasure, events, signing
+from stella.identity.device import Devices
+from stella.identity.erasure import Elsewhere
+from stella.identity.issuer import Issuer, Parts
+from stella.identity.keyring import Keyring
+from stella.identity.proving import Proving
+from stella.identity.standing import Standing
+from stella.kernel.errors import StellaError
+from stella.kernel.instant import parse_duration
+from stella.operations import Context, Principal
+from stella.runtime.errors import NoDatabase, SecretMissing
+from stella.runtime.roles import ISSUER
+from stella.tenancy import jwks
+from stella.tenancy.binding import Replays
+from stella.tenancy.discovery import Discovered
+from stella.tenancy.flood import TokenBucket
+from stella.tenancy.model import Issuer as Source
+from stella.tenancy.model import Pending
+from stella.tenancy.model import Presented as PresentedToken
+from stella.tenancy.revocation import Revocations
+from stella.tenancy.tokens import Verifier
+
+EVERY = 2.0  # seconds between two looks: so long may a token count that a command elsewhere has revoked
+BURST, INTERVAL = 5, 1  # looks for tenants that are not known yet: five at once, one every second
+SWEEP = 60.0  # seconds between two looks for what is to be erased
+
+Told = Callable[[str, Mapping[str, object]], None]
+
+
+class Identity:
+    """The identity of a service at `address`. `denied` hears why somebody was refused, and some facts.
+
+    Raises BadIssuerSetting, UnusableKeyAddress, WeakPassphrase, or as the database.
+    """
+
+    def __init__(self, ctx: Context, address: str, denied: Told, elsewhere: Sequence[Elsewhere] = ()) -> None:
+        settings = ctx.settings.identity
+        self._ctx, self._denied, self._elsewhere = ctx, denied, elsewhere
+        self._name = settings.issuer or address
+        self._duty = ctx.duty(ISSUER)
+        self._revocations = Revocations()
+        self._standing = Standing(self._name, self._revocations)
+        self._passphrase = _passphrase(ctx)
+        self._keyring = Keyring(ctx.clock, self._passphrase) if self._passphrase else None
+        self._replays = Replays()
+        self._verifier = self._made()
+        self.endpoints = self._endpoints(self._keyring) if self._keyring else None
+        self._asking = threading.Lock()
+        self._unknown = TokenBucket(BURST, INTERVAL)
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="identity", daemon=True)
+        self._look()
+
+    @property
+    def routes(self) -> list[Route]:
+        """Those of the issuer, if there is one."""
+        return self.endpoints.routes() if self.endpoints else []
+
+    def verify(self, given: Presented) -> Principal:
+        """Whom a token stands for; raises Refusal, TenantNotActive or Pending."""
+        scheme, _, token = given.authorization.decode("latin-1").partition(" ")
+        try:
+            found = self._verifier.verify(
+                PresentedToken(
+                    token=token.strip(),
+                    scheme="DPoP" if scheme.lower() == "dpop" else "Bearer",
+                    method=given.method,
+                    url=self._own(given),
+                    proofs=tuple(proof.decode("latin-1") for proof in given.proofs),
+                    certificate=given.certificate,
+                ),
+                wait=given.wait,
+            )
+            if not self._standing.knows(found.tenant):
+                self._ask_again(wait=given.wait)
+            self._standing.require_active(found.tenant)
+        except StellaError as error:
+            self._denied(error.reason, {"code": error.code, "operation": f"{given.method} {given.path}"})
+            raise
+        return Principal(found.subject, found.scopes, found.tenant)
+
+    def start(self) -> None:
+        """Begin to look again and again."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Look no more."""
+        self._stopping.set()
+        if self.endpoints:
+            self.endpoints.close()
+
+    def join(self, patience: float) -> None:
+        """Wait for the end, for so many seconds at most."""
+        if self._thread.is_alive():
+            self._thread.join(patience)
+
+    def _ask_again(self, *, wait: bool) -> None:
+        """Look now for a tenant that is new; raises Pending, or as the database. Not more often than the allowance."""
+        with self._asking:
+            if not self._unknown.ready(self._ctx.clock.read().boot_seconds):
+                return
+            if not wait:
+                raise Pending
+            self._unknown.take(self._ctx.clock.read().boot_seconds)
+        self._standing.refresh(self._duty, self._ctx.clock.read().wall)
+
+    def _own(self, given: Presented) -> str:
+        """The address of a request as its sender knows this service, whatever the Host header says."""
+        return self._name.rstrip("/") + given.path
+
+    def _made(self) -> Verifier:
+        own = [Source(self._name, self._keyring)] if self._keyring else []
+        ctx = self._ctx
+        others = [
+            Source(
+                one.name,
+                jwks.KeyCache(one.name, Discovered(one.name), ctx.clock, ctx.entropy, told=self._auth_event),
+                tenants=one.tenants,
+                audience=one.audience,
+            )
+            for one in believed.read(ctx.settings.identity.issuers)
+        ]
+        return Verifier(
+            [*own, *others],
+            ctx.settings.identity.audience,
+            ctx.clock,
+            revocations=self._revocations,
+            replays=self._replays,
+        )
+
+    def _auth_event(self, event: str, issuer: str, problem: str) -> None:
+        self._denied(event, {"issuer": issuer, "problem": problem})
+
+    def _endpoints(self, keyring: Keyring) -> Endpoints:
+        ctx, settings = self._ctx, self._ctx.settings.identity
+        if ctx.database is None:
+            raise NoDatabase
+        opened = ctx.database().transaction
+        base, replays = self._name.rstrip("/"), Replays()
+        proving = Proving(opened, frozenset({self._name, f"{base}/token"}), replays)
+        parts = Parts(
+            name=self._name,
+            audience=settings.audience,
+            life=parse_duration(settings.token_life),
+            clock=ctx.clock,
+            entropy=ctx.entropy,
+            keyring=keyring,
+            standing=self._standing,
+            verifier=self._verifier,
+            proving=proving,
+            devices=Devices(self._duty, proving, ctx.entropy),
+            replays=replays,
+            opened=opened,
+            scopes=ctx.scopes,
+            told=self._told,
+        )
+        return Endpoints(Issuer(parts), ctx, self._denied)
+
+    def _told(self, action: str, tenant: str, facts: Mapping[str, str]) -> None:
+        """Write what was issued or refused into the log of the tenant; a refusal only where there is one."""
+        refused = action.endswith("refuse")
+        if refused and not self._standing.knows(tenant):
+            self._denied(action, dict(facts))
+            return
+        who = Principal(facts.get("subject", "issuer"), frozenset(), tenant)
+        ctx = dataclasses.replace(self._ctx, principal=who)
+        with ctx.tenant() as t:
+            outcome: Outcome = "denied" if refused else "success"
+            events.tell(ctx, t, action, who.name, outcome=outcome, after=facts)
+
+    def _look(self) -> None:
+        ctx, now = self._ctx, self._ctx.clock.read().wall
+        self._standing.refresh(self._duty, now)
+        if self._keyring and self._passphrase:
+            every = parse_duration(ctx.settings.identity.rotate_every)
+            self._keyring.take(signing.tend(self._duty, self._passphrase, ctx.entropy, now, every))
+
+    def _work(self) -> None:
+        left = 0.0
+        while not self._stopping.wait(EVERY):
+            self._safely(self._look)
+            left -= EVERY
+            if left <= 0:
+                left = SWEEP
+                self._safely(lambda: erasure.sweep(self._ctx, self._elsewhere))
+
+    def _safely(self, work: Callable[[], object]) -> None:
+        try:
+            work()
+        except StellaError as error:
+            self._denied("identity.away", {"code": error.code, "problem": error.message})
+        except Exception as error:  # noqa: BLE001  # the thread goes on, whatever one look met
+            self._denied("identity.failed", {"traceback": trace_of(error)})
+
+
+def _passphrase(ctx: Context) -> bytes:
+    """The passphrase of the signing keys; empty where there is none."""
+    try:
+        return signing.passphrase(ctx)
+    except SecretMissing:
+        return b""

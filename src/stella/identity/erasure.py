@@ -1,0 +1,124 @@
+"""Erasing a tenant whose grace period is over, with a proof of what was erased.
+
+Rules:
+- Rows are removed in a transaction of the tenant, so that the policies, and not this code, keep those of others.
+- Rows, proof, audit event and the tenant's new state are committed together, or nothing is.
+- The audit log stays: it only grows. Its personal texts end with the keys of the tenant, which are erased.
+- What a tenant has outside of the database is removed before, by `elsewhere`; a kill in between repeats it.
+- The proof is a DSSE envelope. It is signed by the key of the audit log where this process has it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from stella.audit import write
+from stella.audit.personal import Vault
+from stella.audit.rules import event_of
+from stella.audit.sealer import signing_key
+from stella.identity import rules
+from stella.identity.model import State, TableRows
+from stella.identity.rules import Event
+from stella.identity.tenants import PACKAGE
+from stella.kernel import dsse
+from stella.kernel.canonical import dump
+from stella.kernel.digest import sha256
+from stella.kernel.ids import RANDOM_BYTES
+from stella.kernel.instant import Instant, format_time
+from stella.operations import Context, Principal
+from stella.runtime import tenant_rows
+from stella.runtime.errors import NoDatabase, SecretMissing
+from stella.runtime.roles import ISSUER
+from stella.runtime.tenant_rows import Digest, Table
+from stella.runtime.transaction import Transaction
+
+PAYLOAD_TYPE = "application/vnd.stella.erasure+json"
+OWN = frozenset({"identity.tenants"})  # the stone stays
+
+Elsewhere = Callable[[str], Sequence["Gone"]]
+
+
+class Gone(msgspec.Struct, frozen=True):
+    """Something of a tenant that was removed outside of the database: what it was, and how many."""
+
+    what: str
+    count: int
+
+
+class Erasure(msgspec.Struct, frozen=True, kw_only=True):
+    """What was erased. `kept` are tables that only grow; of what is personal in them nothing can be read any more."""
+
+    schema: str = "stella.tenant.erasure@1"
+    tenant: str
+    erased: str
+    deleted: str
+    tables: tuple[TableRows, ...]
+    elsewhere: tuple[Gone, ...]
+    kept: tuple[str, ...]
+    keys_erased: int
+
+
+def sweep(ctx: Context, elsewhere: Sequence[Elsewhere] = ()) -> list[str]:
+    """Erase every tenant whose time has come; their ids. Raises NoDatabase, or as a transaction."""
+    if ctx.database is None:
+        raise NoDatabase
+    now = ctx.clock.read().wall
+    due = [row[0] for row in ctx.duty(ISSUER).all(PACKAGE, "due_tenants", now=now)]
+    return [tenant for tenant in due if _erased(ctx, tenant, now, elsewhere)]
+
+
+def _erased(ctx: Context, tenant: str, now: Instant, elsewhere: Sequence[Elsewhere]) -> bool:
+    """Erase one; False when it was resumed in the meantime."""
+    if ctx.database is None:
+        raise NoDatabase
+    with ctx.database().transaction(tenant) as t:
+        row = t.one(PACKAGE, "hold_tenant")
+        if row is None or State(row[0]) is not State.DELETING or row[1] > now:
+            return False
+        rules.moved(tenant, State.DELETING, Event.ERASE)
+        gone = tuple(one for remove in elsewhere for one in remove(tenant))
+        found = [table for table in tenant_rows.tables(t) if table.label not in OWN]
+        erasable = tenant_rows.in_order([table for table in found if table.erasable])
+        tables = tuple(sorted((_emptied(t, table) for table in erasable), key=lambda one: one.table))
+        proof = Erasure(
+            tenant=tenant,
+            erased=format_time(now),
+            deleted=format_time(row[1]),
+            tables=tables,
+            elsewhere=gone,
+            kept=tuple(table.label for table in found if not table.erasable),
+            keys_erased=write.erase_keys(t),
+        )
+        data = dump(proof)
+        t.run(PACKAGE, "bury_tenant", proof=dsse.sign(PAYLOAD_TYPE, data, _signers(ctx)), now=now)
+        _tell(ctx, t, sha256(data), sum(one.rows for one in tables), now)
+    return True
+
+
+def _emptied(t: Transaction, table: Table) -> TableRows:
+    """Digest the rows of a table and remove them. The tenant is held, so nothing of it is written in between."""
+    digest = Digest()
+    for line in tenant_rows.lines(t, table):
+        digest.add(line)
+    removed = tenant_rows.erase(t, table)
+    if removed != digest.rows:
+        raise RuntimeError(f"{table.label}: {digest.rows} rows were counted and {removed} removed")
+    return TableRows(table=table.label, rows=removed, sha256=digest.sha256)
+
+
+def _signers(ctx: Context) -> list[dsse.Signer]:
+    try:
+        return [signing_key(ctx.secret(ctx.settings.audit.key))]
+    except SecretMissing:
+        return []
+
+
+def _tell(ctx: Context, t: Transaction, digest: str, rows: int, now: Instant) -> None:
+    """The last event of the tenant. It names nobody, so that it needs no key: those are erased."""
+    actor = Principal("sweep", frozenset(), t.tenant)
+    told = {"proof_sha256": digest, "rows": rows}
+    random = ctx.entropy(RANDOM_BYTES)
+    event = event_of(actor, now, random, "tenant.erase", t.tenant, actor_type="system", after=told)
+    write.insert(t, actor, event, Vault(bytes(32), ctx.entropy))

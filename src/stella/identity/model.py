@@ -1,0 +1,299 @@
+"""What the operations of identity take and give.
+
+Rules:
+- A tenant is named where a request is about one; everything else is about the tenant of whoever asks, or about the one
+  that `tenant` names, for which the right to run the installation is needed.
+- A secret is in one result only: that of the operation that made it.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+import msgspec
+
+from stella.operations import arg
+
+Kind = Literal["person", "service"]
+Method = Literal["secret", "key", "certificate"]
+Limit = Annotated[int, msgspec.Meta(ge=1, le=1000), arg("Rows of a page, at most 1000.", metavar="N")]
+Cursor = Annotated[str | None, arg("Where the page before ended: its `next`.", metavar="CURSOR")]
+Reason = Annotated[str, msgspec.Meta(min_length=1, max_length=1000), arg("Why, for the audit log.", metavar="TEXT")]
+Ticket = Annotated[str, msgspec.Meta(min_length=1, max_length=200), arg("Under which ticket.", metavar="ID")]
+OfTenant = Annotated[
+    str | None, arg("The tenant, where it is not your own; needs the scope `tenant:write`.", metavar="TENANT")
+]
+
+
+class State(StrEnum):
+    """Where a tenant stands. What is not `active` gets no token, and no token of it counts."""
+
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    DELETING = "deleting"
+    ERASED = "erased"
+
+
+class CreateTenant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Request of tenant.create."""
+
+    tenant: Annotated[str, arg("Id: small letters, digits and hyphens.", positional=True, metavar="TENANT")]
+    name: Annotated[str, msgspec.Meta(max_length=200), arg("Name for people.", metavar="TEXT")] = ""
+
+
+class ListTenants(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Request of tenant.list."""
+
+    limit: Limit = 50
+    cursor: Cursor = None
+
+
+class NameTenant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Request of tenant.show and tenant.resume."""
+
+    tenant: Annotated[str, arg("Id of the tenant.", positional=True, metavar="TENANT")]
+
+
+class StopTenant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Request of tenant.suspend and tenant.delete."""
+
+    tenant: Annotated[str, arg("Id of the tenant.", positional=True, metavar="TENANT")]
+    reason: Reason
+    ticket: Ticket
+
+
+class ExportTenant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Request of tenant.export."""
+
+    tenant: Annotated[str, arg("Id of the tenant.", positional=True, metavar="TENANT")]
+    out: Annotated[str, arg("File to write: a tar.", "file_out", metavar="FILE")]
+    reason: Reason
+    ticket: Ticket
+
+
+class TenantRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A tenant in a list; `erase_after` is when the grace period of one that is deleted ends."""
+
+    tenant: str
+    name: str
+    state: State
+    created: str
+    changed: str
+    erase_after: str | None
+
+
+class TenantShown(TenantRow, frozen=True, kw_only=True, tag_field="schema", tag="stella.tenant.show@1"):
+    """Result of the operations on one tenant; `proof` is the envelope that says what was erased."""
+
+    proof: str | None
+
+
+class TenantsListed(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema", tag="stella.tenant.list@1"):
+    """Result of tenant.list, by id; `next` is the cursor of the page behind, None on the last one."""
+
+    tenants: tuple[TenantRow, ...]
+    next: str | None
+
+
+class TableRows(msgspec.Struct, frozen=True, kw_only=True):
+    """The rows that a tenant has in a table: how many, and the SHA-256 of them as lines of JSON."""
+
+    table: str
+    rows: int
+    sha256: str
+
+
+class TenantExported(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema", tag="stella.tenant.export@1"):
+    """Result of tenant.export. `left_out` are tables that only the sealer of the audit log reads."""
+
+    tenant: str
+    out: str
+    sha256: str
+    bytes: int
+    tables: tuple[TableRows, ...]
+    left_out: tuple[str, ...]
+
+
+class CreatePrincipal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Request of principal.create."""
+
+    name: Annotated[str, arg("Name: small letters, digits, `_` and `-`.", positional=True, metavar="NAME")]
+    scope: Annotated[tuple[str, ...], arg("Scope that it may have; may be given again.", metavar="SCOPE")]
+    kind: Annotated[Kind, arg("Whether it is a person or a service.")] = "person"
+    tenant: OfTenant = None
+
+
+class ListPrincipals(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Request of principal.list."""
+
+    tenant: OfTenant = None
+    limit: Limit = 50
+    cursor: Cursor = None
+
+
+class NamePrincipal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Request of principal.show."""
+
+    name: Annotated[str, arg("Name of the principal.", positional=True, metavar="NAME")]
+    tenant: OfTenant = None
+
+
+class DisablePrincipal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Request of principal.disable."""
+
+    name: Annotated[str, arg("Name of the principal.", positional=True, metavar="NAME")]
+    tenant: OfTenant = None
+    undo: Annotated[bool, arg("Let it act again.")] = False
+
+
+class DeletePrincipal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Request of principal.delete."""
+
+    name: Annotated[str, arg("Name of the principal.", positional=True, metavar="NAME")]
+    reason: Reason
+    ticket: Ticket
+    tenant: OfTenant = None
+
+
+class PrincipalRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A principal; `subject` is what tokens and the audit log call it."""
+
+    subject: str
+    tenant: str
+    name: str
+    kind: Kind
+    scopes: tuple[str, ...]
+    disabled: bool
+    created: str
+
+
+class PrincipalShown(PrincipalRow, frozen=True, kw_only=True, tag_field="schema", tag="stella.principal.show@1"):
+    """Result of principal.show and principal.disable."""
+
+
+class PrincipalMade(PrincipalRow, frozen=True, kw_only=True, tag_field="schema", tag="stella.principal.create@1"):
+    """Result of principal.create; nobody can show the secret again."""
+
+    secret: str
+
+
+class PrincipalsListed(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema", tag="stella.principal.list@1"):
+    """Result of principal.list, by name; `next` is the cursor of the page behind, None on the last one."""
+
+    tenant: str
+    principals: tuple[PrincipalRow, ...]
+    next: str | None
+
+
+class Deleted(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema", tag="stella.identity.delete@1"):
+    """Result of principal.delete and client.delete: it is gone, and its tokens are revoked."""
+
+    subject: str
+
+
+class CreateClient(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Request of client.create. With `key` or `certificate` there is no secret."""
+
+    name: Annotated[str, arg("Name: small letters, digits, `_` and `-`.", positional=True, metavar="NAME")]
+    scope: Annotated[tuple[str, ...], arg("Scope that it may have; may be given again.", metavar="SCOPE")]
+    key: Annotated[
+        str | None, arg("Public JWK that its assertions are signed with (private_key_jwt).", metavar="JWK")
+    ] = None
+    certificate: Annotated[
+        str | None, arg("Thumbprint `x5t#S256` of the certificate that it connects with.", metavar="THUMBPRINT")
+    ] = None
+    tenant: OfTenant = None
+
+
+class ListClients(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Request of client.list."""
+
+    tenant: OfTenant = None
+    limit: Limit = 50
+    cursor: Cursor = None
+
+
+class NameClient(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Request of client.show."""
+
+    name: Annotated[str, arg("Name of the client.", positional=True, metavar="NAME")]
+    tenant: OfTenant = None
+
+
+class RotateClient(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Request of client.rotate."""
+
+    name: Annotated[str, arg("Name of the client.", positional=True, metavar="NAME")]
+    reason: Reason
+    ticket: Ticket
+    key: Annotated[str | None, arg("Its new public JWK, if it has one.", metavar="JWK")] = None
+    certificate: Annotated[str | None, arg("Its new thumbprint, if it has one.", metavar="THUMBPRINT")] = None
+    tenant: OfTenant = None
+
+
+class DeleteClient(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Request of client.delete."""
+
+    name: Annotated[str, arg("Name of the client.", positional=True, metavar="NAME")]
+    reason: Reason
+    ticket: Ticket
+    tenant: OfTenant = None
+
+
+class ClientRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A client: its id for OAuth, and how it proves itself."""
+
+    client_id: str
+    tenant: str
+    name: str
+    method: Method
+    scopes: tuple[str, ...]
+    created: str
+    rotated: str
+
+
+class ClientShown(ClientRow, frozen=True, kw_only=True, tag_field="schema", tag="stella.client.show@1"):
+    """Result of client.show."""
+
+
+class ClientMade(ClientRow, frozen=True, kw_only=True, tag_field="schema", tag="stella.client.create@1"):
+    """Result of client.create and client.rotate; nobody can show the secret again. It has none with another method."""
+
+    secret: str | None
+
+
+class ClientsListed(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema", tag="stella.client.list@1"):
+    """Result of client.list, by name; `next` is the cursor of the page behind, None on the last one."""
+
+    tenant: str
+    clients: tuple[ClientRow, ...]
+    next: str | None
+
+
+class ShowKeys(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Request of issuer.keys."""
+
+
+class RotateKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Request of issuer.rotate-key."""
+
+    reason: Reason
+    ticket: Ticket
+
+
+class KeyRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A signing key: `next` is published and does not sign yet, `active` signs, `retired` is only published."""
+
+    kid: str
+    alg: str
+    state: Literal["next", "active", "retired"]
+    made: str
+    starts: str
+    retired: str | None
+
+
+class KeysShown(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema", tag="stella.issuer.keys@1"):
+    """Result of issuer.keys and issuer.rotate-key, in the order in which they begin to sign."""
+
+    keys: tuple[KeyRow, ...]

@@ -1,0 +1,53 @@
+"""What the service knows of tenants and revocations while it answers: read from the database every few seconds.
+
+Rules:
+- A tenant that is not known as active has no valid token, whoever issued it.
+- What could not be read leaves what was known before in force.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from stella.identity.errors import TenantNotActive
+from stella.identity.model import State
+from stella.identity.tenants import PACKAGE
+from stella.kernel.instant import Instant
+from stella.runtime.transaction import Duty
+from stella.tenancy.revocation import ANY_ISSUER, Revocation, Revocations
+
+UNKNOWN = "not known here"
+
+
+class Standing:
+    """Tenants and their states, and the revocations of `issuer` handed on to a verifier's set."""
+
+    def __init__(self, issuer: str, revocations: Revocations) -> None:
+        self._issuer = issuer
+        self._revocations = revocations
+        self._states: Mapping[str, str] = {}
+        self._seen: frozenset[tuple[str, str, Instant]] = frozenset()
+
+    def refresh(self, duty: Duty, now: Instant) -> None:
+        """Read everything again; raises as `Duty.all`."""
+        self._states = {tenant: state for tenant, state in duty.all(PACKAGE, "states")}  # noqa: C416  # rows to a mapping
+        rows = duty.all(PACKAGE, "live_revocations", now=now)
+        for kind, name, before, until in rows:
+            if (kind, name, before) not in self._seen:
+                self.revoke(Revocation(kind, name, before, until))
+        self._seen = frozenset((kind, name, before) for kind, name, before, _ in rows)
+        self._revocations.forget(now)
+
+    def revoke(self, entry: Revocation) -> None:
+        """Let a revocation count from now on; that of a tenant counts whoever issued the token."""
+        self._revocations.revoke(ANY_ISSUER if entry.kind == "tenant" else self._issuer, entry)
+
+    def knows(self, tenant: str) -> bool:
+        """Whether there is such a tenant."""
+        return tenant in self._states
+
+    def require_active(self, tenant: str) -> None:
+        """Raise TenantNotActive unless the tenant works here."""
+        state = self._states.get(tenant)
+        if state != State.ACTIVE:
+            raise TenantNotActive(tenant=tenant, state=state or UNKNOWN)

@@ -1,0 +1,130 @@
+"""The life of a tenant: made, stopped, let go on, marked for its erasure.
+
+Rules:
+- A change, its audit event and its revocation are one transaction, and that transaction is the tenant's own.
+- What ends a tenant's work revokes every token that was issued for it; a tenant that goes on needs new ones.
+- Nothing is erased here: a sweep does that when the grace period is over, see `erasure`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from stella.identity import events, rules
+from stella.identity.errors import NoGraceLeft, NoTenant, TenantTaken
+from stella.identity.model import (
+    CreateTenant,
+    ListTenants,
+    NameTenant,
+    State,
+    StopTenant,
+    TenantRow,
+    TenantShown,
+    TenantsListed,
+)
+from stella.identity.reach import tenant_of, transaction
+from stella.identity.rules import Event
+from stella.kernel.cursor import make_cursor, read_cursor
+from stella.kernel.instant import Instant, format_time, parse_duration
+from stella.kernel.tenant import parse_tenant
+from stella.operations import Context
+from stella.runtime.roles import ISSUER
+from stella.runtime.transaction import Transaction
+from stella.tenancy.model import MAX_LIFE, SKEW
+
+PACKAGE = "stella.identity"
+LEAST_GRACE = "1h"
+
+
+def create(ctx: Context, want: CreateTenant) -> TenantShown:
+    """A new tenant."""
+    tenant = tenant_of(ctx, parse_tenant(want.tenant))
+    with transaction(ctx, tenant) as t:
+        if t.one(PACKAGE, "put_tenant", title=want.name or tenant, now=_now(ctx)) is None:
+            raise TenantTaken(tenant=tenant)
+        events.tell(ctx, t, "tenant.create", tenant)
+        return _shown(t)
+
+
+def list_(ctx: Context, want: ListTenants) -> TenantsListed:
+    """All tenants, by id."""
+    query = ("tenant.list",)
+    after = read_cursor(want.cursor, query, tuple[str])[0] if want.cursor else ""
+    found = ctx.duty(ISSUER).all(PACKAGE, "every_tenant", after=after, limit=want.limit + 1)
+    page = found[: want.limit]
+    return TenantsListed(
+        tenants=tuple(TenantRow(**_facts(row)) for row in page),
+        next=make_cursor(query, (page[-1][0],)) if len(found) > want.limit else None,
+    )
+
+
+def show(ctx: Context, want: NameTenant) -> TenantShown:
+    """One tenant."""
+    with transaction(ctx, tenant_of(ctx, want.tenant)) as t:
+        return _shown(t)
+
+
+def suspend(ctx: Context, want: StopTenant) -> TenantShown:
+    """Let nobody work for a tenant any more."""
+    return _move(ctx, want.tenant, Event.SUSPEND, want.reason, want.ticket)
+
+
+def resume(ctx: Context, want: NameTenant) -> TenantShown:
+    """Let a tenant work again."""
+    return _move(ctx, want.tenant, Event.RESUME)
+
+
+def delete(ctx: Context, want: StopTenant) -> TenantShown:
+    """Mark a tenant; it is erased when its grace period is over."""
+    return _move(ctx, want.tenant, Event.DELETE, want.reason, want.ticket)
+
+
+def _move(ctx: Context, text: str, event: Event, reason: str = "", ticket: str = "") -> TenantShown:
+    tenant, now = tenant_of(ctx, text), _now(ctx)
+    until = now + _grace(ctx) if event is Event.DELETE else None
+    with transaction(ctx, tenant) as t:
+        row = t.one(PACKAGE, "hold_tenant")
+        if row is None:
+            raise NoTenant(tenant=tenant)
+        state = rules.moved(tenant, State(row[0]), event)
+        t.run(PACKAGE, "move_tenant", state=state.value, erase_after=until, now=now)
+        if state is not State.ACTIVE:
+            revoke(t, "tenant", tenant, now)
+        after = {} if until is None else {"erase_after": format_time(until)}
+        events.tell(ctx, t, f"tenant.{event}", tenant, reason=reason, ticket=ticket, after=after)
+        return _shown(t)
+
+
+def revoke(t: Transaction, kind: str, name: str, now: Instant) -> None:
+    """Let no token of the tenant, subject or client count that was issued until now."""
+    t.run(PACKAGE, "revoke", kind=kind, id=name, before=now, until=now + MAX_LIFE + SKEW)
+
+
+def _grace(ctx: Context) -> int:
+    given = ctx.settings.identity.grace
+    if parse_duration(given) < parse_duration(LEAST_GRACE):
+        raise NoGraceLeft(found=given, least=LEAST_GRACE)
+    return parse_duration(given)
+
+
+def _shown(t: Transaction) -> TenantShown:
+    row = t.one(PACKAGE, "tenant")
+    if row is None:
+        raise NoTenant(tenant=t.tenant)
+    return TenantShown(**_facts(row), proof=bytes(row[6]).decode() if row[6] is not None else None)
+
+
+def _facts(row: tuple[Any, ...]) -> dict[str, Any]:
+    tenant, name, state, created, changed, erase_after, *_ = row
+    return {
+        "tenant": tenant,
+        "name": name,
+        "state": State(state),
+        "created": format_time(created),
+        "changed": format_time(changed),
+        "erase_after": None if erase_after is None else format_time(erase_after),
+    }
+
+
+def _now(ctx: Context) -> Instant:
+    return ctx.clock.read().wall

@@ -1,0 +1,514 @@
+"""The issuer on a real PostgreSQL: whom it gives a token, what the token is good for, and when it ends."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import pytest
+
+from stella.http.identity import Identity
+from stella.identity import attempts, clients, device, erasure, principals, signing, tenants
+from stella.identity.asked import Asked
+from stella.identity.assertion import KIND
+from stella.identity.errors import TenantNotActive, WeakPassphrase, WrongPassphraseOfKeys
+from stella.identity.model import (
+    DeleteClient,
+    DisablePrincipal,
+    NameTenant,
+    RotateClient,
+    RotateKey,
+    ShowKeys,
+    StopTenant,
+)
+from stella.identity.refusals import Refused
+from stella.identity.rotation import KEPT, LEAD
+from stella.kernel.errors import StellaError
+from stella.tenancy.binding import certificate_thumbprint
+from stella.tenancy.errors import TokenBinding, TokenExpired, TokenKeyUnknown, TokenRevoked, TokenTenantMismatch
+from stella.tenancy.mint import SigningKey
+from stella.testing import counted_entropy
+from tests.database import postgres
+from tests.identity import (
+    ADDRESS,
+    OPENS,
+    PASSPHRASE,
+    WHY,
+    World,
+    asked,
+    credentials,
+    issuer_of,
+    presented,
+    proof_for,
+    world,
+)
+from tests.tenants import guarded
+
+__all__ = ["guarded", "postgres", "world"]  # fixtures
+pytestmark = [pytest.mark.network]
+
+KEY = SigningKey.generate(counted_entropy("client"), "ES256")
+DER = b"\x30\x03\x02\x01\x05"
+
+
+@pytest.fixture
+def identity(world: World) -> Identity:
+    return world.identity()
+
+
+def refused(call: Callable[[], object]) -> str:
+    with pytest.raises(Refused) as caught:
+        call()
+    return caught.value.error
+
+
+def test_a_client_gets_a_token_that_counts(world: World, identity: Identity) -> None:
+    made = world.client("ci", "mirror:read", "site:read")
+    found = issuer_of(identity).token(credentials(made, scope="site:read"))
+    assert (found["token_type"], found["expires_in"], found["scope"]) == ("Bearer", 300, "site:read")
+    who = identity.verify(presented(found["access_token"]))
+    assert (who.name, who.tenant, who.scopes) == ("acme.ci", "acme", frozenset({"site:read"}))
+    assert ("token.issue", "success") in world.events("acme")
+    world.clock.pass_time(331)
+    with pytest.raises(TokenExpired):
+        identity.verify(presented(found["access_token"]))
+
+
+def test_a_token_is_that_of_rfc_9068(world: World, identity: Identity) -> None:
+    found = issuer_of(identity).token(credentials(world.client("ci")))
+    header, payload, _ = found["access_token"].split(".")
+    head, claims = (json.loads(base64.urlsafe_b64decode(part + "==")) for part in (header, payload))
+    keys = json.loads(issuer_of(identity).key_set())["keys"]
+    assert head == {"typ": "at+jwt", "alg": "ES256", "kid": keys[0]["kid"]}
+    assert claims.keys() == {"iss", "sub", "aud", "client_id", "tid", "scope", "iat", "nbf", "exp", "jti"}
+    assert (claims["iss"], claims["aud"], claims["sub"], claims["tid"]) == (ADDRESS, "stella", "acme.ci", "acme")
+    assert keys[0].keys() == {"kty", "crv", "x", "y", "kid", "alg", "use"}
+
+
+def test_a_secret_by_basic(world: World, identity: Identity) -> None:
+    made = world.client("ci")
+    pair = base64.b64encode(f"{made.client_id}:{made.secret}".encode()).decode()
+    found = issuer_of(identity).token(asked(authorization=f"Basic {pair}", grant_type="client_credentials"))
+    assert identity.verify(presented(found["access_token"])).name == "acme.ci"
+
+
+def test_no_scope_means_all_and_more_is_refused(world: World, identity: Identity) -> None:
+    made = world.client("ci", "mirror:read", "site:read")
+    issuer = issuer_of(identity)
+    assert issuer.token(credentials(made))["scope"] == "mirror:read site:read"
+    for scope in ("site:admin", "mirror:read site:admin", "*", "nothing:such", "mirror:read,site:read"):
+        assert refused(lambda scope=scope: issuer.token(credentials(made, scope=scope))) == "invalid_scope"
+
+
+FORMS: list[tuple[dict[str, str], str]] = [
+    ({}, "invalid_request"),
+    ({"grant_type": "password"}, "unsupported_grant_type"),
+    ({"grant_type": "authorization_code"}, "unsupported_grant_type"),
+    ({"grant_type": "client_credentials"}, "invalid_client"),
+    ({"grant_type": "client_credentials", "client_id": "acme.ci"}, "invalid_client"),
+    ({"grant_type": "client_credentials", "client_id": "acme.ci", "client_secret": "x"}, "invalid_client"),
+    ({"grant_type": "client_credentials", "client_id": "acme.nobody", "client_secret": "x"}, "invalid_client"),
+    ({"grant_type": "client_credentials", "client_id": "beta.ci", "client_secret": "x"}, "invalid_client"),
+    ({"grant_type": "client_credentials", "client_id": "", "client_secret": "x"}, "invalid_client"),
+    ({"grant_type": "client_credentials", "client_id": "../ci", "client_secret": "x"}, "invalid_client"),
+    ({"grant_type": "client_credentials", "client_id": "a" * 300 + ".ci", "client_secret": "x"}, "invalid_client"),
+    ({"grant_type": "client_credentials", "client_id": "\u0430cme.ci", "client_secret": "x"}, "invalid_client"),
+    ({"grant_type": "client_credentials", "client_id": "acme.ci", "client_secret": "x" * 5000}, "invalid_client"),
+    ({"grant_type": device.GRANT}, "invalid_client"),
+    ({"grant_type": device.GRANT, "client_id": "acme.ci", "device_code": "x"}, "invalid_client"),
+    ({"grant_type": device.GRANT, "client_id": device.CLIENT}, "invalid_request"),
+    ({"grant_type": device.GRANT, "client_id": device.CLIENT, "device_code": "x"}, "invalid_grant"),
+    ({"grant_type": device.GRANT, "client_id": device.CLIENT, "device_code": "\udcff"}, "invalid_grant"),
+]
+
+
+@pytest.mark.parametrize(("form", "error"), FORMS)
+def test_a_form_that_is_refused(world: World, identity: Identity, form: dict[str, str], error: str) -> None:
+    world.client("ci")
+    assert refused(lambda: issuer_of(identity).token(asked(**form))) == error
+
+
+@pytest.mark.parametrize("header", ["Basic", "Basic !", "Bearer x", f"Basic {'A' * 9000}", "Basic YWJj", "x"])
+def test_a_header_that_names_no_client(identity: Identity, header: str) -> None:
+    form = asked(authorization=header, grant_type="client_credentials")
+    assert refused(lambda: issuer_of(identity).token(form)) == "invalid_client"
+
+
+def test_two_ways_at_once_are_refused(world: World, identity: Identity) -> None:
+    made = world.client("ci")
+    form = credentials(made, client_assertion="x", client_assertion_type=KIND)
+    assert refused(lambda: issuer_of(identity).token(form)) == "invalid_request"
+    pair = base64.b64encode(f"{made.client_id}:{made.secret}".encode()).decode()
+    twice = credentials(made)._replace(authorization=f"Basic {pair}")
+    assert refused(lambda: issuer_of(identity).token(twice)) == "invalid_request"
+
+
+def test_attempts_are_counted_by_client_and_by_address(world: World, identity: Identity) -> None:
+    made, issuer = world.client("ci"), issuer_of(identity)
+
+    def wrong(address: str, name: str = "acme.ci") -> Asked:
+        form = {"grant_type": "client_credentials", "client_id": name, "client_secret": "x"}
+        return Asked(form, f"{ADDRESS}/token", address)
+
+    for number in range(attempts.BURST):
+        assert refused(lambda number=number: issuer.token(wrong(f"192.0.2.{number}"))) == "invalid_client"
+    with pytest.raises(Refused) as caught:
+        issuer.token(credentials(made))
+    assert (caught.value.status, caught.value.headers["retry-after"]) == (429, str(attempts.INTERVAL))
+    world.clock.pass_time(attempts.INTERVAL)
+    assert issuer.token(credentials(made))["token_type"] == "Bearer"  # a right secret costs no attempt
+    assert issuer.token(credentials(made))["token_type"] == "Bearer"
+    for number in range(attempts.ADDRESS_BURST):
+        assert refused(lambda number=number: issuer.token(wrong("198.51.100.7", f"acme.c{number}"))) == "invalid_client"
+    assert refused(lambda: issuer.token(wrong("198.51.100.7", "acme.other"))) == "slow_down"
+
+
+def assertion(**changes: Any) -> str:
+    now = changes.pop("now")
+    key = changes.pop("key", KEY)
+    claims = {
+        "iss": "acme.ci",
+        "sub": "acme.ci",
+        "aud": f"{ADDRESS}/token",
+        "iat": now,
+        "exp": now + 60,
+        "jti": "one",
+    } | changes
+    claims = {name: value for name, value in claims.items() if value is not None}
+    return key.sign({"alg": key.alg, "typ": "JWT"}, json.dumps(claims).encode())
+
+
+def by_key(text: str) -> Asked:
+    return asked(grant_type="client_credentials", client_assertion=text, client_assertion_type=KIND)
+
+
+def test_a_client_with_a_key(world: World, identity: Identity) -> None:
+    world.client("ci", key=json.dumps(KEY.jwk()))
+    now, issuer = world.clock.read().wall, issuer_of(identity)
+    text = assertion(now=now)
+    found = issuer.token(by_key(text))
+    assert identity.verify(presented(found["access_token"])).name == "acme.ci"
+    assert refused(lambda: issuer.token(by_key(text))) == "invalid_client"  # it is good once
+    assert issuer.token(by_key(assertion(now=now, jti="two", aud=[ADDRESS])))["token_type"] == "Bearer"
+
+
+BAD_ASSERTIONS: list[dict[str, Any]] = [
+    {"aud": "https://other.example/token"},
+    {"aud": [f"{ADDRESS}/token", "https://other.example"]},
+    {"aud": []},
+    {"exp": 1},
+    {"exp": 10**400},
+    {"exp": "9999999999"},
+    {"exp": None},
+    {"iat": 9_999_999_999},
+    {"nbf": 9_999_999_999},
+    {"iss": "acme.other"},
+    {"sub": "acme.other"},
+    {"jti": ""},
+    {"jti": "x" * 129},
+    {"jti": "a b"},
+    {"jti": None},
+    {"key": SigningKey.generate(counted_entropy("another"), "ES256")},
+    {"key": SigningKey.generate(counted_entropy("ed"), "EdDSA")},
+]
+
+
+@pytest.mark.parametrize("changes", BAD_ASSERTIONS)
+def test_an_assertion_that_proves_nothing(world: World, identity: Identity, changes: dict[str, Any]) -> None:
+    world.client("ci", key=json.dumps(KEY.jwk()))
+    text = assertion(now=world.clock.read().wall, **changes)
+    assert refused(lambda: issuer_of(identity).token(by_key(text))) == "invalid_client"
+
+
+def test_a_secret_does_not_stand_for_a_key(world: World, identity: Identity) -> None:
+    world.client("ci", key=json.dumps(KEY.jwk()))
+    jwk = json.dumps(KEY.jwk())
+    form = asked(grant_type="client_credentials", client_id="acme.ci", client_secret=jwk)
+    assert refused(lambda: issuer_of(identity).token(form)) == "invalid_client"
+    form = asked(
+        grant_type="client_credentials", client_id="acme.ci", client_assertion="a.b.c", client_assertion_type="x"
+    )
+    assert refused(lambda: issuer_of(identity).token(form)) == "invalid_request"
+
+
+def test_a_client_with_a_certificate(world: World, identity: Identity) -> None:
+    world.client("ci", certificate=certificate_thumbprint(DER))
+    form, issuer = asked(grant_type="client_credentials", client_id="acme.ci"), issuer_of(identity)
+    found = issuer.token(form._replace(certificate=DER))
+    with pytest.raises(TokenBinding):
+        identity.verify(presented(found["access_token"]))
+    assert refused(lambda: issuer.token(form._replace(certificate=DER + b"\0"))) == "invalid_client"
+    assert refused(lambda: issuer.token(form)) == "invalid_client"
+
+
+def test_a_token_bound_to_a_key(world: World, identity: Identity) -> None:
+    made, issuer, now = world.client("ci"), issuer_of(identity), world.clock.read().wall
+    proof = proof_for(KEY, "POST", f"{ADDRESS}/token", now, jti="p1")
+    found = issuer.token(credentials(made)._replace(proofs=(proof,)))
+    assert found["token_type"] == "DPoP"
+    token = found["access_token"]
+    with pytest.raises(TokenBinding):
+        identity.verify(presented(token))
+    good = proof_for(KEY, "GET", f"{ADDRESS}/v1/jobs", now, token=token, jti="p2")
+    assert identity.verify(presented(token, dpop=good)).name == "acme.ci"
+    for wrong in (
+        good,  # used before
+        proof_for(KEY, "GET", f"{ADDRESS}/v1/files", now, token=token, jti="p3"),
+        proof_for(KEY, "GET", f"{ADDRESS}/v1/jobs", now, jti="p4"),  # for no token
+        proof_for(SigningKey.generate(counted_entropy("x")), "GET", f"{ADDRESS}/v1/jobs", now, token=token, jti="p5"),
+    ):
+        with pytest.raises(TokenBinding):
+            identity.verify(presented(token, dpop=wrong))
+
+
+def test_a_proof_for_another_place_gives_no_token(world: World, identity: Identity) -> None:
+    made, issuer, now = world.client("ci"), issuer_of(identity), world.clock.read().wall
+    for proof in (
+        proof_for(KEY, "POST", "https://other.example/token", now, jti="1"),
+        proof_for(KEY, "GET", f"{ADDRESS}/token", now, jti="2"),
+        proof_for(KEY, "POST", f"{ADDRESS}/token", now - 1000, jti="3"),
+        "x",
+        "a.b.c",
+        "",
+    ):
+        form = credentials(made)._replace(proofs=(proof,))
+        assert refused(lambda form=form: issuer.token(form)) == "invalid_dpop_proof"
+
+
+def begin(issuer: Any, **form: str) -> dict[str, Any]:
+    found: dict[str, Any] = issuer.authorize_device(asked("/device_authorization", client_id=device.CLIENT, **form))
+    return found
+
+
+def poll(code: str) -> Asked:
+    return asked(grant_type=device.GRANT, client_id=device.CLIENT, device_code=code)
+
+
+def test_a_person_logs_in(world: World, identity: Identity) -> None:
+    issuer, ada = issuer_of(identity), world.principal("ada", "mirror:read", "site:read")
+    begun = begin(issuer, scope="mirror:read site:admin")
+    assert begun["verification_uri_complete"] == f"{ADDRESS}/device?user_code={begun['user_code']}"
+    assert refused(lambda: issuer.token(poll(begun["device_code"]))) == "authorization_pending"
+    assert refused(lambda: issuer.token(poll(begun["device_code"]))) == "slow_down"
+    world.clock.pass_time(device.INTERVAL)
+    shown = issuer.waiting(begun["user_code"].lower().replace("-", " "), "203.0.113.9")
+    assert shown is not None
+    assert (shown.scopes, shown.address) == (("mirror:read", "site:admin"), "192.0.2.1")
+    assert issuer.approve(begun["user_code"], "acme.ada", "wrong", "203.0.113.9") is None
+    assert issuer.approve(begun["user_code"], "acme.eve", ada.secret, "203.0.113.9") is None
+    assert issuer.approve("BBBB-BBBB", "acme.ada", ada.secret, "203.0.113.9") is None
+    who = issuer.approve(begun["user_code"], "acme.ada", ada.secret, "203.0.113.9")
+    assert who is not None
+    assert who.scopes == frozenset({"mirror:read"})
+    found = issuer.token(poll(begun["device_code"]))
+    assert identity.verify(presented(found["access_token"])).name == "acme.ada"
+    assert refused(lambda: issuer.token(poll(begun["device_code"]))) == "invalid_grant"
+    assert issuer.approve(begun["user_code"], "acme.ada", ada.secret, "203.0.113.9") is None
+    assert {("device.approve", "success"), ("device.refuse", "denied")} <= set(world.events("acme"))
+
+
+def test_a_login_ends_with_its_time(world: World, identity: Identity) -> None:
+    issuer, ada = issuer_of(identity), world.principal("ada")
+    begun = begin(issuer)
+    world.clock.pass_time(device.LIFE)
+    assert refused(lambda: issuer.token(poll(begun["device_code"]))) == "expired_token"
+    assert issuer.approve(begun["user_code"], "acme.ada", ada.secret, "x") is None
+    begin(issuer)
+    assert world.guarded.execute("SELECT count(*) FROM identity.device_codes").fetchone() == (1,)
+
+
+def test_nothing_in_common_is_refused(world: World, identity: Identity) -> None:
+    issuer, ada = issuer_of(identity), world.principal("ada", "mirror:read")
+    begun = begin(issuer, scope="site:read")
+    assert refused(lambda: issuer.approve(begun["user_code"], "acme.ada", ada.secret, "x")) == "invalid_scope"
+
+
+def test_who_is_disabled_meanwhile_gets_nothing(world: World, identity: Identity) -> None:
+    issuer, ada = issuer_of(identity), world.principal("ada")
+    begun = begin(issuer)
+    assert issuer.approve(begun["user_code"], "acme.ada", ada.secret, "x") is not None
+    principals.disable(world.context("acme"), DisablePrincipal("ada"))
+    assert refused(lambda: issuer.token(poll(begun["device_code"]))) == "invalid_grant"
+
+
+def test_codes_cannot_be_guessed_for_long(world: World, identity: Identity) -> None:
+    issuer = issuer_of(identity)
+    assert world
+    for _ in range(attempts.BURST):
+        assert issuer.waiting("BCDF-GHJK", "203.0.113.9") is None
+    assert refused(lambda: issuer.waiting("BCDF-GHJK", "203.0.113.9")) == "slow_down"
+
+
+def test_logins_that_wait_are_bounded(world: World, identity: Identity, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(device, "MOST", 2)
+    issuer = issuer_of(identity)
+    assert world
+    begin(issuer)
+    begin(issuer)
+    assert refused(lambda: begin(issuer)) == "temporarily_unavailable"
+
+
+def test_a_login_of_a_bound_device(world: World, identity: Identity) -> None:
+    issuer, ada, now = issuer_of(identity), world.principal("ada"), world.clock.read().wall
+    proof = proof_for(KEY, "POST", f"{ADDRESS}/device_authorization", now, jti="d1")
+    form = asked("/device_authorization", client_id=device.CLIENT)._replace(proofs=(proof,))
+    begun = issuer.authorize_device(form)
+    assert issuer.approve(begun["user_code"], "acme.ada", ada.secret, "x") is not None
+    assert refused(lambda: issuer.token(poll(begun["device_code"]))) == "invalid_grant"  # another device has the code
+    again = proof_for(KEY, "POST", f"{ADDRESS}/token", now, jti="d2")
+    assert issuer.token(poll(begun["device_code"])._replace(proofs=(again,)))["token_type"] == "DPoP"
+
+
+def test_what_revokes_a_token(world: World, identity: Identity) -> None:
+    made, issuer = world.client("ci"), issuer_of(identity)
+    token = issuer.token(credentials(made))["access_token"]
+    identity.verify(presented(token))
+    other = world.client("other")
+    form = {"client_id": other.client_id, "client_secret": other.secret or "", "token": token}
+    assert refused(lambda: issuer.revoke(asked("/revoke", **form))) == "unauthorized_client"
+    identity.verify(presented(token))
+    issuer.revoke(asked("/revoke", client_id=made.client_id, client_secret=made.secret or "", token=token))
+    with pytest.raises(TokenRevoked):
+        identity.verify(presented(token))
+    with pytest.raises(TokenRevoked):
+        world.identity().verify(presented(token))  # another process, or the same one after a restart
+    for text in ("", "x", "a.b.c", token[:-2]):
+        if text:
+            issuer.revoke(asked("/revoke", client_id=device.CLIENT, token=text))
+
+
+@pytest.mark.parametrize("how", ["rotate", "delete", "suspend", "erase"])
+def test_what_ends_every_token(world: World, identity: Identity, how: str) -> None:
+    made, issuer, ctx = world.client("ci"), issuer_of(identity), world.context()
+    token = issuer.token(credentials(made))["access_token"]
+    new = made
+    if how == "rotate":
+        new = clients.rotate(world.context("acme"), RotateClient("ci", **WHY))
+    elif how == "delete":
+        clients.delete(world.context("acme"), DeleteClient("ci", **WHY))
+    elif how == "suspend":
+        tenants.suspend(ctx, StopTenant("acme", **WHY))
+    else:
+        tenants.delete(ctx, StopTenant("acme", **WHY))
+        world.clock.pass_time(30 * 24 * 3600)
+        erasure.sweep(ctx)
+    identity._look()
+    with pytest.raises(StellaError) as caught:
+        identity.verify(presented(token))
+    assert isinstance(caught.value, TokenRevoked | TokenExpired | TokenKeyUnknown)
+    assert refused(lambda: issuer.token(credentials(made))) == "invalid_client"
+    if how == "rotate":  # and a token of this very second counts
+        assert identity.verify(presented(issuer.token(credentials(new))["access_token"])).name == "acme.ci"
+    if how == "suspend":
+        tenants.resume(ctx, NameTenant("acme"))
+        identity._look()
+        assert identity.verify(presented(issuer.token(credentials(made))["access_token"])).name == "acme.ci"
+        with pytest.raises(TokenRevoked):
+            identity.verify(presented(token))
+
+
+def test_a_tenant_that_does_not_work_has_no_token_whoever_issued_it(world: World, identity: Identity) -> None:
+    token = issuer_of(identity).token(credentials(world.client("ci")))["access_token"]
+    world.guarded.execute("UPDATE identity.tenants SET state = 'suspended' WHERE tenant_id = 'acme'")
+    identity._look()
+    with pytest.raises(TenantNotActive):
+        identity.verify(presented(token))
+    assert world.denied[-1][0] == "tenant_state"
+    assert token not in repr(world.denied)
+
+
+def test_keys_are_published_before_they_sign(world: World, identity: Identity) -> None:
+    issuer, ctx = issuer_of(identity), world.context()
+    made = world.client("ci")
+
+    def kid(token: str) -> str:
+        return str(json.loads(base64.urlsafe_b64decode(token.split(".", maxsplit=1)[0] + "=="))["kid"])
+
+    old = issuer.token(credentials(made))["access_token"]
+    (first, second) = signing.rotate(ctx, RotateKey(**WHY)).keys
+    assert (first.state, second.state) == ("active", "next")
+    assert len(signing.rotate(ctx, RotateKey(**WHY)).keys) == 2  # one waits already
+    identity._look()
+    assert {key["kid"] for key in json.loads(issuer.key_set())["keys"]} == {first.kid, second.kid}
+    world.clock.pass_time(LEAD - 1)
+    identity._look()
+    assert kid(issuer.token(credentials(made))["access_token"]) == first.kid
+    world.clock.pass_time(1)
+    identity._look()
+    new = issuer.token(credentials(made))["access_token"]
+    assert kid(new) == second.kid
+    assert kid(old) == first.kid
+    assert [key.state for key in signing.shown(ctx, ShowKeys()).keys] == ["retired", "active"]
+    world.clock.pass_time(KEPT)
+    identity._look()
+    assert len(json.loads(issuer.key_set())["keys"]) == 2
+    world.clock.pass_time(1)
+    identity._look()
+    assert [key["kid"] for key in json.loads(issuer.key_set())["keys"]] == [second.kid]
+
+
+def test_keys_are_rotated_by_age(world: World, identity: Identity) -> None:
+    issuer = issuer_of(identity)
+    world.clock.pass_time(30 * 24 * 3600 - LEAD - 1)
+    identity._look()
+    assert len(json.loads(issuer.key_set())["keys"]) == 1
+    world.clock.pass_time(1)
+    identity._look()
+    assert len(json.loads(issuer.key_set())["keys"]) == 2
+    identity._look()
+    assert len(json.loads(issuer.key_set())["keys"]) == 2
+
+
+def test_private_keys_are_encrypted(world: World, identity: Identity) -> None:
+    assert identity
+    (private, public) = world.guarded.execute("SELECT private, public FROM identity.signing_keys").fetchone() or (
+        "",
+        "",
+    )
+    assert str(private).startswith("-----BEGIN ENCRYPTED PRIVATE KEY-----")
+    assert "d" not in msgspec.json.decode(str(public))
+    world.secrets[OPENS] = b"another one, long enough"
+    made, other = world.client("ci"), world.identity()
+    with pytest.raises(WrongPassphraseOfKeys):
+        issuer_of(other).token(credentials(made))
+    world.secrets[OPENS] = b"short"
+    with pytest.raises(WeakPassphrase):
+        world.identity()
+    world.secrets[OPENS] = PASSPHRASE
+    assert issuer_of(world.identity()).token(credentials(made))["token_type"] == "Bearer"
+
+
+def test_without_a_passphrase_there_is_no_issuer(world: World) -> None:
+    del world.secrets[OPENS]
+    found = world.identity()
+    assert (found.endpoints, found.routes) == (None, [])
+    with pytest.raises(StellaError):
+        found.verify(presented("a.b.c"))
+
+
+def test_another_tenant_cannot_be_asked_for(world: World, identity: Identity) -> None:
+    """The claim decides; a request that says another tenant is refused by the service (`http.auth`)."""
+    from stella.http.auth import Tokens
+
+    token = issuer_of(identity).token(credentials(world.client("ci")))["access_token"]
+    tokens = Tokens(b"admin", identity.verify)
+    with pytest.raises(TokenTenantMismatch):
+        tokens.principal(presented(token, **{"x-stella-tenant": "beta"}))
+    assert tokens.principal(presented(token, **{"x-stella-tenant": "acme"})).tenant == "acme"
+
+
+def test_the_issuer_has_no_right_to_secrets(world: World, identity: Identity) -> None:
+    assert identity
+    from stella.runtime import roles
+
+    with world.guarded.connect(roles.ISSUER) as connection:
+        for table in ("principals", "clients", "names"):
+            with pytest.raises(Exception, match="permission denied"):
+                connection.execute(f"SELECT * FROM identity.{table}")  # type: ignore[call-overload]
+    with world.guarded.connect(roles.APP) as connection:
+        for table in ("signing_keys", "device_codes"):
+            with pytest.raises(Exception, match="permission denied"):
+                connection.execute(f"SELECT * FROM identity.{table}")  # type: ignore[call-overload]

@@ -1,0 +1,71 @@
+"""The drill of a flood passes, and each property that it guards fails it when it is broken."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from stella.drill import kid_flood
+from stella.drill.model import Outcome
+from stella.tenancy.flood import TokenBucket
+from stella.tenancy.jwks import KeyCache
+from tests.unit.drill.planned import broken, plan, quick
+
+pytestmark = pytest.mark.network
+__all__ = ["quick"]
+
+
+def drilled(kids: int = 20_000, seconds: int = 60) -> Outcome:
+    return kid_flood.drill(plan(), kids, seconds)
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_flood_of_unknown_ids_harms_nobody() -> None:
+    found = drilled()
+    assert broken(found) == []
+    assert "key.rotated" in [event.name for event in found.events]
+
+
+@pytest.mark.usefixtures("quick")
+def test_what_does_not_fit_into_the_time_is_left_out_and_said() -> None:
+    found = kid_flood.drill(plan(), 10_000_000, 1)
+    assert broken(found) == []
+    assert "were left out for lack of time" in found.notes[0]
+
+
+def no_bucket(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(TokenBucket, "take", lambda *_: True)
+    patch.setattr(TokenBucket, "ready", lambda *_: True)
+
+
+def never_refilled(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(TokenBucket, "_refill", lambda *_: None)
+
+
+def cleared(patch: pytest.MonkeyPatch) -> None:
+    land = KeyCache._land
+
+    def forgetful(self: KeyCache, flight: Any, result: str, problem: str) -> None:
+        land(self, flight, result, problem)
+        if problem:
+            self._set = None
+
+    patch.setattr(KeyCache, "_land", forgetful)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("mutation", "guard"),
+    [
+        (no_bucket, "downloads during the flood"),
+        (never_refilled, "seconds until a key that was not published ahead is accepted"),
+        (cleared, "failed requests of tenants"),
+    ],
+)
+def test_a_broken_allowance_fails_the_drill(
+    quick: pytest.MonkeyPatch, mutation: Callable[[pytest.MonkeyPatch], None], guard: str
+) -> None:
+    mutation(quick)
+    assert guard in broken(drilled(1000, 3))

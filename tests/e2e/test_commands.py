@@ -53,6 +53,7 @@ NO_DATABASE = "-: it needs a database; tests/contract runs it on one"
 NONE = "0" * 64
 KEY = "bdFRS2wd2juHFTOjYTkaovmPJ5KfxEb5gWkDv4Y0ZnY="
 UP_RUNS = "-: tests/e2e/test_stack.py runs it"
+WHY = "--reason r --ticket T-1"
 ROWS = {
     "mirror.init": Row("--dir N", NO_FILE, "--dir loop/N", writes=True, new=("N/channel.json",)),
     "mirror.create": Row(
@@ -118,6 +119,37 @@ ROWS = {
     ),
     "migrate.import": Row(
         NO_DATABASE, "none.stella --trust M/trust", "loop --trust M/trust", begins="1.stella --trust M/trust"
+    ),
+    **{
+        f"drill.{name}": Row("-: tests/contract/drill runs it", NO_FILE, NO_FILE)
+        for name in ("jwks-outage", "token-expiry", "clock-skew", "kid-flood", "key-rotation", "pool-leak")
+    },
+    "tenant.create": Row(NO_DATABASE, NO_FILE, NO_FILE, begins="acme"),
+    "tenant.list": Row(NO_DATABASE, NO_FILE, NO_FILE),
+    "tenant.show": Row(NO_DATABASE, NO_FILE, NO_FILE, begins="acme"),
+    "tenant.suspend": Row(NO_DATABASE, NO_FILE, NO_FILE, begins=f"acme {WHY}"),
+    "tenant.resume": Row(NO_DATABASE, NO_FILE, NO_FILE, begins="acme"),
+    "tenant.export": Row(NO_DATABASE, NO_FILE, NO_FILE, begins=f"acme --out new.tar {WHY}"),
+    "tenant.delete": Row(NO_DATABASE, NO_FILE, NO_FILE, begins=f"acme {WHY}"),
+    "principal.create": Row(NO_DATABASE, NO_FILE, NO_FILE, begins="ada --scope mirror:read"),
+    "principal.list": Row(NO_DATABASE, NO_FILE, NO_FILE),
+    "principal.show": Row(NO_DATABASE, NO_FILE, NO_FILE, begins="ada"),
+    "principal.disable": Row(NO_DATABASE, NO_FILE, NO_FILE, begins="ada"),
+    "principal.delete": Row(NO_DATABASE, NO_FILE, NO_FILE, begins=f"ada {WHY}"),
+    "client.create": Row(NO_DATABASE, NO_FILE, NO_FILE, begins="ci --scope mirror:read"),
+    "client.list": Row(NO_DATABASE, NO_FILE, NO_FILE),
+    "client.show": Row(NO_DATABASE, NO_FILE, NO_FILE, begins="ci"),
+    "client.rotate": Row(NO_DATABASE, NO_FILE, NO_FILE, begins=f"ci {WHY}"),
+    "client.delete": Row(NO_DATABASE, NO_FILE, NO_FILE, begins=f"ci {WHY}"),
+    "issuer.keys": Row(NO_DATABASE, NO_FILE, NO_FILE),
+    "issuer.rotate-key": Row(NO_DATABASE, NO_FILE, NO_FILE, begins=WHY),
+    "login": Row("-: it needs a service; tests/e2e has one", NO_FILE, NO_FILE),
+    "logout": Row("-: it needs a service; tests/e2e has one", NO_FILE, NO_FILE),
+    "tenancy.gate": Row(NO_DATABASE, NO_FILE, NO_FILE),
+    "tenancy.roles": Row("", NO_FILE, NO_FILE),
+    "tenancy.prove": Row("-: it starts a server; tests/contract/proof does", NO_FILE, NO_FILE),
+    "attest.verify": Row(
+        "-: tests/contract/proof makes one", f"none --key {KEY}", f"loop --key {KEY}", begins=f"none --key {KEY}"
     ),
     "lint.tenancy": Row("sources --report sarif=new.sarif", "none", "loop", writes=True, new=("new.sarif",)),
     "object.put": Row("note 1.stella", "note none", "note loop", writes=True),

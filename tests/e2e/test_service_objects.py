@@ -16,12 +16,13 @@ from urllib.parse import quote
 
 import pytest
 
+from stella.cli.main import run
 from stella.client.api import Client
 from stella.kernel.errors import BadBlobKey, BadCursor, ForeignBlob
 from stella.objects.errors import NoObject
 from stella.runtime.errors import ObjectDamaged
 from stella.runtime.postgres_server import Postgres
-from tests.e2e.material import ROOT
+from tests.e2e.material import ROOT, as_process
 from tests.e2e.test_service_tenants import STUB
 from tests.service import PATIENCE, Got, Running, running
 
@@ -87,8 +88,8 @@ def test_a_file_goes_there_and_comes_back(service: Running, tmp_path: Path) -> N
     assert at.object.list().rows == ()
     assert not kept.exists()
     events = ask(service, "way", "GET", "/v1/audit/events?action=object").json["rows"]
-    assert {(row["action"], row["outcome"]) for row in events} == {
-        (f"object.{verb}", "success") for verb in ("put", "get", "delete")
+    assert {(row["action"], row["outcome"], row["resource"]) for row in events} == {
+        (f"object.{verb}", "success", shown.key) for verb in ("put", "get", "delete")
     }
     told(service, "way", 0)
 
@@ -177,6 +178,24 @@ def test_the_cursor_of_another_tenant(service: Running, tmp_path: Path) -> None:
     found, after = [], client(service, "right").object.list(limit=2)
     found += [*after.rows, *client(service, "right").object.list(limit=2, cursor=after.next).rows]
     assert [row.digest for row in found] == sorted(hashlib.sha256(data).hexdigest() for data in (b"1", b"2", b"3"))
+
+
+def test_a_command_in_this_process_is_told_too(
+    service: Running, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    digest = put(service, "away", tmp_path, b"theirs")
+    key = f"tenants/away/note/sha256/{digest[:2]}/{digest}"
+    with as_process(tmp_path, **service.base.settings, STELLA_CLIENT_TENANT="near"):
+        for words in (["show", "note", key], ["delete", "note", key], ["get", "note", key, "--out", "out"]):
+            assert run(["object", *words]) == 3
+        assert run(["object", "list", "--kind", ".."]) == 2
+        assert run(["object", "put", "note", "file"]) == 0
+    assert "BLOB-002" in capfd.readouterr().err
+    rows = told(service, "near", 4)
+    assert rows.count(("local", "resolve", key)) == 3
+    assert ("local", "list", "tenants/near/../") in rows
+    (done,) = ask(service, "near", "GET", "/v1/audit/events?action=object.put").json["rows"]
+    assert done["resource"] == key.replace("away", "near")
 
 
 @pytest.mark.parametrize(

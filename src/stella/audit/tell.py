@@ -38,11 +38,13 @@ def performed(
     operation: Operation[Any, Any],
     request: msgspec.Struct,
     problem: StellaError | None = None,
+    result: msgspec.Struct | None = None,
     **rest: str,
 ) -> None:
     """Write that an operation was done, or that it ended with a problem.
 
-    Nothing for one that only reads, for one whose change has told it, and nothing without a database.
+    It is about the key that the result has, else about what the request names. Nothing for one that only reads, for one
+    whose change has told it, and nothing without a database.
     """
     if ctx.database is None or operation.method == READING or operation.local:
         return
@@ -55,7 +57,7 @@ def performed(
             ctx,
             t,
             operation.name,
-            resource_of(request),
+            str(getattr(result, "key", "")) or resource_of(request),
             outcome=outcome,
             reason=str(getattr(request, "reason", "") or ""),
             ticket=str(getattr(request, "ticket", "") or ""),
@@ -71,7 +73,7 @@ def run(ctx: Context, operation: Operation[Any, Any], request: Any) -> Any:  # n
     except StellaError as problem:
         performed(ctx, operation, request, problem)
         raise
-    performed(ctx, operation, request)
+    performed(ctx, operation, request, result=result)
     return result
 
 

@@ -42,13 +42,18 @@ def laid_out(text: str) -> str:
     return text
 
 
+def _class(noun: str) -> str:
+    """`Client` is the client itself, and there is a noun `client`."""
+    return f"{noun.capitalize()}Calls"
+
+
 def _head(what: str, imports: Iterable[str]) -> str:
     return "\n".join([f'"""{what} {MADE}"""', "", "from __future__ import annotations", "", *imports, "", ""])
 
 
 def _noun(noun: str, operations: Sequence[Operation[Any, Any]]) -> str:
     what = f"The operations of `{noun}` at a service."
-    lines = [f"class {noun.capitalize()}:", f'    """{what}"""', ""]
+    lines = [f"class {_class(noun)}:", f'    """{what}"""', ""]
     lines += ["    def __init__(self, call: Caller) -> None:", "        self._call = call", ""]
     for operation in operations:
         lines += [*_method(operation, "self._call"), ""]
@@ -56,11 +61,11 @@ def _noun(noun: str, operations: Sequence[Operation[Any, Any]]) -> str:
 
 
 def _client(nouns: Sequence[str], alone: Sequence[Operation[Any, Any]]) -> str:
-    imports = [f"from stella.client.api.{noun} import {noun.capitalize()}" for noun in nouns]
+    imports = [f"from stella.client.api.{noun} import {_class(noun)}" for noun in nouns]
     lines = ["class Client(Session):", '    """A service, by its address and a token."""', ""]
     for noun in nouns:
-        lines += ["    @property", f"    def {noun}(self) -> {noun.capitalize()}:"]
-        lines += [f"        return {noun.capitalize()}(self.call)", ""]
+        lines += ["    @property", f"    def {noun}(self) -> {_class(noun)}:"]
+        lines += [f"        return {_class(noun)}(self.call)", ""]
     for operation in alone:
         lines += [*_method(operation, "self.call"), ""]
     imports += ["from stella.client.session import Session", *_imports(alone)]

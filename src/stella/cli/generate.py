@@ -94,7 +94,7 @@ def _here(operation: Operation[Any, Any], request: msgspec.Struct, context: Cont
     except StellaError as problem:
         _tell(operation, request, context, problem)
         raise
-    _tell(operation, request, context, None)
+    _tell(operation, request, context, None, result)
     return result
 
 
@@ -105,13 +105,17 @@ def _refused(context: Context, tried: str, key: str) -> None:
 
 
 def _tell(
-    operation: Operation[Any, Any], request: msgspec.Struct, context: Context, problem: StellaError | None
+    operation: Operation[Any, Any],
+    request: msgspec.Struct,
+    context: Context,
+    problem: StellaError | None,
+    result: msgspec.Struct | None = None,
 ) -> None:
     if context.database is not None and not operation.local:
         from stella.audit import tell
 
         try:
-            tell.performed(context, operation, request, problem)
+            tell.performed(context, operation, request, problem, result)
         except StellaError as error:  # what was done stays done
             render.note(f"not in the audit log: {error.message}")
 

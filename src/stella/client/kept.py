@@ -33,6 +33,7 @@ class Kept(msgspec.Struct, frozen=True):
     client: str
     token: str
     expires: Instant
+    revocation: str = ""  # where it is revoked
 
 
 class Tokens:

@@ -14,9 +14,12 @@ class Login(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     scope: Annotated[tuple[str, ...], arg("Scope to ask for; without any, all that you have.", metavar="SCOPE")] = ()
     client: Annotated[str | None, arg("Log in as this OAuth client, such as `acme.ci`.", metavar="ID")] = None
-    secret: Annotated[str, arg("Where the client's secret is: `env:NAME` or `file:PATH`.", metavar="REFERENCE")] = (
-        "env:STELLA_CLIENT_SECRET"  # noqa: S105  # where one is
-    )
+    secret: Annotated[
+        str | None, arg("Where that client's secret is: `env:NAME` or `file:PATH`.", metavar="REFERENCE")
+    ] = None
+    issuer: Annotated[
+        str | None, arg("The provider that issues tokens, where it is not the service itself.", metavar="URL")
+    ] = None
 
 
 class LoggedIn(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema", tag="stella.login@1"):

@@ -12,13 +12,18 @@ from stella.operations import Context, operation
     "LOCAL /login",
     scope="client:login",
     view=views.logged_in,
-    example="stella login --server https://stella.example\nstella login --client acme.ci --secret file:ci.secret",
+    example=(
+        "stella login --server https://stella.example\n"
+        "stella login --client acme.ci --secret file:ci.secret\n"
+        "stella login --issuer https://idp.example --client stella"
+    ),
 )
 def login(ctx: Context, want: Login) -> LoggedIn:
     """Log in to a service, so that `--server` needs no token.
 
-    Shows an address and a code; open the one, type the other with your name and your secret. With `--client` nobody is
-    asked: the client's own secret is sent. The token is kept for this server, readable by you alone, for minutes.
+    Shows an address and a code; open the one, type the other with your name and your secret. With `--secret` nobody is
+    asked: the client's own secret is sent. With `--issuer` the token comes from the provider
+    that the service believes, by its discovery. A token is kept for this server, readable by you alone, for minutes.
     """
     from stella.client import login as logging_in
 

@@ -134,13 +134,17 @@ class Transport:
                     raise
                 waiting.wait(error)
 
-    def form(self, path: str, body: bytes, kind: str) -> tuple[int, bytes]:
-        """Status and body of the answer to a form, which goes without a token; raises ServiceAway or NotAService."""
+    def plain(self, path: str, body: bytes | None = None, kind: str = "") -> tuple[int, bytes]:
+        """Status and body of the answer to a request without a token; raises ServiceAway or NotAService.
+
+        It is a POST with that body, or a GET.
+        """
         connection = self._connection(PATIENCE)
         try:
             try:
-                sent = {"Content-Type": kind, "Accept": "application/json"}
-                connection.request("POST", self._parts.path.rstrip("/") + path, body, sent)
+                sent = {"Accept": "application/json"} | ({"Content-Type": kind} if kind else {})
+                method = "GET" if body is None else "POST"
+                connection.request(method, self._parts.path.rstrip("/") + path, body, sent)
                 answer = connection.getresponse()
             except (OSError, http.client.HTTPException) as error:
                 raise ServiceAway(url=self.url, problem=str(error) or type(error).__name__) from None

@@ -95,6 +95,7 @@ class Pool:
             ok = True
         except (Wanted, StellaError):
             self._found.saw("ended by an error")
+            self._found.saw("failed without a cause", end in {"read", "write"})
         if ok and end == "write":
             member.entries[entry[0]] = entry[1]
         status = str(OK) if ok else "500"
@@ -204,6 +205,7 @@ def _judged(stage: Stage, found: Findings, gate_findings: int, rounds: int) -> O
             "transactions on a connection that another tenant had before", seen["changed hands"], ">=", rounds // 4
         ),
         measured("transactions that ended by an error or a kill", seen["ended by an error"], ">", 0),
+        measured("transactions that failed without a cause", seen["failed without a cause"], "=", 0),
         measured("connections killed in a transaction", seen["killed"], ">", 0),
         measured("rows of another tenant that were shown", seen["crossed"], "=", 0),
         measured("rows of another tenant that were shown when it was named", seen["crossed by name"], "=", 0),

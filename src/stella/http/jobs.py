@@ -224,7 +224,7 @@ class Runner:
             problem = error
         while True:
             try:
-                tell.performed(context, operation, request, problem)
+                tell.performed(context, operation, request, problem, result)
                 break
             except DatabaseUnavailable:
                 if self._stop.is_set():

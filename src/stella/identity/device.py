@@ -107,7 +107,7 @@ class Devices:
         )
         return None if done is None else who._replace(scopes=granted)
 
-    def fetch(self, code: str, jkt: str, now: Instant) -> Approved:
+    def take_up(self, code: str, jkt: str, now: Instant) -> Approved:
         """The login that a device waited for, which is used up; raises Refused."""
         digest = _digest(code)
         row = self._duty.one(PACKAGE, "poll_login", code=digest, now=now)

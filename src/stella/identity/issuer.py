@@ -121,8 +121,7 @@ class Issuer:
         if code is None:
             raise bad_request("`device_code` is missing")
         jkt = self._key(asked, now)
-        # stella: allow STL002 until 2027-11-30: fetches a device code, no statement
-        found = self._parts.devices.fetch(code, jkt, now.wall)
+        found = self._parts.devices.take_up(code, jkt, now.wall)
         return self._issue(found.who, device.CLIENT, found.scopes, Confirmation(jkt=jkt), found.at)
 
     def authorize_device(self, asked: Asked) -> dict[str, Any]:

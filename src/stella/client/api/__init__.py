@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from stella.about.model import AskVersion, Explain, Explained, VersionShown
-from stella.client.api.attest import Attest
-from stella.client.api.audit import Audit
-from stella.client.api.client import Client
-from stella.client.api.config import Config
-from stella.client.api.issuer import Issuer
-from stella.client.api.lint import Lint
-from stella.client.api.migrate import Migrate
-from stella.client.api.mirror import Mirror
-from stella.client.api.object import Object
-from stella.client.api.principal import Principal
-from stella.client.api.site import Site
-from stella.client.api.tenancy import Tenancy
-from stella.client.api.tenant import Tenant
+from stella.client.api.attest import AttestCalls
+from stella.client.api.audit import AuditCalls
+from stella.client.api.client import ClientCalls
+from stella.client.api.config import ConfigCalls
+from stella.client.api.issuer import IssuerCalls
+from stella.client.api.lint import LintCalls
+from stella.client.api.migrate import MigrateCalls
+from stella.client.api.mirror import MirrorCalls
+from stella.client.api.object import ObjectCalls
+from stella.client.api.principal import PrincipalCalls
+from stella.client.api.site import SiteCalls
+from stella.client.api.tenancy import TenancyCalls
+from stella.client.api.tenant import TenantCalls
 from stella.client.session import Session
 from stella.stack.model import Examined, OfStack, StackShown
 
@@ -24,56 +24,56 @@ class Client(Session):
     """A service, by its address and a token."""
 
     @property
-    def attest(self) -> Attest:
-        return Attest(self.call)
+    def attest(self) -> AttestCalls:
+        return AttestCalls(self.call)
 
     @property
-    def audit(self) -> Audit:
-        return Audit(self.call)
+    def audit(self) -> AuditCalls:
+        return AuditCalls(self.call)
 
     @property
-    def client(self) -> Client:
-        return Client(self.call)
+    def client(self) -> ClientCalls:
+        return ClientCalls(self.call)
 
     @property
-    def config(self) -> Config:
-        return Config(self.call)
+    def config(self) -> ConfigCalls:
+        return ConfigCalls(self.call)
 
     @property
-    def issuer(self) -> Issuer:
-        return Issuer(self.call)
+    def issuer(self) -> IssuerCalls:
+        return IssuerCalls(self.call)
 
     @property
-    def lint(self) -> Lint:
-        return Lint(self.call)
+    def lint(self) -> LintCalls:
+        return LintCalls(self.call)
 
     @property
-    def migrate(self) -> Migrate:
-        return Migrate(self.call)
+    def migrate(self) -> MigrateCalls:
+        return MigrateCalls(self.call)
 
     @property
-    def mirror(self) -> Mirror:
-        return Mirror(self.call)
+    def mirror(self) -> MirrorCalls:
+        return MirrorCalls(self.call)
 
     @property
-    def object(self) -> Object:
-        return Object(self.call)
+    def object(self) -> ObjectCalls:
+        return ObjectCalls(self.call)
 
     @property
-    def principal(self) -> Principal:
-        return Principal(self.call)
+    def principal(self) -> PrincipalCalls:
+        return PrincipalCalls(self.call)
 
     @property
-    def site(self) -> Site:
-        return Site(self.call)
+    def site(self) -> SiteCalls:
+        return SiteCalls(self.call)
 
     @property
-    def tenancy(self) -> Tenancy:
-        return Tenancy(self.call)
+    def tenancy(self) -> TenancyCalls:
+        return TenancyCalls(self.call)
 
     @property
-    def tenant(self) -> Tenant:
-        return Tenant(self.call)
+    def tenant(self) -> TenantCalls:
+        return TenantCalls(self.call)
 
     def status(self) -> StackShown:
         """Show the servers of a stack: state, process, endpoint, memory, uptime."""

@@ -6,7 +6,7 @@ from stella.attest.model import AttestationVerified, VerifyAttestation
 from stella.client.remote import Caller
 
 
-class Attest:
+class AttestCalls:
     """The operations of `attest` at a service."""
 
     def __init__(self, call: Caller) -> None:

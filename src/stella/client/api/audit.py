@@ -8,7 +8,7 @@ from stella.audit.model import EventsShown, ExportLog, ListEvents, LogExported, 
 from stella.client.remote import Caller
 
 
-class Audit:
+class AuditCalls:
     """The operations of `audit` at a service."""
 
     def __init__(self, call: Caller) -> None:

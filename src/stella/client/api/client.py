@@ -16,7 +16,7 @@ from stella.identity.model import (
 )
 
 
-class Client:
+class ClientCalls:
     """The operations of `client` at a service."""
 
     def __init__(self, call: Caller) -> None:

@@ -6,7 +6,7 @@ from stella.about.model import ConfigShown, ShowConfig
 from stella.client.remote import Caller
 
 
-class Config:
+class ConfigCalls:
     """The operations of `config` at a service."""
 
     def __init__(self, call: Caller) -> None:

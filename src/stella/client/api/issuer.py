@@ -6,7 +6,7 @@ from stella.client.remote import Caller
 from stella.identity.model import KeysShown, RotateKey, ShowKeys
 
 
-class Issuer:
+class IssuerCalls:
     """The operations of `issuer` at a service."""
 
     def __init__(self, call: Caller) -> None:

@@ -6,7 +6,7 @@ from stella.client.remote import Caller
 from stella.lint.model import LintTenancy, TenancyLinted
 
 
-class Lint:
+class LintCalls:
     """The operations of `lint` at a service."""
 
     def __init__(self, call: Caller) -> None:

@@ -21,7 +21,7 @@ from stella.database.model import (
 )
 
 
-class Migrate:
+class MigrateCalls:
     """The operations of `migrate` at a service."""
 
     def __init__(self, call: Caller) -> None:

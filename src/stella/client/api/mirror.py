@@ -31,7 +31,7 @@ from stella.mirror.model import (
 )
 
 
-class Mirror:
+class MirrorCalls:
     """The operations of `mirror` at a service."""
 
     def __init__(self, call: Caller) -> None:

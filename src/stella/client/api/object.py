@@ -17,7 +17,7 @@ from stella.objects.model import (
 )
 
 
-class Object:
+class ObjectCalls:
     """The operations of `object` at a service."""
 
     def __init__(self, call: Caller) -> None:

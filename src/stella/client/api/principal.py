@@ -18,7 +18,7 @@ from stella.identity.model import (
 )
 
 
-class Principal:
+class PrincipalCalls:
     """The operations of `principal` at a service."""
 
     def __init__(self, call: Caller) -> None:

@@ -26,7 +26,7 @@ from stella.site.model import (
 )
 
 
-class Site:
+class SiteCalls:
     """The operations of `site` at a service."""
 
     def __init__(self, call: Caller) -> None:

@@ -6,7 +6,7 @@ from stella.client.remote import Caller
 from stella.proof.model import GateRead, PrintRoles, ReadGate, RolesPrinted
 
 
-class Tenancy:
+class TenancyCalls:
     """The operations of `tenancy` at a service."""
 
     def __init__(self, call: Caller) -> None:

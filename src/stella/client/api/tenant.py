@@ -15,7 +15,7 @@ from stella.identity.model import (
 )
 
 
-class Tenant:
+class TenantCalls:
     """The operations of `tenant` at a service."""
 
     def __init__(self, call: Caller) -> None:

@@ -28,7 +28,7 @@ from tests.e2e.material import environment
 _numbers = itertools.count()
 SECRET = "only for tests"  # of the server in tests/database.py
 PASSWORD = f"password='{SECRET}'"
-PATIENCE = 30  # seconds for what takes a moment
+PATIENCE = 120  # seconds for what takes a moment, on a machine that has much else to do
 
 
 def migrate(dsn: str) -> None:

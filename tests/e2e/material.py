@@ -29,7 +29,7 @@ SETTINGS = (
     "SOURCE_DATE_EPOCH",
     "NO_COLOR",
 )
-SECONDS = 30  # a process that lives longer hangs
+SECONDS = 120  # a process that lives longer hangs
 
 STEPS = """\
 mirror init --dir M

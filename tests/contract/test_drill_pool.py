@@ -13,10 +13,10 @@ from stella.drill import database, pool_leak
 from stella.drill.database import Drilled, private_database
 from stella.drill.errors import NoServerToDrill
 from stella.drill.model import Outcome
-from stella.runtime import postgres_server
+from stella.runtime import postgres_server, transaction
 from stella.runtime.connections import Connections
 from stella.runtime.postgres import Connection, speaking
-from stella.runtime.transaction import TenantDatabase, Transaction, _exchange
+from stella.runtime.transaction import TenantDatabase, Transaction
 from stella.testing import counted_entropy
 from tests.unit.drill.planned import broken, plan
 
@@ -65,29 +65,23 @@ def test_nothing_of_one_tenant_is_left_for_the_next() -> None:
 
 
 def session_wide(patch: Patch) -> None:
-    def opened(self: TenantDatabase, connection: Connection, tenant: str) -> None:
-        found = _exchange(
-            connection,
-            b"BEGIN; SELECT pg_backend_pid(), (extract(epoch FROM transaction_timestamp()) * 1000000)::bigint",
-        )
-        seal = self._seal.context(int(found.get_value(0, 0) or 0), int(found.get_value(0, 1) or 0), tenant)
-        _exchange(connection, f"SET app.tenant_id = '{tenant}'; SET app.ctx = '{seal}'".encode())
-
-    patch.setattr(TenantDatabase, "_open", opened)
+    exchange = transaction._exchange
+    patch.setattr(transaction, "_exchange", lambda to, text: exchange(to, text.replace(b"SET LOCAL", b"SET")))
 
 
 def commits_what_failed(patch: Patch) -> None:
     @contextlib.contextmanager
-    def transaction(self: TenantDatabase, tenant: str) -> Iterator[Transaction]:
+    def commits(self: TenantDatabase, tenant: str) -> Iterator[Transaction]:
         with speaking("the drill"), self._connections.one() as connection:
-            self._open(connection, tenant)
+            assert self._seal
+            transaction.enter(connection, self._seal, tenant)
             try:
                 yield Transaction(connection, tenant)
             finally:
                 if not connection.broken:
-                    _exchange(connection, b"COMMIT")
+                    transaction._exchange(connection, b"COMMIT")
 
-    patch.setattr(TenantDatabase, "transaction", transaction)
+    patch.setattr(TenantDatabase, "transaction", commits)
 
 
 def first_come(patch: Patch) -> None:

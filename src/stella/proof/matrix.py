@@ -1,7 +1,7 @@
 """The bypass matrix: sends every probe as the application and judges what came back.
 
 Rules:
-- What counts is the bytes that reached the client, errors and notices included: a mark of B in them is a leak.
+- What counts is the bytes that reached the client, errors included: a mark of B in them is a leak.
 - A refusal counts only with the SQLSTATE of one: a probe that fails for another reason has proved nothing.
 - Every probe is tried on a superuser first; one that does not get through there either is blunt, and fails the proof.
 """

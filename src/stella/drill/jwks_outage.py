@@ -81,7 +81,8 @@ def _expired(scene: Scene, outage: Seconds, hard: Seconds) -> Outcome:
         measured("with keys that expire: events auth.degraded", events["auth.degraded"], "=", 1),
         measured("with keys that expire: events auth.recovered", events["auth.recovered"], "=", 1),
     ]
-    return outcome(scene, measures)
+    note = f"{scene.failed():,} requests were refused in the second act, whose keys expire as they must"
+    return outcome(scene, measures, note)
 
 
 def _since_end(events: list[Event]) -> Seconds:

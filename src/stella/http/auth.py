@@ -27,6 +27,7 @@ from stella.runtime.files import DiskFolder, reading
 from stella.runtime.ports import Entropy
 from stella.tenancy.errors import Refusal, TokenTenantMismatch
 from stella.tenancy.errors import challenge as token_challenge
+from stella.tenancy.model import Verified
 
 ADMIN = Principal("admin", frozenset({EVERY_SCOPE}))
 TOKEN_BYTES = 32
@@ -40,12 +41,13 @@ REALM = b'Bearer realm="stella"'
 class Presented:
     """What a request says of who sends it. `wait` is whether a verifier may wait; else it raises Pending."""
 
-    __slots__ = ("_scope", "authorization", "known", "wait")
+    __slots__ = ("_scope", "authorization", "known", "verified", "wait")
 
     def __init__(self, authorization: bytes, scope: Mapping[str, Any], *, wait: bool = False) -> None:
         self.authorization = authorization
         self._scope = scope
         self.wait = wait
+        self.verified: Verified | None = None  # what its token proved; a proof of possession is good once
         self.known: Principal | None = None  # whose the token is, when that is known before something is refused
 
     def every(self, name: bytes) -> tuple[bytes, ...]:
@@ -94,10 +96,13 @@ class Tokens:
         self._header = b"Bearer " + admin
         self._verify = verify
 
-    def principal(self, given: Presented) -> Principal:
-        """Whom a request comes from; raises NotAuthenticated, BadTenant, TokenTenantMismatch, Pending."""
+    def principal(self, given: Presented, *, names: bool = True) -> Principal:
+        """Whom a request comes from; raises NotAuthenticated, BadTenant, TokenTenantMismatch, Pending.
+
+        `names` is whether it has a header that names a tenant: few have, and looking for it costs.
+        """
         found = given.known = self._known(given)
-        for tenant in given.every(TENANT):
+        for tenant in given.every(TENANT) if names else ():
             if parse_tenant(tenant.decode("latin-1")) != found.tenant:
                 raise TokenTenantMismatch(asked="`X-Stella-Tenant` says")
         return found

@@ -35,7 +35,7 @@ from stella.tenancy.binding import Replays
 from stella.tenancy.discovery import Discovered
 from stella.tenancy.flood import TokenBucket
 from stella.tenancy.model import Issuer as Source
-from stella.tenancy.model import Pending
+from stella.tenancy.model import Pending, Verified
 from stella.tenancy.model import Presented as PresentedToken
 from stella.tenancy.revocation import Revocations
 from stella.tenancy.tokens import Verifier
@@ -78,26 +78,29 @@ class Identity:
 
     def verify(self, given: Presented) -> Principal:
         """Whom a token stands for; raises Refusal, TenantNotActive or Pending."""
-        scheme, _, token = given.authorization.decode("latin-1").partition(" ")
         try:
-            found = self._verifier.verify(
-                PresentedToken(
-                    token=token.strip(),
-                    scheme="DPoP" if scheme.lower() == "dpop" else "Bearer",
-                    method=given.method,
-                    url=self._own(given),
-                    proofs=tuple(proof.decode("latin-1") for proof in given.proofs),
-                    certificate=given.certificate,
-                ),
-                wait=given.wait,
-            )
+            found = given.verified = given.verified or self._verifier.verify(self._presented(given), wait=given.wait)
             if not self._standing.knows(found.tenant):
                 self._ask_again(wait=given.wait)
+            if self._standing.knows(found.tenant):
+                given.known = _principal(found)  # for the log of its tenant, should it be refused
             self._standing.require_active(found.tenant)
         except StellaError as error:
             self._denied(error.reason, {"code": error.code, "operation": f"{given.method} {given.path}"})
             raise
-        return Principal(found.subject, found.scopes, found.tenant)
+        return _principal(found)
+
+    def _presented(self, given: Presented) -> PresentedToken:
+        """A request as the verifier takes it, at the address that clients know, whatever the Host header says."""
+        scheme, _, token = given.authorization.decode("latin-1").partition(" ")
+        return PresentedToken(
+            token=token.strip(),
+            scheme="DPoP" if scheme.lower() == "dpop" else "Bearer",
+            method=given.method,
+            url=self._name.rstrip("/") + given.path,
+            proofs=tuple(proof.decode("latin-1") for proof in given.proofs),
+            certificate=given.certificate,
+        )
 
     def start(self) -> None:
         """Begin to look again and again."""
@@ -123,10 +126,6 @@ class Identity:
                 raise Pending
             self._unknown.take(self._ctx.clock.read().boot_seconds)
         self._standing.refresh(self._duty, self._ctx.clock.read().wall)
-
-    def _own(self, given: Presented) -> str:
-        """The address of a request as its sender knows this service, whatever the Host header says."""
-        return self._name.rstrip("/") + given.path
 
     def _made(self) -> Verifier:
         own = [Source(self._name, self._keyring)] if self._keyring else []
@@ -177,7 +176,7 @@ class Identity:
         return Endpoints(Issuer(parts), ctx, self._denied)
 
     def _told(self, action: str, tenant: str, facts: Mapping[str, str]) -> None:
-        """Write what was issued or refused into the log of the tenant; a refusal only where there is one."""
+        """Write down what was issued or refused, in the log of the tenant; a refusal only where there is one."""
         refused = action.endswith("refuse")
         if refused and not self._standing.knows(tenant):
             self._denied(action, dict(facts))
@@ -211,6 +210,10 @@ class Identity:
             self._denied("identity.away", {"code": error.code, "problem": error.message})
         except Exception as error:  # noqa: BLE001  # the thread goes on, whatever one look met
             self._denied("identity.failed", {"traceback": trace_of(error)})
+
+
+def _principal(found: Verified) -> Principal:
+    return Principal(found.subject, found.scopes, found.tenant)
 
 
 def _passphrase(ctx: Context) -> bytes:

@@ -27,6 +27,7 @@ import uvicorn
 from stella import bootstrap
 from stella.audit.tell import OBJECT_DENIED
 from stella.database.apply import Started, start
+from stella.http import leavings
 from stella.http.app import App
 from stella.http.assemble import Service, assemble
 from stella.http.auth import Presented, Tokens, admin_token
@@ -39,6 +40,7 @@ from stella.http.jobs import trace_of
 from stella.http.logins import check_logins
 from stella.http.logs import Forwarded, Log
 from stella.http.model import Serve, Served
+from stella.http.places import TENANTS
 from stella.http.postgres import APPLICATION, PostgresStore, connections
 from stella.http.protocol import Protocol
 from stella.http.right import Right
@@ -144,11 +146,15 @@ def serve(ctx: Context, want: Serve) -> Served:
             duties={ISSUER: issuer}.__getitem__,
             refused=object_refused,
         )
+        parts = place.data / "parts"
+        own = (place.work / TENANTS, parts)  # folders that hold one of each tenant
         identity = Identity(
-            ctx, address_of(listener), lambda reason, facts: log.event("denied", {"reason": reason, **facts})
+            ctx,
+            address_of(listener),
+            lambda reason, facts: log.event("denied", {"reason": reason, **facts}),
+            [lambda tenant: leavings.remove(own, tenant)],
         )
         tokens = Tokens(token, verifier(identity))
-        parts = place.data / "parts"
         service = assemble(
             ctx, bootstrap.load_all(), store, tokens, place.work, parts, log, denials.tell, identity.routes
         )

@@ -15,13 +15,14 @@ import msgspec
 from stella.identity import events, rules, secret
 from stella.identity.errors import BadClientKey, NoSuchName
 from stella.identity.model import (
+    ClientDeleted,
     ClientMade,
+    ClientRotated,
     ClientRow,
     ClientShown,
     ClientsListed,
     CreateClient,
     DeleteClient,
-    Deleted,
     ListClients,
     Method,
     NameClient,
@@ -77,7 +78,7 @@ def show(ctx: Context, want: NameClient) -> ClientShown:
         return ClientShown(**_facts(tenant, _found(t, want.name)))
 
 
-def rotate(ctx: Context, want: RotateClient) -> ClientMade:
+def rotate(ctx: Context, want: RotateClient) -> ClientRotated:
     """Let a client prove itself with something new, in the way that it did before."""
     tenant = tenant_of(ctx, want.tenant)
     subject = rules.subject_of(tenant, want.name)
@@ -89,10 +90,10 @@ def rotate(ctx: Context, want: RotateClient) -> ClientMade:
         t.run(PACKAGE, "rotate_client", who=want.name, proof=proof, now=now)
         revoke(t, "client", subject, now)
         events.tell(ctx, t, "client.rotate", subject, reason=want.reason, ticket=want.ticket)
-        return ClientMade(**_facts(tenant, _found(t, want.name)), secret=made)
+        return ClientRotated(**_facts(tenant, _found(t, want.name)), secret=made)
 
 
-def delete(ctx: Context, want: DeleteClient) -> Deleted:
+def delete(ctx: Context, want: DeleteClient) -> ClientDeleted:
     """Remove a client; its tokens count no more."""
     tenant, now = tenant_of(ctx, want.tenant), ctx.clock.read().wall
     subject = rules.subject_of(tenant, want.name)
@@ -101,7 +102,7 @@ def delete(ctx: Context, want: DeleteClient) -> Deleted:
         t.run(PACKAGE, "drop_name", who=want.name)
         revoke(t, "client", subject, now)
         events.tell(ctx, t, "client.delete", subject, reason=want.reason, ticket=want.ticket)
-    return Deleted(subject=subject)
+    return ClientDeleted(subject=subject)
 
 
 def _proof(ctx: Context, key: str | None, certificate: str | None) -> tuple[Method, str, str | None]:

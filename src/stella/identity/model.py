@@ -83,10 +83,30 @@ class TenantRow(msgspec.Struct, frozen=True, kw_only=True):
     erase_after: str | None
 
 
-class TenantShown(TenantRow, frozen=True, kw_only=True, tag_field="schema", tag="stella.tenant.show@1"):
-    """Result of the operations on one tenant; `proof` is the envelope that says what was erased."""
+class TenantFacts(TenantRow, frozen=True, kw_only=True):
+    """One tenant; `proof` is the envelope that says what was erased."""
 
     proof: str | None
+
+
+class TenantCreated(TenantFacts, frozen=True, kw_only=True, tag_field="schema", tag="stella.tenant.create@1"):
+    """Result of tenant.create."""
+
+
+class TenantShown(TenantFacts, frozen=True, kw_only=True, tag_field="schema", tag="stella.tenant.show@1"):
+    """Result of tenant.show."""
+
+
+class TenantSuspended(TenantFacts, frozen=True, kw_only=True, tag_field="schema", tag="stella.tenant.suspend@1"):
+    """Result of tenant.suspend."""
+
+
+class TenantResumed(TenantFacts, frozen=True, kw_only=True, tag_field="schema", tag="stella.tenant.resume@1"):
+    """Result of tenant.resume."""
+
+
+class TenantDeleted(TenantFacts, frozen=True, kw_only=True, tag_field="schema", tag="stella.tenant.delete@1"):
+    """Result of tenant.delete; it is erased later."""
 
 
 class TenantsListed(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema", tag="stella.tenant.list@1"):
@@ -169,7 +189,11 @@ class PrincipalRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PrincipalShown(PrincipalRow, frozen=True, kw_only=True, tag_field="schema", tag="stella.principal.show@1"):
-    """Result of principal.show and principal.disable."""
+    """Result of principal.show."""
+
+
+class PrincipalDisabled(PrincipalRow, frozen=True, kw_only=True, tag_field="schema", tag="stella.principal.disable@1"):
+    """Result of principal.disable."""
 
 
 class PrincipalMade(PrincipalRow, frozen=True, kw_only=True, tag_field="schema", tag="stella.principal.create@1"):
@@ -186,10 +210,14 @@ class PrincipalsListed(msgspec.Struct, frozen=True, kw_only=True, tag_field="sch
     next: str | None
 
 
-class Deleted(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema", tag="stella.identity.delete@1"):
-    """Result of principal.delete and client.delete: it is gone, and its tokens are revoked."""
+class Deleted(msgspec.Struct, frozen=True, kw_only=True):
+    """A subject that is gone, and its tokens revoked."""
 
     subject: str
+
+
+class PrincipalDeleted(Deleted, frozen=True, kw_only=True, tag_field="schema", tag="stella.principal.delete@1"):
+    """Result of principal.delete."""
 
 
 class CreateClient(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -258,9 +286,19 @@ class ClientShown(ClientRow, frozen=True, kw_only=True, tag_field="schema", tag=
 
 
 class ClientMade(ClientRow, frozen=True, kw_only=True, tag_field="schema", tag="stella.client.create@1"):
-    """Result of client.create and client.rotate; nobody can show the secret again. It has none with another method."""
+    """Result of client.create; nobody can show the secret again. It has none with another method."""
 
     secret: str | None
+
+
+class ClientRotated(ClientRow, frozen=True, kw_only=True, tag_field="schema", tag="stella.client.rotate@1"):
+    """Result of client.rotate, as of client.create."""
+
+    secret: str | None
+
+
+class ClientDeleted(Deleted, frozen=True, kw_only=True, tag_field="schema", tag="stella.client.delete@1"):
+    """Result of client.delete."""
 
 
 class ClientsListed(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema", tag="stella.client.list@1"):
@@ -294,6 +332,12 @@ class KeyRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class KeysShown(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema", tag="stella.issuer.keys@1"):
-    """Result of issuer.keys and issuer.rotate-key, in the order in which they begin to sign."""
+    """Result of issuer.keys, in the order in which they begin to sign."""
+
+    keys: tuple[KeyRow, ...]
+
+
+class KeyRotated(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema", tag="stella.issuer.rotate-key@1"):
+    """Result of issuer.rotate-key: all keys as they are then."""
 
     keys: tuple[KeyRow, ...]

@@ -5,17 +5,19 @@ from __future__ import annotations
 from stella.identity import views
 from stella.identity.events import within
 from stella.identity.model import (
+    ClientDeleted,
     ClientMade,
+    ClientRotated,
     ClientShown,
     ClientsListed,
     CreateClient,
     CreatePrincipal,
     CreateTenant,
     DeleteClient,
-    Deleted,
     DeletePrincipal,
     DisablePrincipal,
     ExportTenant,
+    KeyRotated,
     KeysShown,
     ListClients,
     ListPrincipals,
@@ -23,6 +25,8 @@ from stella.identity.model import (
     NameClient,
     NamePrincipal,
     NameTenant,
+    PrincipalDeleted,
+    PrincipalDisabled,
     PrincipalMade,
     PrincipalShown,
     PrincipalsListed,
@@ -30,9 +34,13 @@ from stella.identity.model import (
     RotateKey,
     ShowKeys,
     StopTenant,
+    TenantCreated,
+    TenantDeleted,
     TenantExported,
+    TenantResumed,
     TenantShown,
     TenantsListed,
+    TenantSuspended,
 )
 from stella.operations import Context, operation
 
@@ -48,7 +56,7 @@ WHY = '--reason "contract ended" --ticket OPS-7'
     creates=True,
     tells=within,
 )
-def create_tenant(ctx: Context, want: CreateTenant) -> TenantShown:
+def create_tenant(ctx: Context, want: CreateTenant) -> TenantCreated:
     """Make a tenant.
 
     Its id is its own for ever, also when it is erased.
@@ -88,7 +96,7 @@ def show_tenant(ctx: Context, want: NameTenant) -> TenantShown:
     example=f"stella tenant suspend acme {WHY}",
     tells=within,
 )
-def suspend_tenant(ctx: Context, want: StopTenant) -> TenantShown:
+def suspend_tenant(ctx: Context, want: StopTenant) -> TenantSuspended:
     """Let nobody work for a tenant: it gets no token, and those that it has count no more."""
     from stella.identity import tenants
 
@@ -103,7 +111,7 @@ def suspend_tenant(ctx: Context, want: StopTenant) -> TenantShown:
     example="stella tenant resume acme",
     tells=within,
 )
-def resume_tenant(ctx: Context, want: NameTenant) -> TenantShown:
+def resume_tenant(ctx: Context, want: NameTenant) -> TenantResumed:
     """Let a tenant work again that was suspended, or deleted by mistake.
 
     Tokens from before stay revoked.
@@ -140,7 +148,7 @@ def export_tenant(ctx: Context, want: ExportTenant) -> TenantExported:
     example=f"stella tenant delete acme {WHY}",
     tells=within,
 )
-def delete_tenant(ctx: Context, want: StopTenant) -> TenantShown:
+def delete_tenant(ctx: Context, want: StopTenant) -> TenantDeleted:
     """Suspend a tenant and erase it after the grace period of `identity.grace`.
 
     Until then it can be resumed. The service erases its rows and files, and leaves a proof of what was erased, with
@@ -203,7 +211,7 @@ def show_principal(ctx: Context, want: NamePrincipal) -> PrincipalShown:
     example="stella principal disable ada\nstella principal disable ada --undo",
     tells=within,
 )
-def disable_principal(ctx: Context, want: DisablePrincipal) -> PrincipalShown:
+def disable_principal(ctx: Context, want: DisablePrincipal) -> PrincipalDisabled:
     """Let a principal do nothing more: it gets no token, and those that it has count no more."""
     from stella.identity import principals
 
@@ -218,7 +226,7 @@ def disable_principal(ctx: Context, want: DisablePrincipal) -> PrincipalShown:
     example=f"stella principal delete ada {WHY}",
     tells=within,
 )
-def delete_principal(ctx: Context, want: DeletePrincipal) -> Deleted:
+def delete_principal(ctx: Context, want: DeletePrincipal) -> PrincipalDeleted:
     """Delete a principal; its tokens count no more."""
     from stella.identity import principals
 
@@ -277,7 +285,7 @@ def show_client(ctx: Context, want: NameClient) -> ClientShown:
     example=f"stella client rotate ci {WHY}",
     tells=within,
 )
-def rotate_client(ctx: Context, want: RotateClient) -> ClientMade:
+def rotate_client(ctx: Context, want: RotateClient) -> ClientRotated:
     """Give a client a new secret, key or certificate; what it had counts no more, and neither do its tokens."""
     from stella.identity import clients
 
@@ -292,7 +300,7 @@ def rotate_client(ctx: Context, want: RotateClient) -> ClientMade:
     example=f"stella client delete ci {WHY}",
     tells=within,
 )
-def delete_client(ctx: Context, want: DeleteClient) -> Deleted:
+def delete_client(ctx: Context, want: DeleteClient) -> ClientDeleted:
     """Delete a client; its tokens count no more."""
     from stella.identity import clients
 
@@ -314,7 +322,7 @@ def keys(ctx: Context, want: ShowKeys) -> KeysShown:
     view=views.keys,
     example=f"stella issuer rotate-key {WHY}",
 )
-def rotate_key(ctx: Context, want: RotateKey) -> KeysShown:
+def rotate_key(ctx: Context, want: RotateKey) -> KeyRotated:
     """Make a new signing key.
 
     It is published now and signs when every verifier had time to fetch it; then the one before is retired, and stays

@@ -12,11 +12,12 @@ from stella.identity import events, rules, secret
 from stella.identity.errors import NameTaken, NoSuchName, NoTenant
 from stella.identity.model import (
     CreatePrincipal,
-    Deleted,
     DeletePrincipal,
     DisablePrincipal,
     ListPrincipals,
     NamePrincipal,
+    PrincipalDeleted,
+    PrincipalDisabled,
     PrincipalMade,
     PrincipalRow,
     PrincipalShown,
@@ -66,7 +67,7 @@ def show(ctx: Context, want: NamePrincipal) -> PrincipalShown:
         return PrincipalShown(**_facts(tenant, _found(t, want.name)))
 
 
-def disable(ctx: Context, want: DisablePrincipal) -> PrincipalShown:
+def disable(ctx: Context, want: DisablePrincipal) -> PrincipalDisabled:
     """Let a principal do nothing more, or let it again."""
     tenant, now = tenant_of(ctx, want.tenant), ctx.clock.read().wall
     subject = rules.subject_of(tenant, want.name)
@@ -76,10 +77,10 @@ def disable(ctx: Context, want: DisablePrincipal) -> PrincipalShown:
         if not want.undo:
             revoke(t, "subject", subject, now)
         events.tell(ctx, t, "principal.enable" if want.undo else "principal.disable", subject)
-        return PrincipalShown(**_facts(tenant, _found(t, want.name)))
+        return PrincipalDisabled(**_facts(tenant, _found(t, want.name)))
 
 
-def delete(ctx: Context, want: DeletePrincipal) -> Deleted:
+def delete(ctx: Context, want: DeletePrincipal) -> PrincipalDeleted:
     """Remove a principal; its tokens count no more."""
     tenant, now = tenant_of(ctx, want.tenant), ctx.clock.read().wall
     subject = rules.subject_of(tenant, want.name)
@@ -88,7 +89,7 @@ def delete(ctx: Context, want: DeletePrincipal) -> Deleted:
         t.run(PACKAGE, "drop_name", who=want.name)
         revoke(t, "subject", subject, now)
         events.tell(ctx, t, "principal.delete", subject, reason=want.reason, ticket=want.ticket)
-    return Deleted(subject=subject)
+    return PrincipalDeleted(subject=subject)
 
 
 def take_name(t: Transaction, name: str) -> None:

@@ -13,7 +13,7 @@ import msgspec
 
 from stella.identity import rotation
 from stella.identity.errors import WeakPassphrase
-from stella.identity.model import KeyRow, KeysShown, RotateKey, ShowKeys
+from stella.identity.model import KeyRotated, KeyRow, KeysShown, RotateKey, ShowKeys
 from stella.identity.rotation import Stored
 from stella.identity.tenants import PACKAGE
 from stella.kernel.instant import Instant, Seconds, format_time
@@ -73,10 +73,10 @@ def tend(duty: Duty, secret: bytes, entropy: Entropy, now: Instant, every: Secon
 def shown(ctx: Context, want: ShowKeys) -> KeysShown:
     """The keys and what each does now."""
     del want
-    return _rows(load(ctx.duty(ISSUER)), ctx.clock.read().wall)
+    return KeysShown(keys=_rows(load(ctx.duty(ISSUER)), ctx.clock.read().wall))
 
 
-def rotate(ctx: Context, want: RotateKey) -> KeysShown:
+def rotate(ctx: Context, want: RotateKey) -> KeyRotated:
     """Publish the next key; one that waits already is the next one."""
     del want  # its reason and ticket are for the audit log
     duty, now = ctx.duty(ISSUER), ctx.clock.read().wall
@@ -84,21 +84,19 @@ def rotate(ctx: Context, want: RotateKey) -> KeysShown:
     if rotation.following(keys, now) is None:
         make(duty, passphrase(ctx), ctx.entropy, now, first=not keys)
         keys = load(duty)
-    return _rows(keys, now)
+    return KeyRotated(keys=_rows(keys, now))
 
 
-def _rows(keys: Sequence[Stored], now: Instant) -> KeysShown:
+def _rows(keys: Sequence[Stored], now: Instant) -> tuple[KeyRow, ...]:
     signs = rotation.signer(keys, now)
-    return KeysShown(
-        keys=tuple(
-            KeyRow(
-                kid=key.kid,
-                alg=key.alg,
-                state="active" if key is signs else "next" if key.starts > now else "retired",
-                made=format_time(key.made),
-                starts=format_time(key.starts),
-                retired=None if key.retired is None else format_time(key.retired),
-            )
-            for key in keys
+    return tuple(
+        KeyRow(
+            kid=key.kid,
+            alg=key.alg,
+            state="active" if key is signs else "next" if key.starts > now else "retired",
+            made=format_time(key.made),
+            starts=format_time(key.starts),
+            retired=None if key.retired is None else format_time(key.retired),
         )
+        for key in keys
     )

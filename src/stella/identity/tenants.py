@@ -8,7 +8,7 @@ Rules:
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 from stella.identity import events, rules
 from stella.identity.errors import NoGraceLeft, NoTenant, TenantTaken
@@ -18,9 +18,14 @@ from stella.identity.model import (
     NameTenant,
     State,
     StopTenant,
+    TenantCreated,
+    TenantDeleted,
+    TenantFacts,
+    TenantResumed,
     TenantRow,
     TenantShown,
     TenantsListed,
+    TenantSuspended,
 )
 from stella.identity.reach import tenant_of, transaction
 from stella.identity.rules import Event
@@ -35,15 +40,17 @@ from stella.tenancy.model import MAX_LIFE, SKEW
 PACKAGE = "stella.identity"
 LEAST_GRACE = "1h"
 
+Facts = TypeVar("Facts", bound=TenantFacts)
 
-def create(ctx: Context, want: CreateTenant) -> TenantShown:
+
+def create(ctx: Context, want: CreateTenant) -> TenantCreated:
     """A new tenant."""
     tenant = tenant_of(ctx, parse_tenant(want.tenant))
     with transaction(ctx, tenant) as t:
         if t.one(PACKAGE, "put_tenant", title=want.name or tenant, now=_now(ctx)) is None:
             raise TenantTaken(tenant=tenant)
         events.tell(ctx, t, "tenant.create", tenant)
-        return _shown(t)
+        return _shown(t, TenantCreated)
 
 
 def list_(ctx: Context, want: ListTenants) -> TenantsListed:
@@ -61,25 +68,25 @@ def list_(ctx: Context, want: ListTenants) -> TenantsListed:
 def show(ctx: Context, want: NameTenant) -> TenantShown:
     """One tenant."""
     with transaction(ctx, tenant_of(ctx, want.tenant)) as t:
-        return _shown(t)
+        return _shown(t, TenantShown)
 
 
-def suspend(ctx: Context, want: StopTenant) -> TenantShown:
+def suspend(ctx: Context, want: StopTenant) -> TenantSuspended:
     """Let nobody work for a tenant any more."""
-    return _move(ctx, want.tenant, Event.SUSPEND, want.reason, want.ticket)
+    return _move(ctx, TenantSuspended, want.tenant, Event.SUSPEND, want.reason, want.ticket)
 
 
-def resume(ctx: Context, want: NameTenant) -> TenantShown:
+def resume(ctx: Context, want: NameTenant) -> TenantResumed:
     """Let a tenant work again."""
-    return _move(ctx, want.tenant, Event.RESUME)
+    return _move(ctx, TenantResumed, want.tenant, Event.RESUME)
 
 
-def delete(ctx: Context, want: StopTenant) -> TenantShown:
+def delete(ctx: Context, want: StopTenant) -> TenantDeleted:
     """Mark a tenant; it is erased when its grace period is over."""
-    return _move(ctx, want.tenant, Event.DELETE, want.reason, want.ticket)
+    return _move(ctx, TenantDeleted, want.tenant, Event.DELETE, want.reason, want.ticket)
 
 
-def _move(ctx: Context, text: str, event: Event, reason: str = "", ticket: str = "") -> TenantShown:
+def _move(ctx: Context, kind: type[Facts], text: str, event: Event, reason: str = "", ticket: str = "") -> Facts:
     tenant, now = tenant_of(ctx, text), _now(ctx)
     until = now + _grace(ctx) if event is Event.DELETE else None
     with transaction(ctx, tenant) as t:
@@ -92,7 +99,7 @@ def _move(ctx: Context, text: str, event: Event, reason: str = "", ticket: str =
             revoke(t, "tenant", tenant, now)
         after = {} if until is None else {"erase_after": format_time(until)}
         events.tell(ctx, t, f"tenant.{event}", tenant, reason=reason, ticket=ticket, after=after)
-        return _shown(t)
+        return _shown(t, kind)
 
 
 def revoke(t: Transaction, kind: str, name: str, now: Instant) -> None:
@@ -107,11 +114,11 @@ def _grace(ctx: Context) -> int:
     return parse_duration(given)
 
 
-def _shown(t: Transaction) -> TenantShown:
+def _shown(t: Transaction, kind: type[Facts]) -> Facts:
     row = t.one(PACKAGE, "tenant")
     if row is None:
         raise NoTenant(tenant=t.tenant)
-    return TenantShown(**_facts(row), proof=bytes(row[6]).decode() if row[6] is not None else None)
+    return kind(**_facts(row), proof=bytes(row[6]).decode() if row[6] is not None else None)
 
 
 def _facts(row: tuple[Any, ...]) -> dict[str, Any]:

@@ -5,18 +5,19 @@ from __future__ import annotations
 from stella.formats.view import Cell, Facts, Table, Text, Tone, View, human_bytes, human_count
 from stella.identity.model import (
     ClientMade,
+    ClientRotated,
     ClientRow,
     ClientShown,
     ClientsListed,
     Deleted,
+    KeyRotated,
     KeysShown,
     PrincipalMade,
     PrincipalRow,
-    PrincipalShown,
     PrincipalsListed,
     State,
     TenantExported,
-    TenantShown,
+    TenantFacts,
     TenantsListed,
 )
 
@@ -36,7 +37,7 @@ def tenants(result: TenantsListed) -> View:
     return [table, *_more(result.next)]
 
 
-def tenant(result: TenantShown) -> View:
+def tenant(result: TenantFacts) -> View:
     """One tenant."""
     rows: list[tuple[str, str | Cell]] = [
         ("tenant", result.tenant),
@@ -73,7 +74,7 @@ def principals(result: PrincipalsListed) -> View:
     return [table, *_more(result.next)]
 
 
-def principal(result: PrincipalShown) -> View:
+def principal(result: PrincipalRow) -> View:
     """One principal."""
     return [Facts(_principal(result))]
 
@@ -107,7 +108,7 @@ def client(result: ClientShown) -> View:
     return [Facts(_client(result))]
 
 
-def client_made(result: ClientMade) -> View:
+def client_made(result: ClientMade | ClientRotated) -> View:
     """A new client, or one that was rotated, with its secret if it has one."""
     if result.secret is None:
         return [Facts(_client(result))]
@@ -129,7 +130,7 @@ def deleted(result: Deleted) -> View:
     return [Facts([("deleted", result.subject), ("its tokens", "revoked")])]
 
 
-def keys(result: KeysShown) -> View:
+def keys(result: KeysShown | KeyRotated) -> View:
     """One line a signing key."""
     tones: dict[str, Tone] = {"active": "good", "retired": "dim"}
     rows = [

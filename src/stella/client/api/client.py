@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from stella.client.remote import Caller
 from stella.identity.model import (
+    ClientDeleted,
     ClientMade,
+    ClientRotated,
     ClientShown,
     ClientsListed,
     CreateClient,
     DeleteClient,
-    Deleted,
     ListClients,
     NameClient,
     RotateClient,
@@ -55,16 +56,16 @@ class ClientCalls:
         key: str | None = None,
         certificate: str | None = None,
         tenant: str | None = None,
-    ) -> ClientMade:
+    ) -> ClientRotated:
         """Give a client a new secret, key or certificate; what it had counts no more, and neither do its tokens."""
         return self._call(
             "client.rotate",
             RotateClient(name=name, reason=reason, ticket=ticket, key=key, certificate=certificate, tenant=tenant),
-            ClientMade,
+            ClientRotated,
         )
 
-    def delete(self, *, name: str, reason: str, ticket: str, tenant: str | None = None) -> Deleted:
+    def delete(self, *, name: str, reason: str, ticket: str, tenant: str | None = None) -> ClientDeleted:
         """Delete a client; its tokens count no more."""
         return self._call(
-            "client.delete", DeleteClient(name=name, reason=reason, ticket=ticket, tenant=tenant), Deleted
+            "client.delete", DeleteClient(name=name, reason=reason, ticket=ticket, tenant=tenant), ClientDeleted
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from stella.client.remote import Caller
-from stella.identity.model import KeysShown, RotateKey, ShowKeys
+from stella.identity.model import KeyRotated, KeysShown, RotateKey, ShowKeys
 
 
 class IssuerCalls:
@@ -16,6 +16,6 @@ class IssuerCalls:
         """List the keys that sign access tokens, and those that did."""
         return self._call("issuer.keys", ShowKeys(), KeysShown)
 
-    def rotate_key(self, *, reason: str, ticket: str) -> KeysShown:
+    def rotate_key(self, *, reason: str, ticket: str) -> KeyRotated:
         """Make a new signing key."""
-        return self._call("issuer.rotate-key", RotateKey(reason=reason, ticket=ticket), KeysShown)
+        return self._call("issuer.rotate-key", RotateKey(reason=reason, ticket=ticket), KeyRotated)

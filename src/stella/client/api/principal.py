@@ -7,11 +7,12 @@ from typing import Literal
 from stella.client.remote import Caller
 from stella.identity.model import (
     CreatePrincipal,
-    Deleted,
     DeletePrincipal,
     DisablePrincipal,
     ListPrincipals,
     NamePrincipal,
+    PrincipalDeleted,
+    PrincipalDisabled,
     PrincipalMade,
     PrincipalShown,
     PrincipalsListed,
@@ -45,12 +46,14 @@ class PrincipalCalls:
         """Show a principal."""
         return self._call("principal.show", NamePrincipal(name=name, tenant=tenant), PrincipalShown)
 
-    def disable(self, *, name: str, tenant: str | None = None, undo: bool = False) -> PrincipalShown:
+    def disable(self, *, name: str, tenant: str | None = None, undo: bool = False) -> PrincipalDisabled:
         """Let a principal do nothing more: it gets no token, and those that it has count no more."""
-        return self._call("principal.disable", DisablePrincipal(name=name, tenant=tenant, undo=undo), PrincipalShown)
+        return self._call("principal.disable", DisablePrincipal(name=name, tenant=tenant, undo=undo), PrincipalDisabled)
 
-    def delete(self, *, name: str, reason: str, ticket: str, tenant: str | None = None) -> Deleted:
+    def delete(self, *, name: str, reason: str, ticket: str, tenant: str | None = None) -> PrincipalDeleted:
         """Delete a principal; its tokens count no more."""
         return self._call(
-            "principal.delete", DeletePrincipal(name=name, reason=reason, ticket=ticket, tenant=tenant), Deleted
+            "principal.delete",
+            DeletePrincipal(name=name, reason=reason, ticket=ticket, tenant=tenant),
+            PrincipalDeleted,
         )

@@ -271,7 +271,7 @@ def test_an_unsigned_attestation_says_so(whole: Whole, tmp_path: Path) -> None:
 
 def test_nothing_is_left_of_a_throwaway_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    with throwaway(counted_entropy("t")) as server:
+    with throwaway(PASSWORD) as server:
         pid = int(next(tmp_path.glob("*/data/postmaster.pid")).read_text().split()[0])
         with server.line("postgres") as line:
             assert line.ask("SELECT 1").rows == ((b"1",),)

@@ -48,6 +48,7 @@ def _platform(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
         seconds, search = index["enter_s"], index["search_ms"]
         yield f"index of {index['entries']:,} entries", f"{seconds:.2f} s to write, {search:.2f} ms a search"
     yield from _tokens(found.get("tokens", {}))
+    yield from _tenancy(found.get("tenancy", {}))
     if migrations := found.get("migrations"):
         mine = migrations["stella"]
         yield (
@@ -91,6 +92,20 @@ def _objects(part: dict[str, Any]) -> Iterator[tuple[str, str]]:
         for name in part[place].keys() - {"handle", "skipped"} - {"plain file, careless"}:
             ratios = [part[place][name][verb]["times_as_long_as_handle"] for verb in ("put", "get")]
             yield f"  {name}", f"{ratios[0]:.2f} x as long to put, {ratios[1]:.2f} x to get"
+
+
+def _tenancy(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    for count, part in found.get("row_level_security", {}).items():
+        words = (
+            f"{kind} {one['policy']:.2f} x, sealed {one['policy, sealed']:.2f} x"
+            for kind, one in part.items()
+            if kind != "where_us"
+        )
+        yield f"a policy beside WHERE, {int(count):,} tenants", "; ".join(words)
+    if found:
+        over, gate = found["transaction_us"]["over_bare"], found["gate_ms"]
+        yield "a transaction of a tenant", f"{over:.0f} us more than a bare one"
+        yield "the gate between tenants", f"{gate['first']:.0f} ms, then {gate['again']:.0f} ms"
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ import corpus
 import lint
 import objects
 import stack
+import tenancy
 import tokens
 import zstandard
 from measure import Cost, median, run, shell
@@ -247,6 +248,7 @@ SECTIONS: dict[str, Callable[[Path], object]] = {
     "stack": lambda work: stack.starts(work, ENVIRONMENT),
     "migrations": migrations.migrations,
     "tokens": tokens.tokens,
+    "tenancy": tenancy.tenancy,
     "lint": lint.lint,
     "objects": objects.objects,
     "service": service.service,

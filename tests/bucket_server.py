@@ -28,7 +28,7 @@ from stella.runtime.children import start_child, stop_child
 from stella.runtime.settings import StoreSettings
 
 BUCKET = "tests"
-PATIENCE = 60
+PATIENCE = 120
 PORTS = ("master.port", "master.port.grpc", "volume.port", "volume.port.grpc")
 PORTS += ("filer.port", "filer.port.grpc", "s3.port", "s3.port.grpc", "admin.port", "admin.port.grpc")
 _numbers = itertools.count()

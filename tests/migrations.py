@@ -39,7 +39,7 @@ AUTOMATIC = {"001_item.sql": STARTUP, "002_index.sql": INDEX, "003_size.sql": CO
 EVERY = AUTOMATIC | {"DM001_mark.sql": DATA, "100_rename.sql": RELEASE}
 
 
-SECONDS = 60  # a child that lives longer hangs
+SECONDS = 120  # a child that lives longer hangs
 
 
 def lay(folder: Path, files: Mapping[str, str | bytes]) -> Path:

@@ -29,9 +29,9 @@ from tests.e2e.material import environment
 _numbers = itertools.count()
 SECRET = "only for tests"  # of the server in tests/database.py
 PASSWORD = f"password='{SECRET}'"
-PATIENCE = 30  # seconds for what takes a moment
 SEAL_KEY = "only for tests, 32 bytes or more."
 AUDIT_KEY = base64.b64encode(b"only for tests, 32 bytes of key.").decode()
+PATIENCE = 120  # seconds for what takes a moment, on a machine that has much else to do
 
 
 class Base(NamedTuple):

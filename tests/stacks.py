@@ -30,7 +30,7 @@ from stella.stack.layout import Layout, holder
 from tests.database import in_memory
 from tests.e2e.material import environment
 
-SECONDS = 60  # a command that takes longer hangs
+SECONDS = 120  # a command that takes longer hangs
 
 
 class Ended(subprocess.CompletedProcess[str]):

@@ -25,6 +25,7 @@ from stella.database.manifest import Manifest, Requires
 from stella.database.model import Choice
 from stella.kernel.errors import Exit, StellaError
 from stella.runtime.errors import LockTimeout
+from stella.tenancy import gate, snapshot
 from stella.tenancy.errors import GateFailed
 from tests.carried import PROTECTED, Carried, carried, manifest_of, trial_here
 from tests.database import postgres
@@ -402,6 +403,29 @@ def test_the_gate_undoes_a_release_file_at_the_site(carried: Carried) -> None:
     assert carried.history() == ["001_note.sql"]
     carried.execute("DROP TABLE other.open")
     assert carried.import_().complete
+
+
+def test_the_gate_undoes_the_last_file_whatever_it_is(carried: Carried) -> None:
+    carried.guarded = True
+    carried.ship({"001_note.sql": PROTECTED})
+    carried.bundle()
+    carried.execute("CREATE SCHEMA other; CREATE TABLE other.open (tenant_id text)")
+    with pytest.raises(GateFailed, match=r"other\.open"):
+        carried.import_()
+    assert carried.history() == []
+    assert carried.execute("SELECT to_regclass('box.note') IS NULL") == [(True,)]
+
+
+def test_the_gate_reads_the_same_whatever_a_file_searches(carried: Carried) -> None:
+    carried.guarded = True
+    carried.ship({"001_note.sql": PROTECTED})
+    carried.run(Choice.ALL)
+    with carried.connect() as connection:
+        before = snapshot.take(connection, ["box", "tenancy"])
+        connection.execute("SET search_path TO tenancy, box")
+        assert gate.findings(connection) == []
+        assert snapshot.take(connection, ["box", "tenancy"]) == before
+        assert connection.execute("SHOW search_path").fetchone() == ("tenancy, box",)
 
 
 # --- many at once --------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,10 +13,10 @@ from stella.drill import database, pool_leak
 from stella.drill.database import Drilled, private_database
 from stella.drill.errors import NoServerToDrill
 from stella.drill.model import Outcome
-from stella.runtime import postgres_server
+from stella.runtime import postgres_server, transaction
 from stella.runtime.connections import Connections
 from stella.runtime.postgres import Connection, speaking
-from stella.runtime.transaction import TenantDatabase, Transaction, _exchange
+from stella.runtime.transaction import TenantDatabase, Transaction
 from stella.testing import counted_entropy
 from tests.unit.drill.planned import broken, plan
 
@@ -64,29 +65,23 @@ def test_nothing_of_one_tenant_is_left_for_the_next() -> None:
 
 
 def session_wide(patch: Patch) -> None:
-    def opened(self: TenantDatabase, connection: Connection, tenant: str) -> None:
-        found = _exchange(
-            connection,
-            b"BEGIN; SELECT pg_backend_pid(), (extract(epoch FROM transaction_timestamp()) * 1000000)::bigint",
-        )
-        seal = self._seal.context(int(found.get_value(0, 0) or 0), int(found.get_value(0, 1) or 0), tenant)
-        _exchange(connection, f"SET app.tenant_id = '{tenant}'; SET app.ctx = '{seal}'".encode())
-
-    patch.setattr(TenantDatabase, "_open", opened)
+    exchange = transaction._exchange
+    patch.setattr(transaction, "_exchange", lambda to, text: exchange(to, text.replace(b"SET LOCAL", b"SET")))
 
 
 def commits_what_failed(patch: Patch) -> None:
     @contextlib.contextmanager
-    def transaction(self: TenantDatabase, tenant: str) -> Iterator[Transaction]:
+    def commits(self: TenantDatabase, tenant: str) -> Iterator[Transaction]:
         with speaking("the drill"), self._connections.one() as connection:
-            self._open(connection, tenant)
+            assert self._seal
+            transaction.enter(connection, self._seal, tenant)
             try:
                 yield Transaction(connection, tenant)
             finally:
                 if not connection.broken:
-                    _exchange(connection, b"COMMIT")
+                    transaction._exchange(connection, b"COMMIT")
 
-    patch.setattr(TenantDatabase, "transaction", transaction)
+    patch.setattr(TenantDatabase, "transaction", commits)
 
 
 def first_come(patch: Patch) -> None:
@@ -152,6 +147,16 @@ def test_a_table_without_policies_fails_the_drill(again: Drilled) -> None:
     assert "findings of the gate between tenants" in found
 
 
+def interrupted() -> Path:
+    """Where a database was whose block was interrupted."""
+    folder = Path("/")
+    with contextlib.suppress(KeyboardInterrupt), private_database(counted_entropy("x")) as made:
+        folder = made._server.data
+        assert folder.exists()
+        raise KeyboardInterrupt
+    return folder
+
+
 def test_the_server_ends_with_the_block() -> None:
     processes = []
     start = postgres_server.start
@@ -162,9 +167,7 @@ def test_the_server_ends_with_the_block() -> None:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(postgres_server, "start", started)
-        with pytest.raises(KeyboardInterrupt), private_database(counted_entropy("x")) as made:
-            folder = made._server.data
-            raise KeyboardInterrupt
+        folder = interrupted()
     assert [process.poll() for process in processes] == [0]
     assert not folder.exists()
 

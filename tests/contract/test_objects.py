@@ -26,9 +26,11 @@ from stella.kernel.errors import BadBlobKey, BadCursor, ForeignBlob, StellaError
 from stella.objects import service
 from stella.objects.errors import NoObject
 from stella.objects.model import DeleteObject, GetObject, ListObjects, ObjectPut, PutObject, ShowObject
-from stella.operations import Context
+from stella.operations import Context, Principal
 from stella.runtime.errors import BlobDisplaced, ObjectDamaged, ObjectMissing
 from stella.runtime.settings import Settings
+from stella.testing import ManualClock, SilentProgress, counted_entropy
+from tests.tenant_server import TenantServer
 from tests.tenants import Guarded, guarded
 
 __all__ = ["guarded"]  # the fixture
@@ -295,3 +297,44 @@ sys.exit(run(["object", "get", "note", digest, "--out", "again"]))
     )
     assert done.returncode == 0, done.stderr
     assert sha256((tmp_path / "again").read_bytes()) == sha256((tmp_path / "big").read_bytes())
+
+
+def test_in_a_bucket(tenant_server: TenantServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the keys of each tenant, as settings name them."""
+    monkeypatch.chdir(tmp_path)
+    told: list[tuple[str, str, str]] = []
+    server = tenant_server
+    store = server.accounts.settings(server.endpoint)
+    store = msgspec.structs.replace(store, objects=f"s3://{server.accounts.bucket}/")
+
+    def of(tenant: str) -> Context:
+        return Context(
+            ManualClock(),
+            counted_entropy("x"),
+            SilentProgress(),
+            Settings(store=store),
+            server.reveal,
+            "kim",
+            principal=Principal("kim", frozenset(), tenant),
+            refused=lambda principal, tried, key: told.append((principal.tenant, tried, key)),
+        )
+
+    mine, theirs = of("a"), put(of("b"), b"theirs", "of-objects")
+    data = os.urandom(20 * MEBIBYTE)
+    own = put(mine, data, "of-objects")
+    assert service.get(mine, GetObject("of-objects", own.key, "out")).size == len(data)
+    assert Path("out").read_bytes() == data
+    assert listed(mine, "of-objects") == [("of-objects", own.digest, len(data))]
+    assert ("of-objects", own.digest, len(data)) in listed(mine)
+    with pytest.raises(NoObject):
+        service.show(mine, ShowObject("of-objects", theirs.digest))
+    with pytest.raises(ForeignBlob):
+        service.delete(mine, DeleteObject("of-objects", theirs.key))
+    assert told == [("a", "resolve", theirs.key)]
+    assert server.ask(server.own, "PUT", f"/{server.accounts.bucket}/{own.key}", body=b"changed").status == 200
+    with pytest.raises(ObjectDamaged) as caught:
+        service.get(mine, GetObject("of-objects", own.digest, "out"))
+    assert caught.value.facts["path"] == own.key
+    for ctx, made in ((mine, own), (of("b"), theirs)):
+        service.delete(ctx, DeleteObject("of-objects", made.digest))
+        assert listed(ctx, "of-objects") == []

@@ -18,7 +18,7 @@ from stella.runtime.connections import Connections
 from stella.runtime.errors import DatabaseUnavailable
 from stella.runtime.postgres import Login, speaking
 from stella.runtime.statements import statements
-from stella.runtime.transaction import TenantDatabase
+from stella.runtime.transaction import TenantDatabase, enter
 from tests.stores import DONE, NOBODY, ROOM, A, guarded, new, opened, place, submit
 from tests.tenants import SEAL, Guarded
 
@@ -148,7 +148,7 @@ def test_a_connection_that_is_lost_in_the_middle_is_an_absence(place: Guarded) -
     with store._tenants._connections.one() as connection:
         end_connections(place)
         with pytest.raises(DatabaseUnavailable), speaking("x"):
-            store._tenants._open(connection, A)
+            enter(connection, SEAL, A)
     assert store.find_job(A, NOBODY) is None
     store.close()
 

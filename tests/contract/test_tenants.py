@@ -294,6 +294,34 @@ def test_the_gate_finds_what_a_superuser_may_do_wrong(shop: Guarded, kind: str) 
     assert kind in found
 
 
+HIDDEN = {
+    "the key by its columns": ("open_table", "GRANT SELECT (ipad, opad) ON tenancy.seal_key TO stella_app"),
+    "a duty by a column": ("duty_exceeded", "GRANT INSERT (word) ON shop.things TO stella_jobs"),
+    "a partition by a column": ("partition_granted", "GRANT SELECT (id) ON shop.parts_0 TO stella_app"),
+    "a sequence": ("open_table", "CREATE SEQUENCE shop.s; GRANT USAGE ON SEQUENCE shop.s TO stella_app"),
+    "a duty in place of the policy": ("no_policy", "DROP POLICY tenant_isolation ON shop.things"),
+    "the path of the definer": ("security_definer", "ALTER FUNCTION tenancy.tid() RESET search_path"),
+    "a function given away": ("login_owns", "ALTER FUNCTION tenancy.tid() OWNER TO stella_app"),
+    "a schema given away": ("login_owns", "ALTER SCHEMA shop OWNER TO stella_app"),
+    "temporary tables": ("login_creates", "GRANT TEMPORARY ON DATABASE {database} TO stella_app"),
+    "columns of statistics": ("open_statistics", "GRANT SELECT (stavalues1) ON pg_catalog.pg_statistic TO stella_app"),
+    "passwords": ("open_statistics", "GRANT SELECT ON pg_catalog.pg_authid TO stella_app"),
+    "files": ("open_function", "GRANT EXECUTE ON FUNCTION pg_read_file(text) TO stella_app"),
+    "replication": ("role_can_bypass", "ALTER ROLE stella_app REPLICATION"),
+    "making roles": ("role_can_bypass", "ALTER ROLE stella_app CREATEROLE"),
+}
+
+
+@pytest.mark.parametrize("what", HIDDEN)
+def test_the_gate_finds_what_is_easily_overlooked(shop: Guarded, what: str) -> None:
+    kind, text = HIDDEN[what]
+    with shop.connect() as connection, connection.transaction(force_rollback=True):
+        connection.execute(text.format(database=shop.name))  # type: ignore[call-overload]
+        found = gate.findings(connection)
+    assert kind in {finding.kind for finding in found}
+    assert shop.found() == set()
+
+
 def test_a_definer_is_known_by_what_it_does(shop: Guarded) -> None:
     with shop.connect(roles.OWNER) as connection:
         connection.execute(

@@ -30,7 +30,7 @@ SETTINGS = (
     "NO_COLOR",
 )
 KEPT = "9e26bf369911c45c243c684147b23fc9e1dcfcf257d299a1c632016a6fcd33f4"  # the digest of an object of the kind `note`
-SECONDS = 30  # a process that lives longer hangs
+SECONDS = 120  # a process that lives longer hangs
 
 STEPS = """\
 mirror init --dir M

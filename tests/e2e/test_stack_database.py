@@ -16,7 +16,7 @@ from tests.e2e.material import PASSPHRASE, environment
 from tests.stacks import Stack, folder
 
 pytestmark = [pytest.mark.network, pytest.mark.slow]
-SECONDS = 60  # a command that takes longer hangs
+SECONDS = 120  # a command that takes longer hangs
 
 
 @pytest.fixture(scope="module")

@@ -24,6 +24,7 @@ from stella.runtime.files import writing
 
 MAGIC = b"HDIFF13&zstd\0"
 HEADER = 64  # bytes that are enough for the magic and both sizes
+BY_OTHERS = frozenset({signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP})  # no patch makes a worker end so
 
 
 def _number(data: bytes, at: int) -> tuple[int, int]:
@@ -76,10 +77,9 @@ class DeltaWorker:
         if not answer:
             process = self._process
             self.close()
-            if process.returncode == -signal.SIGKILL:
+            if -process.returncode in BY_OTHERS:
                 raise WorkerKilled
-            ran = "time" if process.returncode == -signal.SIGXCPU else "memory"
-            return {"problem": f"the worker ended; it may have run out of {ran}"}
+            return {"problem": f"the worker {_ended(process.returncode)}"}
         found: dict[str, Any] = json.loads(answer)
         if "errno" in found:
             with writing(Path(job["patch" if job["op"] == "diff" else "new"])):
@@ -118,6 +118,14 @@ class DeltaWorker:
             return
         process.kill()
         process.wait()
+
+
+def _ended(code: int) -> str:
+    """How a worker ended, in words."""
+    if code == -signal.SIGXCPU:
+        return "needed more time than any patch of this size does"
+    how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+    return f"{how}; it may have run out of memory"
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ import re
 import time
 from typing import Any, Protocol
 
-from stella.http.auth import Presented, Tokens, allow, challenge
+from stella.http.auth import TENANT, Presented, Tokens, allow, challenge
 from stella.http.errors import (
     Draining,
     Failed,
@@ -138,10 +138,11 @@ class App:
     async def _who(self, request: Request) -> Principal:
         given = Presented(request.headers.get(b"authorization", b""), request.scope)
         try:
-            return self._tokens.principal(given)
-        except Pending:
-            given.wait = True
-            return await asyncio.to_thread(self._tokens.principal, given)
+            try:
+                return self._tokens.principal(given, names=TENANT in request.headers)
+            except Pending:
+                given.wait = True
+                return await asyncio.to_thread(self._tokens.principal, given)
         except StellaError as error:
             if given.known is not None:
                 self._denied(given.known, "auth.denied", request.operation, code=error.code)

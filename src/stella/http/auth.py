@@ -96,10 +96,13 @@ class Tokens:
         self._header = b"Bearer " + admin
         self._verify = verify
 
-    def principal(self, given: Presented) -> Principal:
-        """Whom a request comes from; raises NotAuthenticated, BadTenant, TokenTenantMismatch, Pending."""
+    def principal(self, given: Presented, *, names: bool = True) -> Principal:
+        """Whom a request comes from; raises NotAuthenticated, BadTenant, TokenTenantMismatch, Pending.
+
+        `names` is whether it has a header that names a tenant: few have, and looking for it costs.
+        """
         found = given.known = self._known(given)
-        for tenant in given.every(TENANT):
+        for tenant in given.every(TENANT) if names else ():
             if parse_tenant(tenant.decode("latin-1")) != found.tenant:
                 raise TokenTenantMismatch(asked="`X-Stella-Tenant` says")
         return found

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 import random
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -186,6 +185,7 @@ def _spelled(answer: Answer) -> tuple[object, ...]:
 def _words(without: Answer, beside: Answer) -> tuple[str, str]:
     """Both answers from shortly before the place where they differ."""
     texts = [f"{answer.state} {answer.text().decode(errors='replace')}" for answer in (without, beside)]
-    same = len(os.path.commonprefix(texts))
+    shorter = min(map(len, texts))
+    same = next((at for at in range(shorter) if texts[0][at] != texts[1][at]), shorter)
     begin = max(0, same - WORDS // 4)
     return texts[0][begin : begin + WORDS], texts[1][begin : begin + WORDS]

@@ -125,7 +125,8 @@ def _owned(into: Login) -> Iterator[Connection]:
     """A connection that may read the exceptions of the guard."""
     with Connections(into, keep=0).one() as connection:
         try:
-            yield connection
+            with speaking(into.where):
+                yield connection
         except DatabaseDenied as error:
             raise GateUnreadable(role=into.where, problem=error.facts["problem"]) from None
 

@@ -177,7 +177,8 @@ def _of_shape(table: Table) -> Iterator[Mutation]:
         "other-column": f"ALTER TABLE {name} RENAME COLUMN {TENANT_ID} TO owner_id",
         "child-table": f"CREATE TABLE {schema}.proof_child () INHERITS ({name})",
         "copied-table": f"CREATE TABLE {schema}.proof_copied AS SELECT * FROM {name}",
-        "open-view": f"CREATE VIEW {schema}.proof_seen AS SELECT * FROM {name}; GRANT SELECT ON {schema}.proof_seen TO {APP}",
+        "open-view": f"CREATE VIEW {schema}.proof_seen AS SELECT * FROM {name};"
+        f" GRANT SELECT ON {schema}.proof_seen TO {APP}",
         "materialised-view": f"CREATE MATERIALIZED VIEW {schema}.proof_kept AS SELECT * FROM {name}",
         "definer": f"CREATE FUNCTION {schema}.proof_every() RETURNS SETOF {name} LANGUAGE sql SECURITY DEFINER AS"
         f" 'SELECT * FROM {name}'; GRANT EXECUTE ON FUNCTION {schema}.proof_every() TO {APP}",
@@ -206,7 +207,8 @@ def _of_server(schema: Schema, database: str) -> Iterator[Mutation]:
         "key-readable-by-column": f"GRANT SELECT (ipad, opad) ON tenancy.seal_key TO {APP}",
         "key-for-all": "GRANT SELECT ON tenancy.seal_key TO PUBLIC",
         "duties-writable": f"GRANT INSERT ON tenancy.duties TO {APP}",
-        "foreign-key": f"{pair} ALTER TABLE {first}.proof_child ADD FOREIGN KEY (other, id) REFERENCES {first}.proof_parent",
+        "foreign-key": f"{pair} ALTER TABLE {first}.proof_child"
+        f" ADD FOREIGN KEY (other, id) REFERENCES {first}.proof_parent",
         "exclusion": f"{pair} ALTER TABLE {first}.proof_parent ADD EXCLUDE USING btree (id WITH =)",
         "bypassing": f"ALTER ROLE {APP} BYPASSRLS",
         "superuser": f"ALTER ROLE {APP} SUPERUSER",

@@ -281,7 +281,9 @@ def _oracles(table: Table, pair: Pair, tables: Mapping[int, Table]) -> Iterator[
         for theirs in pair.b.rows[table.name]:
             wanted = {name: theirs[name] for name in reference.columns if name != TENANT_ID}
             if tuple(wanted.values()) not in having and None not in wanted.values():
-                fresh = dict(pair.a.rows[table.name][0]) | wanted
+                mine = pair.a.rows[table.name][0]
+                others = {name for other in table.references for name in other.columns} - set(reference.columns)
+                fresh = theirs | {TENANT_ID: a} | {name: mine[name] for name in others}
                 columns = ", ".join(map(quoted, fresh))
                 text = f"INSERT INTO {table.name} ({columns}) VALUES ({_values(table, fresh)})"
                 states = frozenset({FOREIGN, UNIQUE})
@@ -317,8 +319,8 @@ def _definitions(table: Table) -> Iterator[Probe]:
         "view": f"CREATE VIEW {schema}.proof_{bare} AS SELECT * FROM {name}",
         "temporary-table": f"CREATE TEMP TABLE t_{bare} AS SELECT * FROM {name}",
         "temporary-view": f"CREATE TEMP VIEW v_{bare} AS SELECT * FROM {name}",
-        "security-definer": f"CREATE FUNCTION {schema}.proof_every() RETURNS SETOF text LANGUAGE sql SECURITY DEFINER AS"
-        f" $x$SELECT t::text FROM {name} t$x$",
+        "security-definer": f"CREATE FUNCTION {schema}.proof_every() RETURNS SETOF text LANGUAGE sql"
+        f" SECURITY DEFINER AS $x$SELECT t::text FROM {name} t$x$",
         "trigger": f"CREATE TRIGGER g BEFORE INSERT ON {name} FOR EACH ROW EXECUTE FUNCTION"
         " suppress_redundant_updates_trigger()",
         "cluster": f"CLUSTER {name} USING {bare}_pkey",

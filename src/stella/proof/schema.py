@@ -42,7 +42,10 @@ class Reference(NamedTuple):
 
 
 class Table(NamedTuple):
-    """A table of tenants, or a partition of one, which then has a `parent`; `divided` is one that has some. `may` is what the application may do."""
+    """A table of tenants, or a partition of one.
+
+    A partition has a `parent`, which is `divided`; `may` is what the application may do.
+    """
 
     oid: int
     name: str

@@ -11,6 +11,7 @@ Rules:
 from __future__ import annotations
 
 import contextlib
+import functools
 import queue
 import select
 from collections.abc import Callable, Iterator
@@ -45,6 +46,11 @@ class Connections:
         self._application = application
         self._settings = {**LIMITS, **settings}
         self._idle: queue.SimpleQueue[Connection] = queue.SimpleQueue()
+
+    @functools.cached_property
+    def where(self) -> str:
+        """Where the database is, for messages; read once, since every transaction may need to say it."""
+        return self.login.where
 
     @contextlib.contextmanager
     def one(self) -> Iterator[Connection]:

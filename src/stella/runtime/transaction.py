@@ -116,7 +116,7 @@ class Duty:
         found = statements(package)[name]
         if found.duty != self.role:
             raise ValueError(f"{package}/{name} is no statement of {self.role}")
-        with speaking(self._connections.login.where), self._connections.one() as connection:
+        with speaking(self._connections.where), self._connections.one() as connection:
             cursor = connection.execute(found.sql, keepable(values), prepare=True)
             return cursor.fetchall() if cursor.description else []
 
@@ -151,7 +151,7 @@ class TenantDatabase:
         Raises BadTenant, OutsideTenant for what the policies refuse, or as `postgres.connect`.
         """
         parse_tenant(tenant)
-        with speaking(self._connections.login.where), self._connections.one() as connection:
+        with speaking(self._connections.where), self._connections.one() as connection:
             opened = Transaction(connection, tenant)
             try:
                 if self._seal is None:

@@ -72,7 +72,7 @@ def test_every_shape_of_query_is_accepted(stage: Stage) -> None:
 
 
 CATALOGUE: Mapping[str, str] = {
-    "list": "SELECT word, %(word)s FROM shop.things WHERE tenant_id = %(tenant)s AND id < %(id)s ORDER BY id LIMIT %(limit)s",
+    "list": "SELECT word, %(word)s FROM shop.things WHERE tenant_id = %(tenant)s AND id < %(id)s ORDER BY 1 LIMIT 3",
     "any": "SELECT word FROM shop.things WHERE tenant_id = %(tenant)s AND word = ANY(%(words)s::text[])",
     "chance": "SELECT gen_random_uuid()::text FROM shop.things WHERE tenant_id = %(tenant)s",
     "drop": "DELETE FROM shop.things WHERE tenant_id = %(tenant)s RETURNING word",

@@ -117,12 +117,15 @@ def test_a_worker_serves_after_a_failed_job(worker: DeltaWorker, patch: bytes, t
     assert applied(worker, tmp_path, OLD, patch) == NEW
 
 
-def test_a_worker_that_was_killed_is_an_error_and_the_next_one_serves(patch: bytes, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_worker_that_was_killed_is_an_error_and_the_next_one_serves(
+    number: signal.Signals, patch: bytes, tmp_path: Path
+) -> None:
     with delta.delta_worker() as worker:
         assert applied(worker, tmp_path, OLD, patch) == NEW
         process = worker._process
         assert process is not None
-        process.kill()
+        process.send_signal(number)
         process.wait()
         with pytest.raises(WorkerKilled):
             applied(worker, tmp_path, OLD, patch)
@@ -130,7 +133,7 @@ def test_a_worker_that_was_killed_is_an_error_and_the_next_one_serves(patch: byt
     assert worker._process is None
 
 
-@pytest.mark.parametrize(("number", "word"), [(signal.SIGSEGV, "memory"), (signal.SIGXCPU, "time")])
+@pytest.mark.parametrize(("number", "word"), [(signal.SIGSEGV, "SIGSEGV"), (signal.SIGXCPU, "time")])
 def test_a_worker_that_crashed_is_the_patch_s_fault(
     number: signal.Signals, word: str, patch: bytes, tmp_path: Path
 ) -> None:

@@ -130,7 +130,24 @@ def test_measures() -> None:
     assert share(1, 300) == 0.333
 
 
+BROKEN = """import sys
+from stella.tenancy import claims
+claims.SKEW = 5
+from stella.cli.main import main
+main()
+"""
+
+
 def test_a_drill_that_is_negative_ends_with_6(tmp_path: Path) -> None:
+    words = ("drill", "clock-skew", "--speed", "10000", "--tenants", "2", "--json")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    command = [sys.executable, "-c", BROKEN, *words]
+    found = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert found.returncode == Exit.NEGATIVE, found.stderr
+    assert not json.loads(found.stdout)["passed"]
+
+
+def test_a_drill_that_passes_ends_with_0(tmp_path: Path) -> None:
     found = stella("drill", "clock-skew", "--speed", "10000", "--tenants", "2", "--json", folder=tmp_path)
     assert found.returncode == 0, found.stderr
     assert json.loads(found.stdout)["schema"] == "stella.drill@1"
@@ -181,7 +198,7 @@ def test_real_packets_are_lost_in_a_network_of_its_own(tmp_path: Path) -> None:
 
 
 def test_a_machine_without_namespaces_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(namespace, "start_child", lambda command, **more: refuse(command, **more))
+    monkeypatch.setattr(namespace, "start_child", refuse)
     with pytest.raises(NoNamespace, match="not permitted") as raised:
         skewed(netns=True)
     assert raised.value.exit is Exit.SEALED
@@ -196,7 +213,7 @@ def refuse(command: list[str], **more: Any) -> subprocess.Popen[bytes]:
 
 
 def test_a_child_that_is_killed_is_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
-    def killed(command: list[str], **more: Any) -> subprocess.Popen[bytes]:
+    def killed(_: list[str], **more: Any) -> subprocess.Popen[bytes]:
         more["log"].write_text("first\nout of memory\n")
         return subprocess.Popen([sys.executable, "-c", "import sys; sys.exit(9)"])
 

@@ -227,7 +227,7 @@ def test_a_local_operation_has_no_route(world: World) -> None:
 
 def test_the_scope_of_an_operation_is_checked(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     reader = Principal("kim", frozenset({"probe:read", "jobs:read"}))
-    monkeypatch.setattr(Tokens, "principal", lambda *_: reader)
+    monkeypatch.setattr(Tokens, "principal", lambda *_, **__: reader)
 
     async def scene(world: World) -> None:
         assert (await world.call("GET", "/v1/looks"))[2]["actor"] == "kim"

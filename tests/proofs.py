@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from stella.operations import Context
+from stella.proof.interference import Databases
 from stella.proof.probes import Probe
-from stella.proof.stage import NAMES, Stage, lay
+from stella.proof.stage import Stage, lay
 from stella.runtime.postgres_server import Postgres
 from stella.runtime.settings import Settings
 from stella.runtime.throwaway import Line, Throwaway
@@ -61,12 +62,13 @@ def modules(folder: Path, text: str = SHOP) -> dict[str, object]:
 @contextlib.contextmanager
 def laid(postgres: Postgres, given: dict[str, object], seed: int = SEED) -> Iterator[Stage]:
     """A stage on the server of the tests, whose databases go away with the block."""
-    server = Throwaway(postgres, PASSWORD)
+    server, number = Throwaway(postgres, PASSWORD), next(_numbers)
+    names = Databases(f"alone_{number}", f"both_{number}")
     try:
-        yield lay(server, context(given), given, seed)  # type: ignore[arg-type]  # packages and folders
+        yield lay(server, context(given), given, seed, names)  # type: ignore[arg-type]  # packages and folders
     finally:
         with connected(postgres) as connection:
-            for name in NAMES:
+            for name in names:
                 connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')  # type: ignore[call-overload]
 
 
@@ -81,7 +83,7 @@ def stage(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Itera
 def broken(stage: Stage, text: str) -> Iterator[str]:
     """The name of a copy of the database of both tenants, in which something was done to it."""
     name = f"broken_{next(_numbers)}"
-    stage.server.duplicate(NAMES.both, name)
+    stage.server.duplicate(stage.names.both, name)
     try:
         with stage.server.line(name) as line:
             done(line, text)

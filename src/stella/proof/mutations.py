@@ -104,9 +104,15 @@ def all_of(schema: Schema, database: str) -> list[Mutation]:
         found.append(Mutation("grant-partition", table.name, f"GRANT SELECT ON {table.name} TO {APP}"))
         text = f"GRANT SELECT ({TENANT_ID}) ON {table.name} TO {APP}"
         found.append(Mutation("grant-column-of-partition", table.name, text))
+    ours = {table.name for table in schema.tables}
     for role, target, _ in schema.duties:
-        found.append(Mutation("duty-for-the-application", target, f"ALTER POLICY duty_{role} ON {target} TO {APP}"))
+        if target in ours:  # elsewhere it opens nothing: the application has no grant
+            text = f"ALTER POLICY duty_{role} ON {target} TO {APP}"
+            found.append(Mutation("duty-for-the-application", target, text))
         found.append(Mutation("duty-not-listed", target, f"DELETE FROM tenancy.duties WHERE role = '{role}'"))
+    for name in schema.named("r"):
+        found.append(Mutation("open-table", name, f"GRANT SELECT ON {name} TO {APP}"))
+        found.append(Mutation("open-table-to-all", name, f"GRANT INSERT ON {name} TO PUBLIC"))
     for name in schema.named("v"):
         found.append(Mutation("view-of-the-owner", name, f"ALTER VIEW {name} RESET (security_invoker)"))
         found.append(Mutation("view-without-barrier", name, f"ALTER VIEW {name} RESET (security_barrier)"))

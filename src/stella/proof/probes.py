@@ -163,7 +163,7 @@ def _read_otherwise(table: Table, b: Tenant) -> Iterator[Probe]:
     """Reading by what is no plain query."""
     name, theirs = table.name, f"{TENANT_ID} = '{b.id}'"
     every = f"SELECT t::text FROM {name} t"
-    block = f"DECLARE x text; BEGIN SELECT string_agg(t::text, ',') INTO x FROM {name} t; RAISE NOTICE '%', x; END"
+    block = f"DECLARE x text; BEGIN SELECT string_agg(t::text, ',') INTO x FROM {name} t; RAISE EXCEPTION '%', x; END"
     thrown = (
         f"DECLARE x text; BEGIN SELECT max(t::text) INTO x FROM {name} t WHERE {theirs}; RAISE EXCEPTION '%', x; END"
     )
@@ -176,7 +176,7 @@ def _read_otherwise(table: Table, b: Tenant) -> Iterator[Probe]:
         "block": f"DO $x$ {block} $x$",
         "block-error": f"DO $x$ {thrown} $x$",
         "block-dynamic": f"DO $x$ DECLARE x text; BEGIN EXECUTE 'SELECT max(t::text) FROM {name} t' INTO x;"
-        " RAISE NOTICE '%', x; END $x$",
+        " RAISE EXCEPTION '%', x; END $x$",
     }
     for title, text in plain.items():
         yield _nothing(title, name, text, control="shows", echo="tenant", states=frozenset({"P0001"}))

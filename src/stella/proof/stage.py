@@ -41,6 +41,7 @@ class Stage(NamedTuple):
     findings: tuple[gate.Finding, ...]
     snapshot: Snapshot
     packages: Sequence[str]
+    names: Databases
 
     @property
     def rows(self) -> int:
@@ -48,13 +49,13 @@ class Stage(NamedTuple):
         return sum(len(rows) for filled in self.pair for rows in filled.rows.values())
 
 
-def lay(server: Throwaway, ctx: Context, modules: Mapping[str, Source], seed: int) -> Stage:
+def lay(server: Throwaway, ctx: Context, modules: Mapping[str, Source], seed: int, names: Databases = NAMES) -> Stage:
     """Lay the stage; raises NothingProtected, TableNotFilled, or what a migration raises."""
     seal = Seal(ctx.entropy(32))
     ctx.progress.start("stage", None, "")
-    server.create(NAMES.alone)
+    server.create(names.alone)
     shipped = load(modules)
-    with Session(server.login(NAMES.alone, OWNER), ctx.actor, ctx.clock) as session:
+    with Session(server.login(names.alone, OWNER), ctx.actor, ctx.clock) as session:
         apply_pending(session, shipped, judge_all(session, shipped), Choice.ALL)
         guard.install(session.connection, seal)
         found = schema.read(session.connection)
@@ -62,13 +63,13 @@ def lay(server: Throwaway, ctx: Context, modules: Mapping[str, Source], seed: in
     if not found.tables:
         raise NothingProtected
     a, b = tenants(seed)
-    with server.line(NAMES.alone) as line:
+    with server.line(names.alone) as line:
         mine = fill(line, found, a, ROWS_A)
-    server.duplicate(NAMES.alone, NAMES.both)
-    with server.line(NAMES.both) as line:
+    server.duplicate(names.alone, names.both)
+    with server.line(names.both) as line:
         theirs = fill(line, found, b, ROWS_B)
-    for name in NAMES:
+    for name in names:
         with server.line(name) as line:
             line.ask("ANALYZE")
     packages = [source for source in modules.values() if isinstance(source, str)]
-    return Stage(server, seal, found, Pair(mine, theirs), findings, snapshot, packages)
+    return Stage(server, seal, found, Pair(mine, theirs), findings, snapshot, packages, names)

@@ -35,6 +35,8 @@ from stella.runtime.transaction import Seal, enter
 LONGEST_SOCKET = 100  # bytes; the system takes 107 with the name of the socket
 # One client at a time works here, so workers only cost; autovacuum would change plans in the middle.
 SETTINGS = {"autovacuum": "off", "max_parallel_workers_per_gather": "0", "max_connections": "20", "jit": "off"}
+# No notices: the driver hands them to a function that is called from C, and an interrupt that meets it there is lost.
+SILENT = {"client_min_messages": "error"}
 
 _TOLD = (
     DiagnosticField.MESSAGE_PRIMARY,
@@ -74,8 +76,6 @@ class Line:
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
         connection.prepare_threshold = None  # what is sent here may forget every prepared statement
-        self._notices: list[bytes] = []
-        connection.add_notice_handler(lambda notice: self._notices.append((notice.message_primary or "").encode()))
 
     def ask(self, text: str) -> Answer:
         """Send a statement; the answer of the last one when they are several."""
@@ -99,8 +99,7 @@ class Line:
                 continue
             rows = self._copied() if result.status == ExecStatus.COPY_OUT else _rows(result)
             found.append(_answer(result, rows))
-        told, self._notices = b"\n".join(self._notices), []
-        return [*found[:-1], found[-1]._replace(told=found[-1].told + told)] if told and found else found
+        return found
 
     def enter(self, seal: Seal, tenant: str, *, begin: bool = True) -> str:
         """Begin a transaction of a tenant, or make the open one a tenant's; its context."""
@@ -175,7 +174,8 @@ class Throwaway:
     @contextlib.contextmanager
     def line(self, database: str, role: str = postgres_server.SUPERUSER) -> Iterator[Line]:
         """A line of a role for the length of the block."""
-        with contextlib.closing(Line(self.connect(database, role))) as line, speaking("the throwaway server"):
+        connection = connect(self.login(database, role), **SILENT)
+        with contextlib.closing(Line(connection)) as line, speaking("the throwaway server"):
             yield line
 
 

@@ -9,7 +9,7 @@ import pytest
 from stella.proof import interference, statements
 from stella.proof.interference import Databases, Interference
 from stella.proof.queries import Author
-from stella.proof.stage import NAMES, Stage
+from stella.proof.stage import Stage
 from stella.runtime.statements import Statement
 from stella.testing import SilentProgress
 from tests.proofs import broken, stage
@@ -19,10 +19,10 @@ pytestmark = [pytest.mark.network]
 
 
 def run(
-    stage: Stage, names: Databases = NAMES, *, seed: int = 1, queries: int = 1500, packages: tuple[str, ...] = ()
+    stage: Stage, names: Databases | None = None, *, seed: int = 1, queries: int = 1500, packages: tuple[str, ...] = ()
 ) -> Interference:
     return interference.run(
-        stage.server, names, stage.seal, stage.schema, stage.pair, packages,
+        stage.server, names or stage.names, stage.seal, stage.schema, stage.pair, packages,
         seed=seed, queries=queries, progress=SilentProgress(),
     )  # fmt: skip
 
@@ -55,7 +55,7 @@ OPENED = {
 @pytest.mark.parametrize("what", OPENED)
 def test_what_reaches_over_is_found(stage: Stage, what: str) -> None:
     with broken(stage, OPENED[what]) as name:
-        found = run(stage, Databases(NAMES.alone, name), queries=4000)
+        found = run(stage, Databases(stage.names.alone, name), queries=4000)
     assert found.differences
     assert all(one.without != one.beside for one in found.differences)
 
@@ -63,7 +63,7 @@ def test_what_reaches_over_is_found(stage: Stage, what: str) -> None:
 def test_every_shape_of_query_is_accepted(stage: Stage) -> None:
     """Queries fail by what rows hold, never by how they are written."""
     author = Author(3, stage.schema, stage.pair)
-    with stage.server.line(NAMES.both, "stella_app") as line:
+    with stage.server.line(stage.names.both, "stella_app") as line:
         for _ in range(400):
             line.enter(stage.seal, stage.pair.a.tenant.id)
             answers = line.ask_all(author.next().message())
@@ -95,5 +95,5 @@ def test_a_statement_that_leaves_its_tenant_is_named(stage: Stage, monkeypatch: 
     known = {"count": Statement("count", "", "SELECT count(*), %(tenant)s FROM shop.things")}
     monkeypatch.setattr(statements, "statements", lambda _: known)
     with broken(stage, "ALTER TABLE shop.things DISABLE ROW LEVEL SECURITY") as name:
-        found = run(stage, Databases(NAMES.alone, name), packages=("shop",), queries=100)
+        found = run(stage, Databases(stage.names.alone, name), packages=("shop",), queries=100)
     assert "shop/count" in {one.query for one in found.differences}

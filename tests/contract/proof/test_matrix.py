@@ -10,7 +10,7 @@ from stella.proof import matrix
 from stella.proof.matrix import Leak, Matrix, judge
 from stella.proof.probes import LEAK, all_of, of_table
 from stella.proof.rows import tenants
-from stella.proof.stage import NAMES, Stage
+from stella.proof.stage import Stage
 from stella.runtime.throwaway import Answer
 from stella.testing import SilentProgress
 from tests.proofs import broken, probe, stage
@@ -20,8 +20,8 @@ pytestmark = [pytest.mark.network]
 B = tenants(7)[1]
 
 
-def run(stage: Stage, name: str = NAMES.both) -> Matrix:
-    return matrix.run(stage.server, name, stage.seal, stage.schema, stage.pair, SilentProgress())
+def run(stage: Stage, name: str = "") -> Matrix:
+    return matrix.run(stage.server, name or stage.names.both, stage.seal, stage.schema, stage.pair, SilentProgress())
 
 
 def test_nothing_gets_through_what_is_protected(stage: Stage) -> None:

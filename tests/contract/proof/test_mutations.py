@@ -6,7 +6,7 @@ import pytest
 
 from stella.proof import mutations
 from stella.proof.mutations import Mutated, Mutation
-from stella.proof.stage import NAMES, Stage
+from stella.proof.stage import Stage
 from stella.testing import SilentProgress
 from tests.proofs import stage
 
@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.network]
 
 
 def run(stage: Stage) -> Mutated:
-    return mutations.run(stage.server, NAMES.both, stage.seal, stage.schema, stage.pair, SilentProgress())
+    return mutations.run(stage.server, stage.names.both, stage.seal, stage.schema, stage.pair, SilentProgress())
 
 
 def test_every_break_is_noticed(stage: Stage) -> None:
@@ -41,7 +41,7 @@ def test_the_matrix_notices_without_the_gate(stage: Stage, monkeypatch: pytest.M
 
 def test_nothing_of_a_mutation_stays(stage: Stage) -> None:
     run(stage)
-    with stage.server.connect(NAMES.both) as connection:
+    with stage.server.connect(stage.names.both) as connection:
         assert mutations.gate.findings(connection) == []
 
 

@@ -15,8 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from stella.runtime import migrate
-from stella.runtime.postgres_server import Postgres
+from stella.runtime import migrate, throwaway
+from stella.runtime.postgres_server import Postgres, binaries
+from stella.runtime.processes import gone, running_in
 from tests.carried import Carried, carried, database_of, trial_here
 from tests.database import postgres
 from tests.migrations import EVERY, ended, in_child
@@ -70,23 +71,17 @@ def test_a_kill_anywhere_is_finished_by_the_same_command(carried: Carried, postg
     assert len(between) > len(EVERY) / 2, "kills fell between files too"
 
 
-def test_a_killed_trial_leaves_no_server(tmp_path: Path) -> None:
+def test_a_killed_trial_leaves_no_server() -> None:
     """The server that a bundle starts for itself dies with the process that started it."""
-    from stella.runtime import throwaway
-    from stella.runtime.postgres_server import binaries
-    from stella.runtime.processes import gone, running_in
+    with tempfile.TemporaryDirectory(prefix="stella-killed-") as name:  # short, so that the socket is in it too
+        place = Path(name)
 
-    place = tmp_path / "tmp"
-    place.mkdir()
+        def act() -> None:
+            tempfile.tempdir = name
+            with throwaway.database("trial", "only for tests"):
+                os.kill(os.getpid(), signal.SIGKILL)
 
-    def act() -> None:
-        tempfile.tempdir = str(place)
-        with throwaway.database("trial", "only for tests"):
-            (tmp_path / "ran").touch()
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    pid = in_child(act)
-    assert ended(pid) == -signal.SIGKILL
-    assert (tmp_path / "ran").exists()
-    assert list(place.iterdir()), "it was there"
-    assert gone(running_in(place, [binaries() / "postgres"]), 20) == []
+        assert ended(in_child(act)) == -signal.SIGKILL
+        (left,) = place.iterdir()
+        assert (left / "data" / "PG_VERSION").exists(), "it ran"
+        assert gone(running_in(place, [binaries() / "postgres"]), 20) == []

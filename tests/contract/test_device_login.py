@@ -48,6 +48,7 @@ def test_a_person_logs_in(world: World, identity: Identity) -> None:
     assert who is not None
     assert who.scopes == frozenset({"mirror:read"})
     found = issuer.token(poll(begun["device_code"]))
+    assert found["scope"] == "mirror:read"
     assert identity.verify(presented(found["access_token"])).name == "acme.ada"
     assert refused(lambda: issuer.token(poll(begun["device_code"]))) == "invalid_grant"
     assert issuer.approve(begun["user_code"], "acme.ada", ada.secret, "203.0.113.9") is None

@@ -327,6 +327,7 @@ def test_nothing_is_erased_within_the_grace_period(world: World) -> None:
     before = _rows(world, "acme")
     world.clock.pass_time(GRACE - 1)
     assert erasure.sweep(world.context()) == []
+    assert not erasure._erased(world.context(), "acme", world.clock.read().wall, ())  # deleted anew after it was listed
     assert _rows(world, "acme") == before
     tenants.resume(world.context(), NameTenant("acme"))
     world.clock.pass_time(GRACE)
@@ -413,6 +414,8 @@ def test_an_export_is_whole_and_the_same_each_time(world: World, tmp_path: Path)
     assert first.sha256 == hashlib.sha256((tmp_path / "1.tar").read_bytes()).hexdigest()
     assert (tmp_path / "1.tar").stat().st_mode & 0o777 == 0o600
     world.guarded.execute("ALTER DATABASE %s SET TimeZone = 'Asia/Tokyo'" % world.guarded.name)  # noqa: UP031
+    world.guarded.tenants.close()  # so that a connection has the new default
     second = export.export(world.context(), ExportTenant("beta", str(tmp_path / "2.tar"), **WHY))
-    same = {one.table: one.sha256 for one in first.tables if not one.table.startswith("audit.")}
-    assert same == {one.table: one.sha256 for one in second.tables if not one.table.startswith("audit.")}
+    grows = "audit.events"  # by the first export
+    same = {one.table: one.sha256 for one in first.tables if one.table != grows}
+    assert same == {one.table: one.sha256 for one in second.tables if one.table != grows}

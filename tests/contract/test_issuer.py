@@ -224,6 +224,12 @@ def test_a_secret_does_not_stand_for_a_key(world: World, identity: Identity) -> 
     assert refused(lambda: issuer_of(identity).token(form)) == "invalid_request"
 
 
+def test_an_assertion_does_not_stand_for_a_secret(world: World, identity: Identity) -> None:
+    world.client("ci")
+    text = assertion(now=world.clock.read().wall)
+    assert refused(lambda: issuer_of(identity).token(by_key(text))) == "invalid_client"
+
+
 def test_a_client_with_a_certificate(world: World, identity: Identity) -> None:
     world.client("ci", certificate=certificate_thumbprint(DER))
     form, issuer = asked(grant_type="client_credentials", client_id="acme.ci"), issuer_of(identity)

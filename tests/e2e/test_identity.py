@@ -23,7 +23,7 @@ import pytest
 
 from stella.identity.asked import MAX_FORM
 from stella.runtime.postgres_server import Postgres
-from tests.database import postgres
+from tests.database import connected, postgres
 from tests.e2e.material import environment
 from tests.service import PATIENCE, Got, Running, running
 
@@ -340,6 +340,28 @@ def test_many_at_once_are_told_to_come_back(own: Running) -> None:
         thread.join()
     assert set(statuses) <= {401, 429, 503}
     assert 503 in statuses
+
+
+def test_a_tenant_is_erased_with_its_files(own: Running) -> None:
+    assert own.call("POST", "/v1/tenants", {"tenant": "gone"}).status == 201
+    new_client(own, "ci", "client:read", tenant="gone")
+    (own.work_of("gone") / "stable").mkdir()
+    (own.work_of("gone") / "stable/file").write_text("x")
+    (own.work / "kept").write_text("x")
+    assert own.call("POST", "/v1/tenants/gone/deletion", WHY).json["state"] == "deleting"
+    with connected(own.base.postgres, own.base.name) as connection:  # the grace period is over
+        connection.execute("UPDATE identity.tenants SET erase_after = 1 WHERE tenant_id = 'gone'")
+    own.stop()
+    own.start()
+    assert within(PATIENCE, lambda: own.call("GET", "/v1/tenants/gone").json["state"] == "erased")
+    proof = json.loads(own.call("GET", "/v1/tenants/gone").json["proof"])
+    told = json.loads(base64.b64decode(proof["payload"]))
+    assert told["elsewhere"] == [{"what": "files", "count": 1}]
+    assert {one["table"]: one["rows"] for one in told["tables"]}["identity.clients"] == 1
+    assert len(proof["signatures"]) == 1
+    assert not (own.data / "work/tenants/gone").exists()
+    assert (own.work / "kept").exists()
+    assert own.call("POST", "/v1/tenants", {"tenant": "gone"}).status == 409
 
 
 def test_without_a_passphrase_no_token_is_issued(tmp_path: Path, postgres: Postgres) -> None:

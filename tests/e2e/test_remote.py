@@ -190,7 +190,7 @@ def test_no_token_in_the_clear(url: str) -> None:
 def test_a_wrong_token_says_so(service: Running, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     with as_process(tmp_path, STELLA_TOKEN="wrong", STELLA_SERVER=service.url):
         assert run(["mirror", "list"]) == 3
-    assert "HTTP-" in capfd.readouterr().err
+    assert "TOKEN-001" in capfd.readouterr().err
 
 
 def test_what_is_for_one_machine_is_refused_when_a_service_is_named(

@@ -82,12 +82,10 @@ class Issuer:
                 "client_secret_basic",
                 "client_secret_post",
                 "private_key_jwt",
-                "tls_client_auth",
                 "none",
             ],
             "token_endpoint_auth_signing_alg_values_supported": algorithms,
             "dpop_signing_alg_values_supported": algorithms,
-            "tls_client_certificate_bound_access_tokens": True,
         }
 
     def key_set(self) -> bytes:

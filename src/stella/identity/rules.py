@@ -26,7 +26,8 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}\Z", re.ASCII)
 # Scopes of whoever runs the installation. They reach over tenants, or change what all of them share.
 INSTALLATION = frozenset(
     {"tenant:read", "tenant:write", "tenant:delete", "issuer:read", "issuer:rotate", "database:read"}
-    | {"database:migrate", "service:watch"}
+    | {"database:migrate", "migrate:bundle", "migrate:import", "service:watch", "service:run"}
+    | {"stack:read", "stack:admin", "tenancy:read", "tenancy:prove"}
 )
 # A scope, and those that it needs beside it.
 NEEDS = {"advisory:read": "aoc:verify", "vex:read": "aoc:verify"}

@@ -35,6 +35,13 @@ def test_nobody_notices_that_no_key_set_can_be_fetched() -> None:
     assert found.requests > 50_000
 
 
+@pytest.mark.usefixtures("quick")
+def test_fewer_tenants_than_faults_leave_some_out_and_it_is_said() -> None:
+    found = drilled(tenants=2)
+    assert broken(found) == []
+    assert found.notes[0] == "not tried, for lack of tenants: slow, 500, garbage, redirect, huge"
+
+
 def cleared(patch: pytest.MonkeyPatch) -> None:
     land = KeyCache._land
 

@@ -28,6 +28,7 @@ def test_a_secret_and_nothing_else_matches() -> None:
     assert len(made) == 43
     assert secret.matches(made, kept)
     assert secret.hashed(made, entropy) != kept  # another salt
+    assert not secret.matches("x" * 5000, secret.hashed("x" * 5000, entropy))  # nobody has one so long
     for wrong in ("", made[:-1], made + "x", made.lower(), "\0", "\ud800", "x" * 5000):
         assert not secret.matches(wrong, kept)
 

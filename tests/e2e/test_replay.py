@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from stella.bundle import cutting
 from stella.kernel.digest import sha256
-from stella.mirror import service
 from stella.signing import authority
 from stella.testing import counted_entropy
 from tests.e2e.forgers import by_a_stranger, other_bytes, other_entries
@@ -203,7 +203,7 @@ def test_proofs_of_time(forge: Callable[[World, Parts], Parts], world: World) ->
 def test_a_proof_of_time_is_replayed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """A newer generation with an older proof of time; only a reason and a second person make it acceptable."""
     world.import_("2.stella")
-    monkeypatch.setattr(service, "_created", lambda *_: NOW + 60)
+    monkeypatch.setattr(cutting, "_created", lambda *_: NOW + 60)
     world.create(first_release(), "3.stella")
     refused(world, "3.stella", "anchor_replayed")
     refused(world, "3.stella", "usage", quarantined=False, force=True, approver="kim")

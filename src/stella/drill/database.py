@@ -27,6 +27,7 @@ from stella.runtime.postgres import Connection, Login, connect
 from stella.runtime.postgres_server import Postgres
 from stella.runtime.scratch import scratch
 from stella.runtime.statements import statements
+from stella.runtime.throwaway import socket_folder
 from stella.runtime.transaction import Row, Seal, TenantDatabase, Transaction
 from stella.tenancy import gate, guard
 
@@ -77,11 +78,10 @@ class Drilled:
 @contextlib.contextmanager
 def private_database(entropy: Entropy) -> Iterator[Drilled]:
     """A database that goes away with the block; raises NoServerToDrill."""
-    with scratch("drill") as folder:
-        (folder / "run").mkdir(mode=0o700)
+    with scratch("drill") as folder, socket_folder(folder) as sockets:
         password = entropy(16).hex()
         (folder / "password").write_text(password, encoding="ascii")
-        server, log = Postgres(folder / "data", folder / "run", folder / "password"), folder / "log"
+        server, log = Postgres(folder / "data", sockets, folder / "password"), folder / "log"
         process = None
         try:
             process = _started(server, log)

@@ -191,6 +191,18 @@ def database(name: str, secret: str) -> Iterator[Login]:
 
 
 @contextlib.contextmanager
+def socket_folder(top: Path) -> Iterator[Path]:
+    """A folder for sockets, of mode 0700: in `top`, or elsewhere where their paths would be too long."""
+    near = top / "run"
+    if len(os.fsencode(near / f".s.PGSQL.{postgres_server.PORT}")) <= LONGEST_SOCKET:
+        near.mkdir(mode=0o700)
+        yield near
+    else:
+        with tempfile.TemporaryDirectory(dir="/tmp") as far:
+            yield Path(far)
+
+
+@contextlib.contextmanager
 def throwaway(secret: str, name: str = "proof") -> Iterator[Throwaway]:
     """A server for the length of the block; `secret` is the password of every role.
 
@@ -198,10 +210,7 @@ def throwaway(secret: str, name: str = "proof") -> Iterator[Throwaway]:
     """
     with contextlib.ExitStack() as stack:
         top = stack.enter_context(scratch(name))
-        sockets = top / "run"
-        sockets.mkdir(mode=0o700)
-        if len(os.fsencode(sockets / f".s.PGSQL.{postgres_server.PORT}")) > LONGEST_SOCKET:
-            sockets = Path(stack.enter_context(tempfile.TemporaryDirectory(dir="/tmp")))  # of mode 0700
+        sockets = stack.enter_context(socket_folder(top))
         (top / "password").touch(mode=0o600)
         (top / "password").write_text(secret)
         server, log = Postgres(top / "data", sockets, top / "password"), top / "log"

@@ -189,13 +189,18 @@ def test_a_list_goes_on_behind_any_digest(blobs: Blobs, kind: str) -> None:
 
 
 def test_kinds_are_listed_in_order(place: Place) -> None:
-    blobs = place.handle("aa")
-    for kind in ("y", "x0", "x-1", "x"):
+    blobs, mine = place.handle("aa"), ("y", "x0", "x-1", "x")
+    for kind in mine:
         blobs.put(kind, kind.encode())
         blobs.put(kind, b"another")
-    assert list(blobs.kinds()) == ["x", "x-1", "x0", "y"]
-    assert list(blobs.kinds("x")) == ["x-1", "x0", "y"]
-    assert list(blobs.kinds("x-1")) == ["x0", "y"]
+    assert [kind for kind in blobs.kinds() if kind in mine] == [
+        "x",
+        "x-1",
+        "x0",
+        "y",
+    ]  # a worker's tests share a bucket
+    assert [kind for kind in blobs.kinds("x") if kind in mine] == ["x-1", "x0", "y"]
+    assert [kind for kind in blobs.kinds("x-1") if kind in mine] == ["x0", "y"]
     assert list(blobs.kinds("y")) == []
     assert not {"x", "x-1", "x0", "y"}.intersection(place.handle("b").kinds())
     for kind in ("y", "x0", "x-1", "x"):

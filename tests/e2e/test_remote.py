@@ -139,8 +139,8 @@ def test_the_folder_that_comes_back_is_the_one_that_was_written(
 
 
 def test_the_typed_client(material: Path, service: Running, tmp_path: Path) -> None:
-    shutil.rmtree(service.data / "work/M", ignore_errors=True)
-    shutil.copytree(material / "M", service.data / "work/M")
+    shutil.rmtree(service.work / "M", ignore_errors=True)
+    shutil.copytree(material / "M", service.work / "M")
     seen: list[str] = []
 
     class Watching:

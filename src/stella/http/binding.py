@@ -39,6 +39,7 @@ class Binder:
         required = {name for name, kind, _, default in fields if default is msgspec.NODEFAULT and kind in {str, int}}
         if not required.issuperset(self.parameters):
             raise ValueError(f"a parameter of {operation.path} is no required field of {operation.name}")
+        self._numbered = {name: kind is int for name, kind, _, _ in fields}
         self.path = self._greedy(operation.path, {name: about.where for name, _, about, _ in fields})
         self._many = {name for name, kind, _, _ in fields if get_origin(kind) in {tuple, list}}
         self._settings = {
@@ -67,7 +68,11 @@ class Binder:
         elif query:
             raise BadField(what="the query", problem="the fields of this operation are sent in the body")
         elif values or self._settings:
-            request = self._convert(decode(body, dict[str, Any]) | self._in_path(values), strict=not values)
+            given = decode(body, dict[str, Any])
+            for name in self._in_path(values).keys() & given.keys():
+                if not isinstance(given[name], str | int) or isinstance(given[name], int) is not self._numbered[name]:
+                    raise BadField(what=f"`{name}`", problem="it is of another type than the path has")
+            request = self._convert(given | self._in_path(values), strict=not values)
         else:
             request = decode(body, self._decoder)
         for attribute, name, where in self._places:
@@ -88,9 +93,13 @@ class Binder:
 def convert(given: dict[str, Any], kind: Any, *, strict: bool) -> Any:
     """A struct from values; raises BadField."""
     try:
-        return msgspec.convert(given, kind, strict=strict)
+        made = msgspec.convert(given, kind, strict=strict)
     except msgspec.ValidationError as error:
         raise bad_field(error) from None
+    for name, value in given.items():
+        if isinstance(value, str) and getattr(made, name, made) is None:  # the library reads the text `null` as nothing
+            raise BadField(what=f"`{name}`", problem="expected a value, found `null`")
+    return made
 
 
 def decode(body: bytes, kind: Any) -> Any:

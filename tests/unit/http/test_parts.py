@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stella.http.auth import ADMIN, Presented, Tokens, admin_token, allow, challenge
-from stella.http.binding import Binder, read_query
+from stella.http.binding import Binder, convert, read_query
 from stella.http.errors import (
     BadField,
     BodyNotJson,
@@ -87,6 +87,23 @@ def test_fields_of_a_path(places: Places) -> None:
         binder("GET", "/v1/probe/{number}")
     with pytest.raises(ValueError, match="no required field"):
         binder("GET", "/v1/probe/{other}")
+
+
+@pytest.mark.parametrize("value", [b"7", b"true", b"null", b"[]", b"{}"])
+def test_a_body_that_gives_a_field_of_the_path_another_type(places: Places, value: bytes) -> None:
+    with pytest.raises(BadField, match=r"`dir`.*another type"):
+        binder("POST", "/v1/probe/{dir}").bind(("M",), "", b'{"dir":%s}' % value, places)
+
+
+def test_a_text_that_means_nothing_is_no_value() -> None:
+    class Query(msgspec.Struct, frozen=True):
+        name: str | None = None
+        number: int | None = None
+
+    assert convert({"name": "null", "number": "7"}, Query, strict=False) == Query("null", 7)
+    for text in ("null", "Null", "NULL"):
+        with pytest.raises(BadField, match=r"`number`.*found `null`"):
+            convert({"number": text}, Query, strict=False)
 
 
 def test_a_setting_stands_in_for_a_field(places: Places) -> None:

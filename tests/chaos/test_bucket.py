@@ -3,8 +3,8 @@
 Rules:
 - A request that fails, one whose answer is lost, a store that goes away and Ctrl-C leave the old state or the new one,
   whole; the same command again finishes, with the very files of a run in a folder.
-- These faults meet the adapter over the library's store in memory; kill -9 and two processes at once meet it over a real
-  store. The nightly run tries every request, the others some.
+- These faults meet the adapter over the library's store in memory; kill -9 and two processes at once meet it over a
+  real store. The nightly run tries every request, the others some.
 - A writer that lost its lease publishes nothing over the one that took it.
 """
 

@@ -45,7 +45,7 @@ def roles(ctx: Context, want: PrintRoles) -> RolesPrinted:
 
 @operation(
     "tenancy.prove",
-    "LOCAL /tenancy/proof",
+    "POST /v1/tenancy/proofs",
     scope="tenancy:prove",
     view=views.proved,
     example=(

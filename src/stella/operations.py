@@ -4,7 +4,7 @@ Rules:
 - A request and a result are frozen structs; a result's tag is its public schema id, such as `stella.mirror.create@1`.
 - A field says in its annotation what people and machines need: help, position, and whether it names something on this
   machine (`file_in`, `file_out`, `folder`, `folder_out`), so that the command line takes a path where a service takes
-  an upload or a resource. A `file` stays where the operation is done, as a `folder` does: a private key never travels. A
+  an upload or a resource. A `file` is where the operation is done, as a `folder` is: a private key never travels. A
   `key` names an object of the tenant. A field that is `home` names the folder of the machine's own stack, one that is
   `here` its own database: a service has its own and takes no other, and a command asks a service about it only when
   `--server` is typed.
@@ -36,7 +36,9 @@ from stella.runtime.settings import Settings
 if TYPE_CHECKING:
     from stella.runtime.transaction import Duty, TenantDatabase, Transaction
 
-Where = Literal["value", "key", "file", "file_in", "file_out", "folder", "folder_out", "source", "report", "home", "here"]
+Where = Literal[
+    "value", "key", "file", "file_in", "file_out", "folder", "folder_out", "source", "report", "home", "here"
+]
 Request = TypeVar("Request", bound=msgspec.Struct)
 Result = TypeVar("Result", bound=msgspec.Struct)
 

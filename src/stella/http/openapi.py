@@ -66,7 +66,9 @@ def document(operations: Sequence[Operation[Any, Any]]) -> dict[str, Any]:
         kinds += [parameter_kind(kind) for _, kind, _, _ in fields_of(operation.request)]
     schemas = _Schemas(list({repr(kind): kind for kind in kinds}.values()))
     for operation in operations:
-        schemas.leave_out(operation.request, [name for name, _, about, _ in fields_of(operation.request) if about.at_home])
+        schemas.leave_out(
+            operation.request, [name for name, _, about, _ in fields_of(operation.request) if about.at_home]
+        )
     paths: dict[str, dict[str, Any]] = {}
     for operation in operations:
         paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation, schemas)

@@ -74,7 +74,8 @@ class Prove(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         int, msgspec.Meta(ge=0, le=2**31 - 1), arg("Number that the rows and queries are made from.", metavar="N")
     ] = 1
     key: Annotated[
-        str | None, arg("Private key that signs the attestation: encrypted PEM.", "file", metavar="FILE")
+        str | None,
+        arg("Private key that signs the attestation: encrypted PEM, where the proof is made.", "file", metavar="FILE"),
     ] = None
     out: Annotated[str | None, arg("File for the attestation.", "file_out", metavar="FILE")] = None
 

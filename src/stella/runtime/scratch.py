@@ -28,15 +28,24 @@ def scratch(name: str, within: Path | None = None) -> Iterator[Path]:
     prefix = f"stella-{name}-"
     with contextlib.ExitStack() as stack:
         with writing(within or Path(os.environ.get("TMPDIR") or "/tmp")):  # noqa: S108  # only named in the message
-            for _ in range(TRIES):
-                made = tempfile.TemporaryDirectory(prefix=prefix, dir=within, ignore_cleanup_errors=True)
-                folder = Path(stack.enter_context(made))
-                lock = _lock(folder)
-                if lock is not None:
-                    stack.callback(os.close, lock)
-                    break
+            folder = next(filter(None, (_taken(stack, prefix, within) for _ in range(TRIES))), None)
+            folder = folder or Path(stack.enter_context(_made(prefix, within)))
         _clear(folder.parent, prefix)
         yield folder
+
+
+def _made(prefix: str, within: Path | None) -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix=prefix, dir=within, ignore_cleanup_errors=True)
+
+
+def _taken(stack: contextlib.ExitStack, prefix: str, within: Path | None) -> Path | None:
+    """A new folder with its lock, until the stack ends."""
+    folder = Path(stack.enter_context(_made(prefix, within)))
+    lock = _lock(folder)
+    if lock is None:
+        return None
+    stack.callback(os.close, lock)
+    return folder
 
 
 def _clear(top: Path, prefix: str) -> None:

@@ -31,10 +31,12 @@ def top(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_it_goes_away_with_the_block(top: Path) -> None:
-    with pytest.raises(KeyError), scratch("work") as place:
+    with scratch("work") as place:
         assert place.parent == top
         assert place.stat().st_mode & 0o777 == 0o700
         (place / "file").touch()
+    assert list(top.iterdir()) == []
+    with pytest.raises(KeyError), scratch("work"):
         raise KeyError
     assert list(top.iterdir()) == []
 

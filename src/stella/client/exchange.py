@@ -78,7 +78,7 @@ class Exchange:
         self._folders: dict[str, str] = {}  # the same, for folders
 
     def send(self, request: msgspec.Struct) -> dict[str, Any]:
-        """Upload what the request names; the request as the service takes it. Raises NotThere, NotAFile, file errors."""
+        """Upload what is named; the request as the service takes it. Raises NotThere, NotAFile, file errors."""
         values: dict[str, Any] = msgspec.to_builtins(request)
         return {
             name: self._at_service(about, values[name])

@@ -137,7 +137,11 @@ def conjuncts(node: Tree) -> Iterator[tuple[Tree, Tree]]:
 def is_text(kind: Tree) -> bool:
     """Whether a cast to a type leaves a text as it is: one with a length cuts it off, one of a schema is anybody's."""
     names = [name.string.sval for name in kind.names]
-    return names[-1] in {"text", "varchar"} and names[:-1] in ([], ["pg_catalog"]) and not (kind.typmods or kind.array_bounds)
+    return (
+        names[-1] in {"text", "varchar"}
+        and names[:-1] in ([], ["pg_catalog"])
+        and not (kind.typmods or kind.array_bounds)
+    )
 
 
 def _is_equals(names: Sequence[Tree]) -> bool:

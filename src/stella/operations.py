@@ -4,8 +4,9 @@ Rules:
 - A request and a result are frozen structs; a result's tag is its public schema id, such as `stella.mirror.create@1`.
 - A field says in its annotation what people and machines need: help, position, and whether it names something on this
   machine (`file_in`, `file_out`, `folder`, `folder_out`), so that the command line takes a path where a service takes
-  an upload or a resource. A `key` names an object of the tenant. A field that is `home` names the folder of the
-  machine's own stack: a service fills it in and takes no other, and a command asks a service about it only when
+  an upload or a resource. A `file` is where the operation is done, as a `folder` is: a private key never travels. A
+  `key` names an object of the tenant. A field that is `home` names the folder of the machine's own stack, one that is
+  `here` its own database: a service has its own and takes no other, and a command asks a service about it only when
   `--server` is typed.
 - An operation has a route, a scope and an example; without them it does not import. A name in braces in a route is a
   request field that is required. A route that begins with `LOCAL` is none: the operation acts on the machine of whoever
@@ -35,7 +36,9 @@ from stella.runtime.settings import Settings
 if TYPE_CHECKING:
     from stella.runtime.transaction import Duty, TenantDatabase, Transaction
 
-Where = Literal["value", "key", "file_in", "file_out", "folder", "folder_out", "source", "report", "home"]
+Where = Literal[
+    "value", "key", "file", "file_in", "file_out", "folder", "folder_out", "source", "report", "home", "here"
+]
 Request = TypeVar("Request", bound=msgspec.Struct)
 Result = TypeVar("Result", bound=msgspec.Struct)
 
@@ -144,6 +147,11 @@ class Field:
     metavar: str = ""
     setting: str = ""
 
+    @property
+    def at_home(self) -> bool:
+        """Whether it is about what the machine has of its own, of which a service takes no other."""
+        return self.where in {"home", "here"}
+
 
 def arg(
     help: str, where: Where = "value", *, positional: bool = False, metavar: str = "", setting: str = ""
@@ -192,8 +200,8 @@ class Operation(Generic[Request, Result]):
 
     @property
     def at_home(self) -> bool:
-        """Whether it is about the machine's own stack, so that a service does it only when one is named for it."""
-        return self.local or any(about.where == "home" for _, _, about, _ in fields_of(self.request))
+        """Whether it is about what the machine has of its own, so that a service does it only when one is named."""
+        return self.local or any(about.at_home for _, _, about, _ in fields_of(self.request))
 
     @property
     def noun(self) -> str:

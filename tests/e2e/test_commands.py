@@ -147,7 +147,7 @@ ROWS = {
     "logout": Row("-: it needs a service; tests/e2e has one", NO_FILE, NO_FILE),
     "tenancy.gate": Row(NO_DATABASE, NO_FILE, NO_FILE),
     "tenancy.roles": Row("", NO_FILE, NO_FILE),
-    "tenancy.prove": Row("-: it starts a server; tests/contract/proof does", NO_FILE, NO_FILE),
+    "tenancy.prove": Row("-: it starts a server; test_service_proof does", NO_FILE, NO_FILE),
     "attest.verify": Row(
         "-: tests/contract/proof makes one", f"none --key {KEY}", f"loop --key {KEY}", begins=f"none --key {KEY}"
     ),

@@ -4,8 +4,8 @@ Rules:
 - A field in braces in the route comes from the path. The others come from the query of a GET or DELETE, and from the
   JSON body of everything else. A field of the wrong type, unknown, absent or twice is BadField.
 - A field that names a place is checked by `places` before the operation sees it, its default as well.
-- A field that is `home` is filled in from the settings of the service; a request that has it is BadField.
 - A field that stands for a setting takes its value from there when the request leaves it out.
+- A field about what a machine has of its own takes it from there alone; a request that has it is BadField.
 """
 
 from __future__ import annotations
@@ -47,12 +47,12 @@ class Binder:
             for name, _, about, _ in fields
             if about.setting and (value := value_of(settings, about.setting)) not in {None, ""}
         }
-        self._home = {name for name, _, about, _ in fields if about.where == "home"}
+        self._home = {name for name, _, about, _ in fields if about.at_home}
         attributes = {info.encode_name: info.name for info in msgspec.structs.fields(operation.request)}
         self._places: list[tuple[str, str, Where]] = [
             (attributes[name], name, about.where)
             for name, _, about, _ in fields
-            if about.where not in {"value", "key", "home"}
+            if about.where not in {"value", "key"} and not about.at_home
         ]
         self._decoder = msgspec.json.Decoder(operation.request)
 
@@ -67,7 +67,7 @@ class Binder:
             request = self._convert(read_query(query, self._many) | self._in_path(values), strict=False)
         elif query:
             raise BadField(what="the query", problem="the fields of this operation are sent in the body")
-        elif values or self._settings:
+        elif values or self._settings or self._home:
             given = decode(body, dict[str, Any])
             for name in self._in_path(values).keys() & given.keys():
                 if not isinstance(given[name], str | int) or isinstance(given[name], int) is not self._numbered[name]:
@@ -88,7 +88,7 @@ class Binder:
 
     def _convert(self, given: dict[str, Any], *, strict: bool) -> Any:
         for name in self._home.intersection(given):
-            raise BadField(what=f"`{name}`", problem="a service has a stack of its own and looks at no other")
+            raise BadField(what=f"`{name}`", problem="a service has its own and looks at no other")
         return convert(self._settings | given, self.request, strict=strict)
 
 

@@ -108,6 +108,8 @@ def check_tree(node: Any, tenant: int | None, tenant_tables: Collection[str]) ->
     for name in called(node):
         if BY_TEXT.fullmatch(name):
             return f"it calls `{name}`, which does what a text says"
+    if node.WhichOneof("node") == "do_stmt":
+        return "it is a block, which does what a text says"
     used = sorted({tables.name(found) for found in relations_of(node) if tables.holds(found)})
     if not used:
         return None

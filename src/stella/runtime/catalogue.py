@@ -25,7 +25,7 @@ TENANT = "tenant"
 # They run or read what a text names, so that no parser sees it.
 BY_TEXT = re.compile(
     r"dblink\w*|(query|table|cursor|schema|database)_to_xml\w*|ts_stat|ts_rewrite|crosstab\w*|connectby|xpath_table"
-    r"|pg_read_(binary_)?file|pg_ls_\w+|lo_(import|export|get|put|from_bytea)"
+    r"|pg_read_(binary_)?file|pg_ls_\w+|pg_(stat_file|file_\w+|logical_slot_\w+)|lo_\w+|loread|lowrite"
 )
 STATEMENTS = {"select_stmt", "insert_stmt", "update_stmt", "delete_stmt", "merge_stmt"}
 

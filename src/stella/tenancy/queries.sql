@@ -226,7 +226,7 @@ WITH inside AS (
     SELECT oid, nspname, nspowner, nspacl FROM pg_namespace WHERE nspname = ANY (%(schemas)s)
 ), relations AS (
     SELECT c.*, format('%%I.%%I', n.nspname, c.relname) AS label FROM pg_class c JOIN inside n ON n.oid = c.relnamespace
-    WHERE c.relname NOT IN ('schema_migrations', 'schema_checkpoints') AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
+    WHERE c.relname NOT IN ('schema_migrations', 'schema_checkpoints') AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S', 'c')
 ), functions AS (
     SELECT f.* FROM pg_proc f JOIN inside n ON n.oid = f.pronamespace
     WHERE NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = f.oid AND d.deptype = 'e')

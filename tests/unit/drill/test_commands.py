@@ -182,7 +182,7 @@ def possible() -> str:
     return ""
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_real_packets_are_lost_in_a_network_of_its_own(tmp_path: Path) -> None:
     if problem := possible():
         pytest.skip(problem)

@@ -21,6 +21,8 @@ from stella.http.errors import (
     Failed,
     MethodRefused,
     RangeRefused,
+    TooManyJobs,
+    TooManyUploads,
     TooSlow,
 )
 from stella.http.exchange import Answer, Gone, Headers, Message, Receive, Request, Send
@@ -31,9 +33,11 @@ from stella.http.problem import MEDIA_TYPE, RETRY_AFTER, body_of, status_of
 from stella.http.routes import Routes
 from stella.kernel.errors import Exit, StellaError
 from stella.operations import Principal
+from stella.tenancy.errors import TokenScopeMissing
 from stella.tenancy.model import Pending
 
 _TRACE = re.compile(rb"00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}\Z")
+TOO_MANY = 429
 CLIENT_GONE = 499  # in the log; nobody gets it
 
 
@@ -84,7 +88,11 @@ class App:
             self._tell_failed(request, error)
         seconds = time.perf_counter() - begin
         self.answered += 1
-        self._metrics.request(request.operation, status, seconds)
+        principal = request.principal
+        tenant = principal.tenant if principal.name else ""
+        self._metrics.request(request.operation, tenant, status, request.begun - begin if request.begun else seconds)
+        if status == TOO_MANY:
+            self._metrics.limited(tenant)
         self._log.request(
             RequestLine(
                 self._log.time(),
@@ -93,8 +101,8 @@ class App:
                 request.method,
                 status,
                 round(1000 * seconds, 2),
-                request.principal.name,
-                request.principal.tenant if request.principal.name else "",
+                principal.name,
+                tenant,
                 request.trace,
             )
         )
@@ -132,6 +140,7 @@ class App:
                 allow(request.principal, route.scope)
             except StellaError as error:
                 self._denied(request.principal, "auth.denied", route.name, code=error.code, scope=route.scope)
+                self._metrics.refused(TokenScopeMissing.reason)
                 raise
         return await route.handle(request)
 
@@ -145,10 +154,13 @@ class App:
                 return await asyncio.to_thread(self._tokens.principal, given)
         except StellaError as error:
             if given.known is not None:
+                request.principal = given.known
                 self._denied(given.known, "auth.denied", request.operation, code=error.code)
             raise
 
     def _failure(self, request: Request, error: StellaError) -> Answer:
+        if isinstance(error, TooManyJobs | TooManyUploads):
+            self._metrics.limited(request.principal.tenant)
         headers: Headers = [(b"content-type", MEDIA_TYPE)]
         if words := challenge(error):
             headers.append((b"www-authenticate", words))
@@ -186,6 +198,7 @@ class App:
         async def send(message: Message) -> None:
             if message["type"] == "http.response.start":
                 status[0], request.started = message["status"], True
+                request.begun = time.perf_counter()
                 message["headers"] = [*message["headers"], (b"x-request-id", request.id.encode())]
             await request.send(message)
 

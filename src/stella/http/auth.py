@@ -27,7 +27,7 @@ from stella.runtime.files import DiskFolder, reading
 from stella.runtime.ports import Entropy
 from stella.tenancy.errors import Refusal, TokenTenantMismatch
 from stella.tenancy.errors import challenge as token_challenge
-from stella.tenancy.model import Verified
+from stella.tenancy.model import Meter, SilentMeter, Verified
 
 ADMIN = Principal("admin", frozenset({EVERY_SCOPE}))
 TOKEN_BYTES = 32
@@ -91,7 +91,10 @@ class Presented:
 class Tokens:
     """The principals by their tokens: the administrator, and whomever `verify` knows; it raises what it refuses."""
 
-    def __init__(self, admin: bytes, verify: Callable[[Presented], Principal] | None = None) -> None:
+    def __init__(
+        self, admin: bytes, verify: Callable[[Presented], Principal] | None = None, meter: Meter | None = None
+    ) -> None:
+        self._meter = meter or SilentMeter()
         self._admin = hashlib.sha256(admin).digest()
         self._header = b"Bearer " + admin
         self._verify = verify
@@ -104,6 +107,7 @@ class Tokens:
         found = given.known = self._known(given)
         for tenant in given.every(TENANT) if names else ():
             if parse_tenant(tenant.decode("latin-1")) != found.tenant:
+                self._meter.count("token_verify_failures_total", reason=TokenTenantMismatch.reason)
                 raise TokenTenantMismatch(asked="`X-Stella-Tenant` says")
         return found
 

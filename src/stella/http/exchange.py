@@ -40,6 +40,7 @@ class Request:
     """One request. `values` are those of the path's parameters."""
 
     __slots__ = (
+        "begun",
         "headers",
         "id",
         "operation",
@@ -65,6 +66,7 @@ class Request:
         self.whole = False  # whether all of the body was read
         self.started = False  # whether the answer has begun
         self.operation = ""
+        self.begun = 0.0  # when the answer began, by perf_counter; said of a stream alone
 
     def header(self, name: bytes) -> str:
         """A header by its lower-case name; empty when absent, the last when there are several."""

@@ -35,7 +35,7 @@ from stella.tenancy.binding import Replays
 from stella.tenancy.discovery import Discovered
 from stella.tenancy.flood import TokenBucket
 from stella.tenancy.model import Issuer as Source
-from stella.tenancy.model import Pending, Verified
+from stella.tenancy.model import Meter, Pending, SilentMeter, Verified
 from stella.tenancy.model import Presented as PresentedToken
 from stella.tenancy.revocation import Revocations
 from stella.tenancy.tokens import Verifier
@@ -53,7 +53,14 @@ class Identity:
     Raises BadIssuerSetting, UnusableKeyAddress, WeakPassphrase, or as the database.
     """
 
-    def __init__(self, ctx: Context, address: str, denied: Told, elsewhere: Sequence[Elsewhere] = ()) -> None:
+    def __init__(
+        self,
+        ctx: Context,
+        address: str,
+        denied: Told,
+        elsewhere: Sequence[Elsewhere] = (),
+        meter: Meter | None = None,
+    ) -> None:
         settings = ctx.settings.identity
         self._ctx, self._denied, self._elsewhere = ctx, denied, elsewhere
         self._name = settings.issuer or address
@@ -61,7 +68,9 @@ class Identity:
         self._revocations = Revocations()
         self._standing = Standing(self._name, self._revocations)
         self._passphrase = _passphrase(ctx)
-        self._keyring = Keyring(ctx.clock, self._passphrase) if self._passphrase else None
+        self._meter = meter or SilentMeter()
+        self._keyring = Keyring(ctx.clock, self._passphrase, self._name, meter) if self._passphrase else None
+        self._caches: list[jwks.KeyCache] = []
         self._replays = Replays()
         self._verifier = self._made()
         self.endpoints = self._endpoints(self._keyring) if self._keyring else None
@@ -75,6 +84,13 @@ class Identity:
     def routes(self) -> list[Route]:
         """Those of the issuer, if there is one."""
         return self.endpoints.routes() if self.endpoints else []
+
+    def measure(self) -> None:
+        """Let the meter know how old the keys of each issuer are by now."""
+        for keys in self._caches:
+            keys.measure()
+        if self._keyring:
+            self._keyring.measure()
 
     def verify(self, given: Presented) -> Principal:
         """Whom a token stands for; raises Refusal, TenantNotActive or Pending."""
@@ -130,14 +146,16 @@ class Identity:
     def _made(self) -> Verifier:
         own = [Source(self._name, self._keyring)] if self._keyring else []
         ctx = self._ctx
-        others = [
-            Source(
-                one.name,
-                jwks.KeyCache(one.name, Discovered(one.name), ctx.clock, ctx.entropy, told=self._auth_event),
-                tenants=one.tenants,
-                audience=one.audience,
+        listed = believed.read(ctx.settings.identity.issuers)
+        self._caches = [
+            jwks.KeyCache(
+                one.name, Discovered(one.name), ctx.clock, ctx.entropy, told=self._auth_event, meter=self._meter
             )
-            for one in believed.read(ctx.settings.identity.issuers)
+            for one in listed
+        ]
+        others = [
+            Source(one.name, keys, tenants=one.tenants, audience=one.audience)
+            for one, keys in zip(listed, self._caches, strict=True)
         ]
         return Verifier(
             [*own, *others],
@@ -145,6 +163,7 @@ class Identity:
             ctx.clock,
             revocations=self._revocations,
             replays=self._replays,
+            meter=self._meter,
         )
 
     def _auth_event(self, event: str, issuer: str, problem: str) -> None:
@@ -188,6 +207,14 @@ class Identity:
             events.tell(ctx, t, action, who.name, outcome=outcome, after=facts)
 
     def _look(self) -> None:
+        try:
+            self._read()
+        except StellaError:
+            if self._keyring:
+                self._keyring.missed()
+            raise
+
+    def _read(self) -> None:
         ctx, now = self._ctx, self._ctx.clock.read().wall
         self._standing.refresh(self._duty, now)
         if self._keyring and self._passphrase:

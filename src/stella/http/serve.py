@@ -39,6 +39,7 @@ from stella.http.identity import Identity
 from stella.http.jobs import trace_of
 from stella.http.logins import check_logins
 from stella.http.logs import Forwarded, Log
+from stella.http.metrics import Metrics
 from stella.http.model import Serve, Served
 from stella.http.places import TENANTS
 from stella.http.postgres import APPLICATION, PostgresStore, connections
@@ -117,7 +118,7 @@ def serve(ctx: Context, want: Serve) -> Served:
     token = admin_token(settings.token, place.data, ctx.entropy)
     right = Right(connections(logins.jobs))
 
-    denials = Denials(log)
+    denials, metrics = Denials(log), Metrics()
 
     def refused(refusal: Refusal) -> None:
         log.event("outside_tenant", refusal._asdict())
@@ -153,10 +154,12 @@ def serve(ctx: Context, want: Serve) -> Served:
             address_of(listener),
             lambda reason, facts: log.event("denied", {"reason": reason, **facts}),
             [lambda tenant: leavings.remove(own, tenant)],
+            metrics.counts,
         )
-        tokens = Tokens(token, verifier(identity))
+        metrics.look(identity.measure)
+        tokens = Tokens(token, verifier(identity), metrics.counts)
         service = assemble(
-            ctx, bootstrap.load_all(), store, tokens, place.work, parts, log, denials.tell, identity.routes
+            ctx, bootstrap.load_all(), store, tokens, place.work, parts, log, denials.tell, identity.routes, metrics
         )
         denials.start(ctx)
         filling = Filling(ctx, logins.owner, log) if started.data_pending and not started.read_only else None

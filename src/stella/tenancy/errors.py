@@ -193,6 +193,9 @@ class TokenScopeMissing(Refusal, StellaError):
     words = "the token lacks a scope"
 
 
+REASONS = tuple(sorted(kind.reason for kind in Refusal.__subclasses__()))
+
+
 class BadKeySet(StellaError):
     """Key set of {issuer} cannot be used: {problem}.
 

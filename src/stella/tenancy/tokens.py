@@ -20,6 +20,7 @@ from stella.kernel.instant import Instant, Reading, Seconds
 from stella.runtime.ports import Clock
 from stella.tenancy import binding, claims, compact
 from stella.tenancy.errors import (
+    REASONS,
     Refusal,
     TokenAlgorithmDenied,
     TokenIssuer,
@@ -80,6 +81,8 @@ class Verifier:
         self._replays = replays or binding.Replays()
         self._nonces = nonces
         self._meter = meter or SilentMeter()
+        for reason in REASONS:
+            self._meter.zero("token_verify_failures_total", reason=reason)
         self._capacity = capacity
         self._lock = threading.Lock()
         self._kept: dict[bytes, _Kept] = {}

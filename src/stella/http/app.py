@@ -90,7 +90,8 @@ class App:
         self.answered += 1
         principal = request.principal
         tenant = principal.tenant if principal.name else ""
-        self._metrics.request(request.operation, tenant, status, request.begun - begin if request.begun else seconds)
+        took = seconds if answer.stream is None else request.begun - begin  # how long a stream goes on is its client's
+        self._metrics.request(request.operation, tenant, status, took)
         if status == TOO_MANY:
             self._metrics.limited(tenant)
         self._log.request(
@@ -202,6 +203,7 @@ class App:
                 message["headers"] = [*message["headers"], (b"x-request-id", request.id.encode())]
             await request.send(message)
 
+        request.begun = time.perf_counter()
         stream: Any = answer.stream
         await stream(send)
         return status[0]

@@ -54,6 +54,8 @@ class Request:
         "whole",
     )
 
+    begun: float  # when the answer began, by perf_counter: said of streams alone
+
     def __init__(self, request_id: str, scope: Message, receive: Receive, send: Send) -> None:
         self.id = request_id
         self.scope = scope
@@ -66,7 +68,6 @@ class Request:
         self.whole = False  # whether all of the body was read
         self.started = False  # whether the answer has begun
         self.operation = ""
-        self.begun = 0.0  # when the answer began, by perf_counter; said of a stream alone
 
     def header(self, name: bytes) -> str:
         """A header by its lower-case name; empty when absent, the last when there are several."""

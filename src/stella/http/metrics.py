@@ -14,7 +14,7 @@ from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from prometheus_client import generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
@@ -40,7 +40,7 @@ def access_of(route: Route) -> Access:
 
 
 class _Cell:
-    """The requests of one operation by one tenant. Only the loop of the service touches it."""
+    """The requests of one operation by one tenant. The loop of the service alone changes it."""
 
     __slots__ = ("seconds", "shares", "statuses")
 
@@ -105,56 +105,40 @@ class Metrics:
         """Let something be measured whenever somebody asks for the metrics."""
         self._looks.append(measure)
 
-    def now(self, jobs: Sequence[Load] | None) -> Scrape:
-        """Everything as it is now; `jobs` are those that wait and run, None when nobody knows.
+    def text(self, jobs: Sequence[Load] | None) -> bytes:
+        """Everything in the text format; `jobs` are those that wait and run, None when nobody knows.
 
-        It belongs to the loop of the service and is quick. What is made of it may be made elsewhere.
+        A thousand tenants take it most of a second, so it is for a thread. The loop counts on meanwhile: what is read
+        here is copied in single steps of the interpreter.
         """
         for measure in self._looks:
             measure()
-        rows = [
-            _Row(
-                operation,
-                tenant or UNKNOWN,
-                self.access.get(operation, "read"),
-                cell.shares[:],
-                cell.seconds,
-                dict(cell.statuses),
-            )
-            for (operation, tenant), cell in self._cells.items()
-        ]
-        return Scrape(rows, self._loads(jobs, {row.tenant for row in rows}), list(self.counts.series()))
+        cells = list(self._cells.items())
+        loads = self._loads(jobs, {tenant for (_, tenant), _ in cells})
+        return generate_latest(_Scrape(cells, self.access, loads, list(self.counts.series())))
 
     def _loads(self, jobs: Sequence[Load] | None, seen: set[str]) -> list[Load] | None:
         """The same with the label of each tenant; whoever was seen and has no job waits for none."""
         if jobs is None:
             return None
         found = [load._replace(tenant=self.counts.tenant(load.tenant)) for load in jobs]
-        return [*found, *(Load(tenant, "queued", 0) for tenant in sorted(seen - {UNKNOWN}))]
+        return [*found, *(Load(tenant, "queued", 0) for tenant in sorted(seen - {""}))]
 
 
-class _Row(NamedTuple):
-    """A cell at one moment."""
-
-    operation: str
-    tenant: str
-    access: Access
-    shares: Sequence[int]
-    seconds: float
-    statuses: Mapping[int, int]
-
-
-class Scrape:
+class _Scrape:
     """The metrics at one moment."""
 
-    def __init__(self, rows: Sequence[_Row], loads: Sequence[Load] | None, series: Sequence[Series]) -> None:
-        self._rows = rows
+    def __init__(
+        self,
+        cells: Sequence[tuple[tuple[str, str], _Cell]],
+        access: Mapping[str, Access],
+        loads: Sequence[Load] | None,
+        series: Sequence[Series],
+    ) -> None:
+        self._cells = cells
+        self._access = access
         self._loads = loads
         self._series = series
-
-    def text(self) -> bytes:
-        """In the text format. A thousand tenants take it a second, so it is not for the loop."""
-        return generate_latest(self)
 
     def collect(self) -> Iterator[Metric]:
         """Called by prometheus-client: the metrics in the order of the table."""
@@ -165,20 +149,20 @@ class Scrape:
 
     def _requests(self) -> Iterator[Series]:
         every: Counter[tuple[str, str]] = Counter()
-        for row in self._rows:
-            for status, count in row.statuses.items():
-                every[row.operation, str(status)] += count
-                yield Series("tenant_requests_total", (row.tenant, SERVICE, row.operation, str(status)), count)
+        for (operation, tenant), cell in self._cells:
+            for status, count in list(cell.statuses.items()):
+                every[operation, str(status)] += count
+                yield Series("tenant_requests_total", (tenant or UNKNOWN, SERVICE, operation, str(status)), count)
         for labels, count in every.items():
             yield Series("stella_requests_total", labels, count)
 
     def _times(self) -> Iterator[Series]:
         sums: dict[tuple[MetricName, Labels], _Cell] = defaultdict(_Cell)
-        for row in self._rows:
-            every, own = (row.operation,), (row.tenant, SERVICE, row.access)
-            for total in (sums["stella_request_seconds", every], sums["tenant_request_seconds", own]):
-                total.shares = [a + b for a, b in zip(total.shares, row.shares, strict=True)]
-                total.seconds += row.seconds
+        for (operation, tenant), cell in self._cells:
+            own = (tenant or UNKNOWN, SERVICE, self._access.get(operation, "read"))
+            for total in (sums["stella_request_seconds", (operation,)], sums["tenant_request_seconds", own]):
+                total.shares = [a + b for a, b in zip(total.shares, cell.shares, strict=True)]
+                total.seconds += cell.seconds
         for (name, labels), total in sums.items():
             yield Series(name, labels, total.seconds, tuple(total.shares))
 

@@ -64,7 +64,7 @@ class Status:
             jobs = await asyncio.to_thread(self._store.count_jobs)
         except DatabaseAway:  # the other figures say most when something is wrong
             jobs = None
-        text = await asyncio.to_thread(self._metrics.now(jobs).text)
+        text = await asyncio.to_thread(self._metrics.text, jobs)
         return Answer(200, text, [(b"content-type", CONTENT_TYPE)])
 
     async def openapi(self, request: Request) -> Answer:

@@ -16,6 +16,7 @@ import time
 from typing import Any, Protocol
 
 from stella.http.auth import TENANT, Presented, Tokens, allow, challenge
+from stella.http.denials import STRANGER
 from stella.http.errors import (
     Draining,
     Failed,
@@ -42,7 +43,7 @@ CLIENT_GONE = 499  # in the log; nobody gets it
 
 
 class Denied(Protocol):
-    """Hears of what is refused to somebody who is known: `denials.Denials.tell`."""
+    """Hears of what is refused, and to whom: `denials.Denials.tell`."""
 
     def __call__(self, principal: Principal, action: str, resource: str, **facts: str) -> None: ...
 
@@ -140,7 +141,8 @@ class App:
             try:
                 allow(request.principal, route.scope)
             except StellaError as error:
-                self._denied(request.principal, "auth.denied", route.name, code=error.code, scope=route.scope)
+                facts = {"code": error.code, "reason": error.reason, "scope": route.scope}
+                self._denied(request.principal, "auth.denied", route.name, **facts)
                 self._metrics.refused(TokenScopeMissing.reason)
                 raise
         return await route.handle(request)
@@ -156,7 +158,9 @@ class App:
         except StellaError as error:
             if given.known is not None:
                 request.principal = given.known
-                self._denied(given.known, "auth.denied", request.operation, code=error.code)
+            if given.known is not None or given.refused:
+                whom = given.known or STRANGER
+                self._denied(whom, "auth.denied", request.operation, code=error.code, reason=error.reason)
             raise
 
     def _failure(self, request: Request, error: StellaError) -> Answer:

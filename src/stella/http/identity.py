@@ -21,6 +21,7 @@ from stella.http.routes import Route
 from stella.identity import believed, erasure, events, signing
 from stella.identity.device import Devices
 from stella.identity.erasure import Elsewhere
+from stella.identity.errors import TenantNotActive
 from stella.identity.issuer import Issuer, Parts
 from stella.identity.keyring import Keyring
 from stella.identity.proving import Proving
@@ -33,6 +34,7 @@ from stella.runtime.roles import ISSUER
 from stella.tenancy import jwks
 from stella.tenancy.binding import Replays
 from stella.tenancy.discovery import Discovered
+from stella.tenancy.errors import Refusal
 from stella.tenancy.flood import TokenBucket
 from stella.tenancy.model import Issuer as Source
 from stella.tenancy.model import Meter, Pending, SilentMeter, Verified
@@ -48,7 +50,10 @@ Told = Callable[[str, Mapping[str, object]], None]
 
 
 class Identity:
-    """The identity of a service at `address`. `denied` hears why somebody was refused, and some facts.
+    """The identity of a service at `address`.
+
+    `denied` hears why somebody was refused, and some facts; `turned` that the keys of an issuer cannot be fetched any
+    more, and that they can again.
 
     Raises BadIssuerSetting, UnusableKeyAddress, WeakPassphrase, or as the database.
     """
@@ -60,6 +65,7 @@ class Identity:
         denied: Told,
         elsewhere: Sequence[Elsewhere] = (),
         meter: Meter | None = None,
+        turned: jwks.Told = jwks.tell_nobody,
     ) -> None:
         settings = ctx.settings.identity
         self._ctx, self._denied, self._elsewhere = ctx, denied, elsewhere
@@ -68,7 +74,7 @@ class Identity:
         self._revocations = Revocations()
         self._standing = Standing(self._name, self._revocations)
         self._passphrase = _passphrase(ctx)
-        self._meter = meter or SilentMeter()
+        self._meter, self._turned = meter or SilentMeter(), turned
         self._keyring = Keyring(ctx.clock, self._passphrase, self._name, meter) if self._passphrase else None
         self._caches: list[jwks.KeyCache] = []
         self._replays = Replays()
@@ -98,10 +104,13 @@ class Identity:
             found = given.verified = given.verified or self._verifier.verify(self._presented(given), wait=given.wait)
             if not self._standing.knows(found.tenant):
                 self._ask_again(wait=given.wait)
-            if self._standing.knows(found.tenant):
+            if self._standing.has_log(found.tenant):
                 given.known = _principal(found)  # for the log of its tenant, should it be refused
             self._standing.require_active(found.tenant)
         except StellaError as error:
+            given.refused = isinstance(error, Refusal | TenantNotActive)
+            if isinstance(error, Refusal) and error.whose is not None and self._standing.has_log(error.whose.tenant):
+                given.known = Principal(error.whose.subject, frozenset(), error.whose.tenant)
             self._denied(error.reason, {"code": error.code, "operation": f"{given.method} {given.path}"})
             raise
         return _principal(found)
@@ -166,8 +175,9 @@ class Identity:
             meter=self._meter,
         )
 
-    def _auth_event(self, event: str, issuer: str, problem: str) -> None:
+    def _auth_event(self, event: jwks.AuthEvent, issuer: str, problem: str) -> None:
         self._denied(event, {"issuer": issuer, "problem": problem})
+        self._turned(event, issuer, problem)
 
     def _endpoints(self, keyring: Keyring) -> Endpoints:
         ctx, settings = self._ctx, self._ctx.settings.identity
@@ -197,7 +207,7 @@ class Identity:
     def _told(self, action: str, tenant: str, facts: Mapping[str, str]) -> None:
         """Write down what was issued or refused, in the log of the tenant; a refusal only where there is one."""
         refused = action.endswith("refuse")
-        if refused and not self._standing.knows(tenant):
+        if refused and not self._standing.has_log(tenant):
             self._denied(action, dict(facts))
             return
         who = Principal(facts.get("subject", "issuer"), frozenset(), tenant)

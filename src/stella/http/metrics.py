@@ -99,7 +99,7 @@ class Metrics:
 
     def moved(self, tenant: str, direction: Literal["in", "out"], amount: int) -> None:
         """Bytes of a file arrived or were sent."""
-        self.counts.add(MOVED, amount, tenant=tenant, service=SERVICE, direction=direction)
+        self.counts.add("tenant_data_volume_bytes_total", amount, tenant=tenant, service=SERVICE, direction=direction)
 
     def look(self, measure: Callable[[], None]) -> None:
         """Let something be measured whenever somebody asks for the metrics."""

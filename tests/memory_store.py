@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from threading import RLock
@@ -20,7 +21,7 @@ from stella.http.model import (
     Upload,
     UploadState,
 )
-from stella.http.store import Bound, Key, Outcome, Place
+from stella.http.store import Bound, Key, Load, Outcome, Place
 from stella.kernel.errors import IllegalMove
 
 Id = tuple[str, str]  # of a tenant, and its own
@@ -158,10 +159,10 @@ class MemoryStore:
         with self._there():
             return [event for event in self.events.get((tenant, job_id), []) if event.number > after][:limit]
 
-    def count_jobs(self) -> dict[str, int]:
+    def count_jobs(self) -> list[Load]:
         with self._there():
-            states = [job.state.value for job in self.jobs.values()]
-            return {state: states.count(state) for state in ("queued", "running") if state in states}
+            states = Counter((job.tenant, job.state.value) for job in self.jobs.values())
+            return [Load(*of, jobs) for of, jobs in states.items() if of[1] in {"queued", "running"}]
 
     def begin_answer(self, key: Key, digest: str, now: int) -> Answered | None:
         with self._there():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 from stella.http.model import Answered, JobEvent, JobState, UploadState
-from stella.http.store import Bound, Outcome, Place, Store
+from stella.http.store import Bound, Load, Outcome, Place, Store
 from tests.stores import DONE, KEY, NOBODY, ROOM, A, B, guarded, job_id, new, place, store, submit, upload
 
 __all__ = ["guarded", "place", "store"]  # fixtures
@@ -79,7 +79,7 @@ def test_jobs_start_in_order_and_never_two_in_a_folder(store: Store) -> None:
         started.append(job.id)
         working.append(Place(job.tenant, job.folder))
     assert started == [job_id(number) for number in (1, 3, 4, 5)]
-    assert store.count_jobs() == {"queued": 1, "running": 4}
+    assert sorted(store.count_jobs()) == [Load(A, "queued", 1), Load(A, "running", 4)]
 
 
 def test_a_job_goes_back_into_the_queue_at_its_old_place(store: Store) -> None:
@@ -313,4 +313,5 @@ def test_tenants_take_turns(store: Store) -> None:
         started.append((job.tenant, job.id))
         working.append(Place(job.tenant, job.folder))
     assert started == [(A, job_id(1)), (B, job_id(4)), ("zeta", job_id(5)), (A, job_id(2))]
-    assert store.count_jobs() == {"queued": 2, "running": 4}
+    loads = [(A, "queued", 1), (A, "running", 2), (B, "queued", 1), (B, "running", 1), ("zeta", "running", 1)]
+    assert sorted(store.count_jobs()) == [Load(*load) for load in loads]

@@ -85,15 +85,19 @@ JWKS_CACHE_EXPIRED = Alert(
     _EXPIRED,
 )
 
+_REQUESTS = "sum by (tenant, service) (rate(tenant_requests_total[5m]))"
+
+
+def _answered(status: str) -> str:
+    """The rate of requests with such a status, 0 for a tenant that never had one: that is a figure too."""
+    return f'sum by (tenant, service) (rate(tenant_requests_total{{status=~"{status}"}}[5m])) or 0 * {_REQUESTS}'
+
+
 RECORDED: tuple[Recorded, ...] = (
-    Recorded("tenant:requests:rate5m", "sum by (tenant, service) (rate(tenant_requests_total[5m]))"),
-    Recorded(
-        "tenant:errors:ratio5m",
-        'sum by (tenant, service) (rate(tenant_requests_total{status=~"5.."}[5m]))'
-        " / sum by (tenant, service) (rate(tenant_requests_total[5m]))",
-    ),
-    Recorded("tenant:denied:rate5m", 'sum by (tenant, service) (rate(tenant_requests_total{status=~"401|403"}[5m]))'),
-    Recorded("tenant:limited:rate5m", 'sum by (tenant, service) (rate(tenant_requests_total{status="429"}[5m]))'),
+    Recorded("tenant:requests:rate5m", _REQUESTS),
+    Recorded("tenant:errors:ratio5m", f"({_answered('5..')}) / {_REQUESTS}"),
+    Recorded("tenant:denied:rate5m", _answered("401|403")),
+    Recorded("tenant:limited:rate5m", "sum by (tenant, service) (rate(tenant_rate_limit_hits_total[5m]))"),
     Recorded(
         "tenant:request_seconds:p95",
         "histogram_quantile(0.95, sum by (tenant, service, access, le) (rate(tenant_request_seconds_bucket[5m])))",
@@ -135,7 +139,7 @@ ALERTS: tuple[Alert, ...] = (
         "5m",
         "warning",
         "{{ $labels.tenant }} asks more of {{ $labels.service }} than it may.",
-        "Ask the tenant, or raise its limit.",
+        "Ask the tenant, or raise `service.max_queued`; of `_unknown` somebody guesses secrets or codes.",
     ),
     Alert(
         "tenant_latency_p95_high",

@@ -38,9 +38,16 @@ PANELS: tuple[Panel, ...] = (
     Panel("Refused: no token, wrong tenant, missing scope", "tenant:denied:rate5m", "{{tenant}} {{service}}", "reqps"),
     Panel("Over the limit", "tenant:limited:rate5m", "{{tenant}} {{service}}", "reqps"),
     Panel("Time of a request, p95", "tenant:request_seconds:p95", "{{tenant}} {{access}}", "s"),
+    Panel("Jobs that wait", "tenant_queue_depth", "{{tenant}}"),
+    Panel(
+        "Bytes of files",
+        "sum by (tenant, direction) (rate(tenant_data_volume_bytes_total[5m]))",
+        "{{tenant}} {{direction}}",
+        "Bps",
+    ),
     Panel("Tokens refused, by reason", "token:failures:rate5m", "{{reason}}", "ops"),
     Panel("Keys asked for, by result", "issuer:jwks_requests:rate5m", "{{issuer}} {{result}}", "ops"),
-    Panel("Age of kept keys at the last download", "jwks_cache_age_seconds", "{{issuer}}", "s"),
+    Panel("Age of kept keys", "jwks_cache_age_seconds", "{{issuer}}", "s"),
     Panel("Keys in use", "jwks_keys", "{{issuer}}"),
     Panel(
         "Downloads of key sets", "sum by (issuer, result) (rate(jwks_fetch_total[5m]))", "{{issuer}} {{result}}", "ops"

@@ -29,6 +29,7 @@ from stella.drill.traffic import READS, WRITES, Actor, Traffic
 from stella.kernel.instant import Instant, Reading, Seconds
 from stella.runtime.counts import Counts
 from stella.runtime.ports import Entropy, Progress
+from stella.runtime.telemetry import UNKNOWN
 from stella.tenancy.compact import decode
 from stella.tenancy.errors import Refusal
 from stella.tenancy.fetch import KeyAddress
@@ -189,7 +190,7 @@ class Stage:
 
     def handle(self, presented: Presented, scope: str = "drill:read") -> Answer:
         """What a service does for a request: verify, require the scope, do it for the tenant, count."""
-        tenant, began = "_unknown", time.monotonic()
+        tenant, began = UNKNOWN, time.monotonic()
         try:
             verified = self.verifier.verify(presented)
             tenant = verified.tenant

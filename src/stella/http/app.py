@@ -16,11 +16,14 @@ import time
 from typing import Any, Protocol
 
 from stella.http.auth import TENANT, Presented, Tokens, allow, challenge
+from stella.http.denials import STRANGER
 from stella.http.errors import (
     Draining,
     Failed,
     MethodRefused,
     RangeRefused,
+    TooManyJobs,
+    TooManyUploads,
     TooSlow,
 )
 from stella.http.exchange import Answer, Gone, Headers, Message, Receive, Request, Send
@@ -31,14 +34,16 @@ from stella.http.problem import MEDIA_TYPE, RETRY_AFTER, body_of, status_of
 from stella.http.routes import Routes
 from stella.kernel.errors import Exit, StellaError
 from stella.operations import Principal
+from stella.tenancy.errors import TokenScopeMissing
 from stella.tenancy.model import Pending
 
 _TRACE = re.compile(rb"00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}\Z")
+TOO_MANY = 429
 CLIENT_GONE = 499  # in the log; nobody gets it
 
 
 class Denied(Protocol):
-    """Hears of what is refused to somebody who is known: `denials.Denials.tell`."""
+    """Hears of what is refused, and to whom: `denials.Denials.tell`."""
 
     def __call__(self, principal: Principal, action: str, resource: str, **facts: str) -> None: ...
 
@@ -84,7 +89,12 @@ class App:
             self._tell_failed(request, error)
         seconds = time.perf_counter() - begin
         self.answered += 1
-        self._metrics.request(request.operation, status, seconds)
+        principal = request.principal
+        tenant = principal.tenant if principal.name else ""
+        took = seconds if answer.stream is None else request.begun - begin  # how long a stream goes on is its client's
+        self._metrics.request(request.operation, tenant, status, took)
+        if status == TOO_MANY:
+            self._metrics.limited(tenant)
         self._log.request(
             RequestLine(
                 self._log.time(),
@@ -93,8 +103,8 @@ class App:
                 request.method,
                 status,
                 round(1000 * seconds, 2),
-                request.principal.name,
-                request.principal.tenant if request.principal.name else "",
+                principal.name,
+                tenant,
                 request.trace,
             )
         )
@@ -131,7 +141,9 @@ class App:
             try:
                 allow(request.principal, route.scope)
             except StellaError as error:
-                self._denied(request.principal, "auth.denied", route.name, code=error.code, scope=route.scope)
+                facts = {"code": error.code, "reason": error.reason, "scope": route.scope}
+                self._denied(request.principal, "auth.denied", route.name, **facts)
+                self._metrics.refused(TokenScopeMissing.reason)
                 raise
         return await route.handle(request)
 
@@ -145,10 +157,15 @@ class App:
                 return await asyncio.to_thread(self._tokens.principal, given)
         except StellaError as error:
             if given.known is not None:
-                self._denied(given.known, "auth.denied", request.operation, code=error.code)
+                request.principal = given.known
+            if given.known is not None or given.refused:
+                whom = given.known or STRANGER
+                self._denied(whom, "auth.denied", request.operation, code=error.code, reason=error.reason)
             raise
 
     def _failure(self, request: Request, error: StellaError) -> Answer:
+        if isinstance(error, TooManyJobs | TooManyUploads):
+            self._metrics.limited(request.principal.tenant)
         headers: Headers = [(b"content-type", MEDIA_TYPE)]
         if words := challenge(error):
             headers.append((b"www-authenticate", words))
@@ -186,9 +203,11 @@ class App:
         async def send(message: Message) -> None:
             if message["type"] == "http.response.start":
                 status[0], request.started = message["status"], True
+                request.begun = time.perf_counter()
                 message["headers"] = [*message["headers"], (b"x-request-id", request.id.encode())]
             await request.send(message)
 
+        request.begun = time.perf_counter()
         stream: Any = answer.stream
         await stream(send)
         return status[0]

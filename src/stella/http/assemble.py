@@ -16,7 +16,7 @@ from stella.http.handlers import Handlers, Limits
 from stella.http.idempotency import KEEP
 from stella.http.jobs import Runner, trace_of
 from stella.http.logs import Log
-from stella.http.metrics import Metrics
+from stella.http.metrics import Metrics, access_of
 from stella.http.places import Grounds
 from stella.http.resources import Jobs
 from stella.http.routes import Route, Routes
@@ -99,6 +99,7 @@ def assemble(  # noqa: PLR0913, PLR0917  # its parts
     log: Log,
     denied: Denied | None = None,
     more: Sequence[Route] = (),
+    metrics: Metrics | None = None,
 ) -> Service:
     """A service over these operations; the local ones among them are left out.
 
@@ -108,7 +109,7 @@ def assemble(  # noqa: PLR0913, PLR0917  # its parts
     require()
     settings = ctx.settings.service
     offered = [operation for operation in operations if not operation.local]
-    metrics = Metrics()
+    metrics = metrics or Metrics()
     grounds = Grounds(work, parts, settings.bucket)
 
     def now() -> int:
@@ -129,5 +130,6 @@ def assemble(  # noqa: PLR0913, PLR0917  # its parts
     transfers = Transfers(store, uploads, Files(grounds), metrics, limits, now, ctx.entropy)
     status = Status(store, metrics, offered, lambda: runner.stopping)
     routes = [*status.routes(), *jobs.routes(), *transfers.routes(), *map(handlers.route, offered), *more]
+    metrics.access.update((route.name, access_of(route)) for route in routes)
     app = App(Routes(routes), tokens, log, metrics, ctx.entropy(4).hex(), *filter(None, [denied]))
     return Service(app, runner, uploads, grounds, store, handlers, log, ctx)

@@ -27,7 +27,7 @@ from stella.runtime.files import DiskFolder, reading
 from stella.runtime.ports import Entropy
 from stella.tenancy.errors import Refusal, TokenTenantMismatch
 from stella.tenancy.errors import challenge as token_challenge
-from stella.tenancy.model import Verified
+from stella.tenancy.model import Meter, SilentMeter, Verified
 
 ADMIN = Principal("admin", frozenset({EVERY_SCOPE}))
 TOKEN_BYTES = 32
@@ -41,7 +41,7 @@ REALM = b'Bearer realm="stella"'
 class Presented:
     """What a request says of who sends it. `wait` is whether a verifier may wait; else it raises Pending."""
 
-    __slots__ = ("_scope", "authorization", "known", "verified", "wait")
+    __slots__ = ("_scope", "authorization", "known", "refused", "verified", "wait")
 
     def __init__(self, authorization: bytes, scope: Mapping[str, Any], *, wait: bool = False) -> None:
         self.authorization = authorization
@@ -49,6 +49,7 @@ class Presented:
         self.wait = wait
         self.verified: Verified | None = None  # what its token proved; a proof of possession is good once
         self.known: Principal | None = None  # whose the token is, when that is known before something is refused
+        self.refused = False  # whether there is a token, and a verifier has refused it
 
     def every(self, name: bytes) -> tuple[bytes, ...]:
         """Each header of that lower-case name."""
@@ -91,7 +92,10 @@ class Presented:
 class Tokens:
     """The principals by their tokens: the administrator, and whomever `verify` knows; it raises what it refuses."""
 
-    def __init__(self, admin: bytes, verify: Callable[[Presented], Principal] | None = None) -> None:
+    def __init__(
+        self, admin: bytes, verify: Callable[[Presented], Principal] | None = None, *, meter: Meter | None = None
+    ) -> None:
+        self._meter = meter or SilentMeter()
         self._admin = hashlib.sha256(admin).digest()
         self._header = b"Bearer " + admin
         self._verify = verify
@@ -104,6 +108,7 @@ class Tokens:
         found = given.known = self._known(given)
         for tenant in given.every(TENANT) if names else ():
             if parse_tenant(tenant.decode("latin-1")) != found.tenant:
+                self._meter.count("token_verify_failures_total", reason=TokenTenantMismatch.reason)
                 raise TokenTenantMismatch(asked="`X-Stella-Tenant` says")
         return found
 

@@ -40,6 +40,7 @@ class Request:
     """One request. `values` are those of the path's parameters."""
 
     __slots__ = (
+        "begun",
         "headers",
         "id",
         "operation",
@@ -52,6 +53,8 @@ class Request:
         "values",
         "whole",
     )
+
+    begun: float  # when the answer began, by perf_counter: said of streams alone
 
     def __init__(self, request_id: str, scope: Message, receive: Receive, send: Send) -> None:
         self.id = request_id

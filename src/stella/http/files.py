@@ -11,12 +11,13 @@ import hashlib
 import os
 import stat
 from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
 
 from starlette.responses import FileResponse
 
 from stella.http.errors import PrivateFile, RangeRefused
-from stella.http.exchange import ENDLESS, Answer, Request, answer, number_in
+from stella.http.exchange import ENDLESS, Answer, Message, Request, Send, answer, number_in
 from stella.http.model import FolderEntry, FolderShown, ListFolder
 from stella.http.places import Grounds
 from stella.kernel.cursor import make_cursor, read_cursor
@@ -81,8 +82,13 @@ class Files:
         return known
 
 
-def send_file(request: Request, path: Path, found: os.stat_result, digest: str) -> Answer:
-    """The file or the range of it that was asked for; 304 when the client has it. Raises RangeRefused."""
+def send_file(
+    request: Request, path: Path, found: os.stat_result, digest: str, sent: Callable[[int], None] = lambda _: None
+) -> Answer:
+    """The file or the range of it that was asked for; 304 when the client has it. Raises RangeRefused.
+
+    `sent` hears how many bytes of it went out, piece by piece.
+    """
     etag = f'"{digest}"'
     if etag in {tag.strip() for tag in request.header(b"if-none-match").split(",")}:
         return Answer(304, b"", [(b"etag", etag.encode())])
@@ -92,8 +98,12 @@ def send_file(request: Request, path: Path, found: os.stat_result, digest: str) 
         raise RangeRefused(range=ascii(wanted)[1:-1][:100], size=found.st_size)
     response = FileResponse(path, headers=headers, media_type="application/octet-stream", stat_result=found)
 
-    async def stream(send: object) -> None:
-        await response(request.scope, request.receive, send)  # type: ignore[arg-type]  # ASGI's own form
+    async def stream(send: Send) -> None:
+        async def told(message: Message) -> None:
+            await send(message)
+            sent(len(message.get("body", b"")))
+
+        await response(request.scope, request.receive, told)
 
     return Answer(206 if wanted else 200, stream=stream)
 

@@ -21,6 +21,7 @@ from stella.http.routes import Route
 from stella.identity import believed, erasure, events, signing
 from stella.identity.device import Devices
 from stella.identity.erasure import Elsewhere
+from stella.identity.errors import TenantNotActive
 from stella.identity.issuer import Issuer, Parts
 from stella.identity.keyring import Keyring
 from stella.identity.proving import Proving
@@ -33,9 +34,10 @@ from stella.runtime.roles import ISSUER
 from stella.tenancy import jwks
 from stella.tenancy.binding import Replays
 from stella.tenancy.discovery import Discovered
+from stella.tenancy.errors import Refusal
 from stella.tenancy.flood import TokenBucket
 from stella.tenancy.model import Issuer as Source
-from stella.tenancy.model import Pending, Verified
+from stella.tenancy.model import Meter, Pending, SilentMeter, Verified
 from stella.tenancy.model import Presented as PresentedToken
 from stella.tenancy.revocation import Revocations
 from stella.tenancy.tokens import Verifier
@@ -48,12 +50,23 @@ Told = Callable[[str, Mapping[str, object]], None]
 
 
 class Identity:
-    """The identity of a service at `address`. `denied` hears why somebody was refused, and some facts.
+    """The identity of a service at `address`.
+
+    `denied` hears why somebody was refused, and some facts; `turned` that the keys of an issuer cannot be fetched any
+    more, and that they can again.
 
     Raises BadIssuerSetting, UnusableKeyAddress, WeakPassphrase, or as the database.
     """
 
-    def __init__(self, ctx: Context, address: str, denied: Told, elsewhere: Sequence[Elsewhere] = ()) -> None:
+    def __init__(
+        self,
+        ctx: Context,
+        address: str,
+        denied: Told,
+        elsewhere: Sequence[Elsewhere] = (),
+        meter: Meter | None = None,
+        turned: jwks.Told = jwks.tell_nobody,
+    ) -> None:
         settings = ctx.settings.identity
         self._ctx, self._denied, self._elsewhere = ctx, denied, elsewhere
         self._name = settings.issuer or address
@@ -61,7 +74,9 @@ class Identity:
         self._revocations = Revocations()
         self._standing = Standing(self._name, self._revocations)
         self._passphrase = _passphrase(ctx)
-        self._keyring = Keyring(ctx.clock, self._passphrase) if self._passphrase else None
+        self._meter, self._turned = meter or SilentMeter(), turned
+        self._keyring = Keyring(ctx.clock, self._passphrase, self._name, meter) if self._passphrase else None
+        self._caches: list[jwks.KeyCache] = []
         self._replays = Replays()
         self._verifier = self._made()
         self.endpoints = self._endpoints(self._keyring) if self._keyring else None
@@ -76,16 +91,26 @@ class Identity:
         """Those of the issuer, if there is one."""
         return self.endpoints.routes() if self.endpoints else []
 
+    def measure(self) -> None:
+        """Let the meter know how old the keys of each issuer are by now."""
+        for keys in self._caches:
+            keys.measure()
+        if self._keyring:
+            self._keyring.measure()
+
     def verify(self, given: Presented) -> Principal:
         """Whom a token stands for; raises Refusal, TenantNotActive or Pending."""
         try:
             found = given.verified = given.verified or self._verifier.verify(self._presented(given), wait=given.wait)
             if not self._standing.knows(found.tenant):
                 self._ask_again(wait=given.wait)
-            if self._standing.knows(found.tenant):
+            if self._standing.has_log(found.tenant):
                 given.known = _principal(found)  # for the log of its tenant, should it be refused
             self._standing.require_active(found.tenant)
         except StellaError as error:
+            given.refused = isinstance(error, Refusal | TenantNotActive)
+            if isinstance(error, Refusal) and error.whose is not None and self._standing.has_log(error.whose.tenant):
+                given.known = Principal(error.whose.subject, frozenset(), error.whose.tenant)
             self._denied(error.reason, {"code": error.code, "operation": f"{given.method} {given.path}"})
             raise
         return _principal(found)
@@ -130,14 +155,16 @@ class Identity:
     def _made(self) -> Verifier:
         own = [Source(self._name, self._keyring)] if self._keyring else []
         ctx = self._ctx
-        others = [
-            Source(
-                one.name,
-                jwks.KeyCache(one.name, Discovered(one.name), ctx.clock, ctx.entropy, told=self._auth_event),
-                tenants=one.tenants,
-                audience=one.audience,
+        listed = believed.read(ctx.settings.identity.issuers)
+        self._caches = [
+            jwks.KeyCache(
+                one.name, Discovered(one.name), ctx.clock, ctx.entropy, told=self._auth_event, meter=self._meter
             )
-            for one in believed.read(ctx.settings.identity.issuers)
+            for one in listed
+        ]
+        others = [
+            Source(one.name, keys, tenants=one.tenants, audience=one.audience)
+            for one, keys in zip(listed, self._caches, strict=True)
         ]
         return Verifier(
             [*own, *others],
@@ -145,10 +172,12 @@ class Identity:
             ctx.clock,
             revocations=self._revocations,
             replays=self._replays,
+            meter=self._meter,
         )
 
-    def _auth_event(self, event: str, issuer: str, problem: str) -> None:
+    def _auth_event(self, event: jwks.AuthEvent, issuer: str, problem: str) -> None:
         self._denied(event, {"issuer": issuer, "problem": problem})
+        self._turned(event, issuer, problem)
 
     def _endpoints(self, keyring: Keyring) -> Endpoints:
         ctx, settings = self._ctx, self._ctx.settings.identity
@@ -178,7 +207,7 @@ class Identity:
     def _told(self, action: str, tenant: str, facts: Mapping[str, str]) -> None:
         """Write down what was issued or refused, in the log of the tenant; a refusal only where there is one."""
         refused = action.endswith("refuse")
-        if refused and not self._standing.knows(tenant):
+        if refused and not self._standing.has_log(tenant):
             self._denied(action, dict(facts))
             return
         who = Principal(facts.get("subject", "issuer"), frozenset(), tenant)
@@ -188,6 +217,14 @@ class Identity:
             events.tell(ctx, t, action, who.name, outcome=outcome, after=facts)
 
     def _look(self) -> None:
+        try:
+            self._read()
+        except StellaError:
+            if self._keyring:
+                self._keyring.missed()
+            raise
+
+    def _read(self) -> None:
         ctx, now = self._ctx, self._ctx.clock.read().wall
         self._standing.refresh(self._duty, now)
         if self._keyring and self._passphrase:

@@ -34,7 +34,7 @@ from stella.http.model import (
     sources,
 )
 from stella.http.right import Right
-from stella.http.store import Bound, Key, Outcome, Place
+from stella.http.store import Bound, Key, Load, Outcome, Place
 from stella.runtime.connections import Connections
 from stella.runtime.errors import DatabaseAbsent, DatabaseDenied, DatabaseUnavailable, StatementRefused
 from stella.runtime.postgres import Connection, Login, keepable
@@ -189,8 +189,8 @@ class PostgresStore:
         rows = self._duty("add_event", tenant=tenant, id=job_id, kind=kind, data=data, now=now)
         return int(rows[0][0]) if rows else 0
 
-    def count_jobs(self) -> dict[str, int]:
-        return {str(state): int(jobs) for state, jobs in self._duty("count_jobs")}
+    def count_jobs(self) -> list[Load]:
+        return [Load(*row) for row in self._duty("count_jobs")]
 
     def begin_answer(self, key: Key, digest: str, now: int) -> Answered | None:
         values = key._asdict() | {"digest": digest, "now": now}

@@ -127,9 +127,9 @@ WITH counted AS (
 SELECT events FROM counted;
 
 -- name: count_jobs
--- How many jobs wait and run.
+-- How many jobs of each tenant wait and run.
 -- duty: stella_jobs
-SELECT state, count(*) FROM service.jobs WHERE state IN ('queued', 'running') GROUP BY state;
+SELECT tenant_id, state, count(*) FROM service.jobs WHERE state IN ('queued', 'running') GROUP BY tenant_id, state;
 
 -- name: forget_jobs
 -- Remove jobs that ended before a time, and their events.

@@ -39,6 +39,7 @@ from stella.http.identity import Identity
 from stella.http.jobs import trace_of
 from stella.http.logins import check_logins
 from stella.http.logs import Forwarded, Log
+from stella.http.metrics import Metrics
 from stella.http.model import Serve, Served
 from stella.http.places import TENANTS
 from stella.http.postgres import APPLICATION, PostgresStore, connections
@@ -117,7 +118,7 @@ def serve(ctx: Context, want: Serve) -> Served:
     token = admin_token(settings.token, place.data, ctx.entropy)
     right = Right(connections(logins.jobs))
 
-    denials = Denials(log)
+    denials, metrics = Denials(log, ctx.clock), Metrics()
 
     def refused(refusal: Refusal) -> None:
         log.event("outside_tenant", refusal._asdict())
@@ -153,14 +154,18 @@ def serve(ctx: Context, want: Serve) -> Served:
             address_of(listener),
             lambda reason, facts: log.event("denied", {"reason": reason, **facts}),
             [lambda tenant: leavings.remove(own, tenant)],
+            metrics.counts,
+            denials.turned,
         )
-        tokens = Tokens(token, verifier(identity))
+        metrics.look(identity.measure)
+        tokens = Tokens(token, verifier(identity), meter=metrics.counts)
         service = assemble(
-            ctx, bootstrap.load_all(), store, tokens, place.work, parts, log, denials.tell, identity.routes
+            ctx, bootstrap.load_all(), store, tokens, place.work, parts, log, denials.tell, identity.routes, metrics
         )
         denials.start(ctx)
         filling = Filling(ctx, logins.owner, log) if started.data_pending and not started.read_only else None
-        return _Running(ctx, service, log, listener, place.data, filling, Sealing(ctx, log), identity).run()
+        beside = _Beside(filling, Sealing(ctx, log), identity, denials)
+        return _Running(ctx, service, log, listener, place.data, beside).run()
     finally:
         denials.end(LAST_WORDS)
         tenants.close()
@@ -254,6 +259,15 @@ def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
+class _Beside(NamedTuple):
+    """What works beside the answers."""
+
+    filling: Filling | None
+    sealing: Sealing
+    identity: Identity
+    denials: Denials
+
+
 class _Running:
     """A service that listens."""
 
@@ -264,18 +278,14 @@ class _Running:
         log: Log,
         listener: socket.socket,
         data: Path,
-        filling: Filling | None,
-        sealing: Sealing,
-        identity: Identity,
+        beside: _Beside,
     ) -> None:
         self.address = address_of(listener)
-        self._identity = identity
+        self._filling, self._sealing, self._identity, self._denials = beside
         self._service = service
         self._log = log
         self._listener = listener
         self._data = data
-        self._filling = filling
-        self._sealing = sealing
         self._drain = parse_duration(ctx.settings.service.drain)
         self._server = _Server(_config(service.app, self._drain))
 
@@ -301,6 +311,7 @@ class _Running:
                 await self._server.serve(sockets=[self._listener])
                 self._identity.stop()
                 self._log.event("draining", {"jobs": self._service.runner.running})
+            await asyncio.to_thread(self._denials.end, LAST_WORDS)
             self._sealing.stop()  # now that nothing happens any more
             if self._filling:
                 await asyncio.to_thread(self._filling.join, self._drain)

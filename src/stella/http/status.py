@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from stella.http.errors import Draining
+from stella.http.errors import DatabaseAway, Draining
 from stella.http.exchange import JSON, Answer, Request, tagged
 from stella.http.metrics import CONTENT_TYPE, Metrics
 from stella.http.openapi import document
@@ -60,8 +60,12 @@ class Status:
     async def metrics(self, request: Request) -> Answer:
         """GET /metrics."""
         del request
-        jobs = await asyncio.to_thread(self._store.count_jobs)
-        return Answer(200, self._metrics.text(jobs), [(b"content-type", CONTENT_TYPE)])
+        try:
+            jobs = await asyncio.to_thread(self._store.count_jobs)
+        except DatabaseAway:  # the other figures say most when something is wrong
+            jobs = None
+        text = await asyncio.to_thread(self._metrics.text, jobs)
+        return Answer(200, text, [(b"content-type", CONTENT_TYPE)])
 
     async def openapi(self, request: Request) -> Answer:
         """GET /openapi.json."""

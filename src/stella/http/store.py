@@ -49,6 +49,14 @@ class Place(NamedTuple):
     folder: str
 
 
+class Load(NamedTuple):
+    """How many jobs of a tenant are in a state."""
+
+    tenant: str
+    state: str
+    jobs: int
+
+
 class Store(Protocol):
     """Jobs, answers and uploads.
 
@@ -105,8 +113,8 @@ class Store(Protocol):
         """Keep an event of a running job; its number, or 0 when the job does not run."""
         ...
 
-    def count_jobs(self) -> dict[str, int]:
-        """How many jobs of all tenants are queued and running, by state."""
+    def count_jobs(self) -> list[Load]:
+        """How many jobs of each tenant are queued and running; nothing of who has none."""
         ...
 
     def begin_answer(self, key: Key, digest: str, now: int) -> Answered | None:

@@ -162,6 +162,7 @@ RESOURCES = (
         headers=(Header("Range", "One range of bytes.", {"type": "string"}),),
     ),
 )
+TRANSFERS = frozenset(found.name for found in RESOURCES if found.body is BYTES)
 
 
 def row(name: str) -> Resource:

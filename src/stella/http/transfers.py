@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 
 from stella.http import idempotency
 from stella.http.binding import convert, decode, read_query
@@ -83,9 +83,13 @@ class Transfers:
             raise BadField(what="`Upload-Offset`", problem="expected a number of bytes")
         length = request.announced(2**63, "service.max_upload_mib")
         tenant, upload_id = request.principal.tenant, request.values[0]
-        upload = await self._uploads.append(tenant, upload_id, before, length, request.pieces())
-        self._metrics.received(upload.offset - before)
+        upload = await self._uploads.append(tenant, upload_id, before, length, self._counted(request))
         return self._shown(upload, 200)
+
+    async def _counted(self, request: Request) -> AsyncIterator[bytes]:
+        async for piece in request.pieces():
+            self._metrics.moved(request.principal.tenant, "in", len(piece))
+            yield piece
 
     async def delete(self, request: Request) -> Answer:
         """DELETE /v1/uploads/{id}."""
@@ -96,7 +100,9 @@ class Transfers:
         """GET /v1/files/{path}."""
         want = convert(read_query(request.query), ListFolder, strict=False)
         found = await asyncio.to_thread(self._files.look, request.principal.tenant, request.values[0], want)
-        return found if isinstance(found, Answer) else send_file(request, *found)
+        if isinstance(found, Answer):
+            return found
+        return send_file(request, *found, lambda size: self._metrics.moved(request.principal.tenant, "out", size))
 
     def _shown(self, upload: Upload, status: int) -> Answer:
         headers = [(b"upload-offset", b"%d" % upload.offset), (b"upload-length", b"%d" % upload.size)]

@@ -22,7 +22,7 @@ from stella.signing.errors import WrongPassphrase
 from stella.tenancy.errors import TokenKeyUnknown
 from stella.tenancy.keys import VerifyKey, read_key
 from stella.tenancy.mint import SigningKey
-from stella.tenancy.model import Found
+from stella.tenancy.model import Found, Meter, SilentMeter, begin
 
 STALE = 60 * 60  # seconds on the boot clock after which keys that could not be read again are not believed any more
 
@@ -38,12 +38,15 @@ class _State(NamedTuple):
 class Keyring:
     """A `tenancy.model.KeySource` over the keys that `take` was last given. Safe from any thread."""
 
-    def __init__(self, clock: Clock, passphrase: bytes) -> None:
+    def __init__(self, clock: Clock, passphrase: bytes, issuer: str = "", meter: Meter | None = None) -> None:
+        self._issuer = issuer
+        self._meter = meter or SilentMeter()
         self._clock = clock
         self._passphrase = passphrase
         self._lock = threading.Lock()
         self._state = _State({}, (), b'{"keys":[]}', 0, 0)
         self._opened: dict[str, SigningKey] = {}
+        begin(self._meter, issuer)
 
     @property
     def epoch(self) -> int:
@@ -57,8 +60,10 @@ class Keyring:
     def get(self, kid: str, *, wait: bool = True) -> Found:
         del wait  # nothing to wait for
         state = self._state
-        key = state.keys.get(kid)
-        if key is None or self._clock.read().boot_seconds >= state.until:
+        key, alive = state.keys.get(kid), self._clock.read().boot_seconds < state.until
+        result = "expired" if not alive else "miss" if key is None else "hit"
+        self._meter.count("jwks_cache_requests_total", issuer=self._issuer, result=result)
+        if key is None or not alive:
             raise TokenKeyUnknown(problem="it is not in the key set")
         return Found(key, state.epoch, state.until)
 
@@ -69,8 +74,22 @@ class Keyring:
         with self._lock:
             old = self._state
             until = self._clock.read().boot_seconds + STALE
-            epoch = old.epoch + (keys.keys() != old.keys.keys())
-            self._state = _State(keys, tuple(stored), msgspec.json.encode({"keys": jwks}), epoch, until)
+            changed = keys.keys() != old.keys.keys()
+            self._state = _State(keys, tuple(stored), msgspec.json.encode({"keys": jwks}), old.epoch + changed, until)
+        self._meter.count("jwks_fetch_total", issuer=self._issuer, result="ok" if changed else "unchanged")
+        self.measure()
+
+    def missed(self) -> None:
+        """The keys could not be read."""
+        self._meter.count("jwks_fetch_total", issuer=self._issuer, result="failed")
+
+    def measure(self) -> None:
+        """Let the meter know how old the keys are by now, and how many."""
+        state = self._state
+        if state.until:
+            age = self._clock.read().boot_seconds + STALE - state.until
+            self._meter.gauge("jwks_cache_age_seconds", age, issuer=self._issuer)
+            self._meter.gauge("jwks_keys", len(state.keys), issuer=self._issuer)
 
     def signer(self, now: Instant) -> SigningKey | None:
         """The key that signs now, None when there is none; raises WrongPassphraseOfKeys."""

@@ -46,6 +46,10 @@ class Standing:
         """Whether there is such a tenant."""
         return tenant in self._states
 
+    def has_log(self, tenant: str) -> bool:
+        """Whether what happens to a tenant belongs into its log; that of an erased one has ended with its keys."""
+        return self._states.get(tenant, State.ERASED) != State.ERASED
+
     def require_active(self, tenant: str) -> None:
         """Raise TenantNotActive unless the tenant works here."""
         state = self._states.get(tenant)

@@ -12,7 +12,7 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from stella.runtime.telemetry import MAX_TENANTS, METRICS, OTHER, SECONDS, MetricName
+from stella.runtime.telemetry import MAX_TENANTS, METRICS, OTHER, SECONDS, UNKNOWN, MetricName
 
 Labels = tuple[str, ...]
 
@@ -37,9 +37,17 @@ class Counts:
 
     def count(self, name: MetricName, **labels: str) -> None:
         """One more of a counter."""
+        self.add(name, 1, **labels)
+
+    def add(self, name: MetricName, amount: int, **labels: str) -> None:
+        """So many more of a counter."""
         with self._lock:
             key = (name, self._labels(name, "counter", labels))
-            self._values[key] = self._values.get(key, 0) + 1
+            self._values[key] = self._values.get(key, 0) + amount
+
+    def zero(self, name: MetricName, **labels: str) -> None:
+        """Let a counter be there before anything is counted: what grows from nothing at all is no growth to see."""
+        self.add(name, 0, **labels)
 
     def gauge(self, name: MetricName, value: float, **labels: str) -> None:
         """Set a gauge."""
@@ -73,9 +81,19 @@ class Counts:
         metric = METRICS[name]
         if metric.kind != kind or labels.keys() != set(metric.labels):
             raise ValueError(f"{name} is a {metric.kind} with the labels {', '.join(metric.labels)}")
-        if "tenant" in labels and labels["tenant"] not in self._tenants:
-            if len(self._tenants) < MAX_TENANTS:
-                self._tenants.add(labels["tenant"])
-            else:
-                labels["tenant"] = OTHER
+        if "tenant" in labels:
+            labels["tenant"] = self._shown(labels["tenant"])
         return tuple(labels[label] for label in metric.labels)
+
+    def tenant(self, tenant: str) -> str:
+        """What the label `tenant` says of a tenant, here and wherever else it is counted."""
+        with self._lock:
+            return self._shown(tenant)
+
+    def _shown(self, tenant: str) -> str:
+        if tenant in self._tenants or tenant in {UNKNOWN, OTHER}:
+            return tenant
+        if len(self._tenants) >= MAX_TENANTS:
+            return OTHER
+        self._tenants.add(tenant)
+        return tenant

@@ -18,6 +18,9 @@ MetricName = Literal[
     "token_verify_failures_total",
     "tenant_requests_total",
     "tenant_request_seconds",
+    "tenant_rate_limit_hits_total",
+    "tenant_data_volume_bytes_total",
+    "tenant_queue_depth",
 ]
 
 
@@ -31,15 +34,21 @@ class Metric(NamedTuple):
 
 METRICS: Mapping[MetricName, Metric] = {
     "stella_requests_total": Metric("counter", "Requests that were answered.", ("operation", "status")),
-    "stella_request_seconds": Metric("histogram", "Time from a request's headers to its answer.", ("operation",)),
+    "stella_request_seconds": Metric(
+        "histogram", "Time from a request's headers to its answer, or to the begin of a stream.", ("operation",)
+    ),
     "stella_jobs": Metric("gauge", "Jobs that wait or run.", ("state",)),
     "stella_jobs_ended_total": Metric("counter", "Jobs that ended or went back into the queue.", ("event",)),
     "stella_upload_bytes_total": Metric("counter", "Bytes of uploads that arrived."),
     "jwks_cache_requests_total": Metric(
         "counter", "Keys asked for: hit, stale, miss, negative or expired.", ("issuer", "result")
     ),
-    "jwks_cache_age_seconds": Metric("gauge", "Time since an issuer's keys were last fetched.", ("issuer",)),
-    "jwks_fetch_total": Metric("counter", "Downloads of key sets: ok, unchanged or failed.", ("issuer", "result")),
+    "jwks_cache_age_seconds": Metric("gauge", "Time since an issuer's keys were last fetched or read.", ("issuer",)),
+    "jwks_fetch_total": Metric(
+        "counter",
+        "Key sets that were downloaded, or of the own issuer read: ok, unchanged or failed.",
+        ("issuer", "result"),
+    ),
     "jwks_keys": Metric("gauge", "Keys of an issuer that can be used.", ("issuer",)),
     "token_verify_failures_total": Metric("counter", "Access tokens that were refused.", ("reason",)),
     "tenant_requests_total": Metric(
@@ -47,10 +56,22 @@ METRICS: Mapping[MetricName, Metric] = {
     ),
     "tenant_request_seconds": Metric(
         "histogram",
-        "Time from a request's headers to its answer, by tenant, read or write.",
+        "Time from a request's headers to its answer, by tenant: read, write, or transfer of a client.",
         ("tenant", "service", "access"),
     ),
+    "tenant_rate_limit_hits_total": Metric(
+        "counter",
+        "Requests of a tenant that were refused because they were too many: attempts, waiting jobs, open uploads.",
+        ("tenant", "service"),
+    ),
+    "tenant_data_volume_bytes_total": Metric(
+        "counter",
+        "Bytes of files that came from a tenant (in) or went to it (out).",
+        ("tenant", "service", "direction"),
+    ),
+    "tenant_queue_depth": Metric("gauge", "Jobs of a tenant that wait.", ("tenant", "service")),
 }
 MAX_TENANTS = 1000  # values of the label `tenant`; more are counted as OTHER, since each is a series for ever
 OTHER = "_other"  # no tenant id: those begin with a letter or digit
+UNKNOWN = "_unknown"  # whoever sends no token, or one that proves nothing
 SECONDS = (0.001, 0.005, 0.025, 0.1, 0.3, 0.6, 2.5, 10.0)  # bounds of a time; 0.3 and 0.6 are those that are promised

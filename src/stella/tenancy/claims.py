@@ -21,6 +21,7 @@ from stella.tenancy.errors import (
     TokenMalformed,
     TokenNotYet,
     TokenTenantMismatch,
+    Whose,
 )
 from stella.tenancy.model import SKEW, Confirmation, Issuer, Verified
 
@@ -101,6 +102,13 @@ def check(claims: Claims, issuer: Issuer, audience: str, now: Instant) -> Verifi
         authenticated=claims.auth_time,
         confirmation=_confirmation(claims),
     )
+
+
+def whose(claims: Claims, issuer: Issuer) -> Whose | None:
+    """Whose claims are that were refused; None when the issuer may not say that, or not in this form."""
+    if not is_tenant(claims.tid) or (issuer.tenants is not None and claims.tid not in issuer.tenants):
+        return None
+    return Whose(claims.tid, claims.sub) if 0 < len(claims.sub) <= MAX_ID and claims.sub.isprintable() else None
 
 
 def _check_audience(claims: Claims, audience: str) -> None:

@@ -8,7 +8,7 @@ Rules:
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from stella.kernel.errors import Exit, StellaError
 
@@ -17,8 +17,17 @@ PROOF_ALGORITHMS = "ES256 EdDSA RS256"
 _PROOF_ERRORS = {"dpop": "invalid_dpop_proof", "nonce": "use_dpop_nonce"}  # by what a token is bound with
 
 
+class Whose(NamedTuple):
+    """Whose a token is that was refused, when its issuer's signature says so."""
+
+    tenant: str
+    subject: str
+
+
 class Refusal(Exception):
     """What the members of the closed set have in common."""
+
+    whose: Whose | None = None
 
     reason: ClassVar[str] = ""
     status: ClassVar[int] = 401
@@ -191,6 +200,9 @@ class TokenScopeMissing(Refusal, StellaError):
     status = 403
     error = "insufficient_scope"
     words = "the token lacks a scope"
+
+
+REASONS = tuple(sorted(kind.reason for kind in Refusal.__subclasses__()))
 
 
 class BadKeySet(StellaError):

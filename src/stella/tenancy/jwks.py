@@ -23,7 +23,7 @@ from stella.runtime.ports import Clock, Entropy
 from stella.tenancy.errors import BadKeySet, TokenKeyUnknown
 from stella.tenancy.flood import Absent, TokenBucket
 from stella.tenancy.keys import VerifyKey, read_set
-from stella.tenancy.model import Found, Meter, Pending, SilentMeter
+from stella.tenancy.model import Found, Meter, Pending, SilentMeter, begin
 
 SOFT: Seconds = 5 * 60  # fresh for so long when the issuer does not say
 SOFT_BOUNDS = (60, 60 * 60)  # within which the issuer may say
@@ -108,6 +108,7 @@ class KeyCache:
         self._retry_at: Seconds = 0
         self._bucket = TokenBucket(BURST, INTERVAL)
         self._absent = Absent(ABSENT, ABSENT_SECONDS)
+        begin(self._meter, issuer)
 
     @property
     def epoch(self) -> int:
@@ -243,11 +244,16 @@ class KeyCache:
             self._flight = None
         flight.landed.set()
         self._meter.count("jwks_fetch_total", issuer=self._issuer, result=result)
-        if self._set:
-            self._meter.gauge("jwks_cache_age_seconds", self._now() - self._set.loaded, issuer=self._issuer)
-            self._meter.gauge("jwks_keys", len(self._set.keys), issuer=self._issuer)
+        self.measure()
         if event:
             self._told(event, self._issuer, problem)
+
+    def measure(self) -> None:
+        """Let the meter know how old the keys are by now, and how many."""
+        known = self._set
+        if known is not None:
+            self._meter.gauge("jwks_cache_age_seconds", self._now() - known.loaded, issuer=self._issuer)
+            self._meter.gauge("jwks_keys", len(known.keys), issuer=self._issuer)
 
     def _now(self) -> Seconds:
         return self._clock.read().boot_seconds

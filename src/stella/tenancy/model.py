@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Literal, NamedTuple, Protocol
 
 import msgspec
@@ -15,6 +16,10 @@ ALGORITHMS: frozenset[str] = frozenset({"ES256", "EdDSA", "RS256"})
 
 MAX_LIFE: Seconds = 15 * 60  # of an access token, from its issue to its end
 SKEW: Seconds = 30  # by which clocks of two machines may differ
+
+
+ASKED = ("hit", "stale", "miss", "negative", "expired")  # what becomes of asking for a key
+FETCHED = ("ok", "unchanged", "failed")  # and of asking for the set
 
 
 class Pending(Exception):  # no error: nobody but the caller of `wait=False` ever sees it
@@ -47,13 +52,28 @@ class Meter(Protocol):
 
     def count(self, name: MetricName, **labels: str) -> None: ...
 
+    def zero(self, name: MetricName, **labels: str) -> None:
+        """A counter that is there before anything is counted."""
+        ...
+
     def gauge(self, name: MetricName, value: float, **labels: str) -> None: ...
+
+
+def begin(meter: Meter, issuer: str, fetched: Collection[str] = FETCHED) -> None:
+    """Let every counter of an issuer's keys be there."""
+    for result in ASKED:
+        meter.zero("jwks_cache_requests_total", issuer=issuer, result=result)
+    for result in fetched:
+        meter.zero("jwks_fetch_total", issuer=issuer, result=result)
 
 
 class SilentMeter:
     """Keeps nothing."""
 
     def count(self, name: MetricName, **labels: str) -> None:
+        """Ignore."""
+
+    def zero(self, name: MetricName, **labels: str) -> None:
         """Ignore."""
 
     def gauge(self, name: MetricName, value: float, **labels: str) -> None:

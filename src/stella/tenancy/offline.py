@@ -21,7 +21,7 @@ from stella.kernel.tenant import is_tenant
 from stella.runtime.ports import Clock
 from stella.tenancy.errors import BadIssuers, TokenKeyUnknown
 from stella.tenancy.keys import VerifyKey, keys_of
-from stella.tenancy.model import ALGORITHMS, MAX_LIFE, Algorithm, Found, Issuer, Meter, SilentMeter
+from stella.tenancy.model import ALGORITHMS, MAX_LIFE, Algorithm, Found, Issuer, Meter, SilentMeter, begin
 
 MAX_DOCUMENT = 4 * 1024 * 1024  # bytes
 MAX_ISSUERS = 64
@@ -78,6 +78,7 @@ class FixedKeys:
         self._until = until
         self._clock = clock
         self._meter = meter or SilentMeter()
+        begin(self._meter, issuer, ())
 
     @property
     def epoch(self) -> int:

@@ -20,6 +20,7 @@ from stella.kernel.instant import Instant, Reading, Seconds
 from stella.runtime.ports import Clock
 from stella.tenancy import binding, claims, compact
 from stella.tenancy.errors import (
+    REASONS,
     Refusal,
     TokenAlgorithmDenied,
     TokenIssuer,
@@ -29,6 +30,7 @@ from stella.tenancy.errors import (
     TokenScopeMissing,
     TokenSignatureBad,
     TokenTenantMismatch,
+    Whose,
 )
 from stella.tenancy.model import ALGORITHMS, SKEW, Found, Issuer, KeySource, Meter, Presented, SilentMeter, Verified
 from stella.tenancy.nonce import Nonces
@@ -80,6 +82,8 @@ class Verifier:
         self._replays = replays or binding.Replays()
         self._nonces = nonces
         self._meter = meter or SilentMeter()
+        for reason in REASONS:
+            self._meter.zero("token_verify_failures_total", reason=reason)
         self._capacity = capacity
         self._lock = threading.Lock()
         self._kept: dict[bytes, _Kept] = {}
@@ -108,13 +112,17 @@ class Verifier:
         if kept is None or not good:
             kept = self._judge(data, now, wait=wait)
         verified = kept.verified
-        if request.tenant is not None and request.tenant != verified.tenant:
-            raise TokenTenantMismatch(asked="the request's")
-        if bound and (verified.confirmation is not None or request.scheme == "DPoP"):
-            binding.check(verified.confirmation, request, now, self._replays, self._nonces)
-        if not good:
-            if self._revocations.covers(verified):
+        try:
+            if request.tenant is not None and request.tenant != verified.tenant:
+                raise TokenTenantMismatch(asked="the request's")
+            if bound and (verified.confirmation is not None or request.scheme == "DPoP"):
+                binding.check(verified.confirmation, request, now, self._replays, self._nonces)
+            if not good and self._revocations.covers(verified):
                 raise TokenRevoked
+        except Refusal as refused:
+            refused.whose = Whose(verified.tenant, verified.subject)
+            raise
+        if not good:
             self._keep(digest, kept)
         return verified
 
@@ -139,7 +147,11 @@ class Verifier:
             raise TokenAlgorithmDenied
         source = issuer.keys.get(header.kid, wait=wait)
         check_signature(parts, header, source)
-        verified = claims.check(found, issuer, issuer.audience or self._audience, now.wall)
+        try:
+            verified = claims.check(found, issuer, issuer.audience or self._audience, now.wall)
+        except Refusal as refused:
+            refused.whose = claims.whose(found, issuer)
+            raise
         if parts.header not in self._headers:
             self._remember(parts.header, header)
         begins = max(found.iat, found.nbf) - SKEW

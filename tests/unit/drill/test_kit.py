@@ -108,8 +108,8 @@ def test_every_metric_of_the_kit_is_counted_somewhere() -> None:
     )
     used = {name.removesuffix("_bucket") for text in expressions() for name in names_in(text) if ":" not in name}
     for name in used:
-        called = {"counter": "count", "gauge": "gauge", "histogram": "observe"}[METRICS[name].kind]  # type: ignore[index]
-        assert re.search(rf'\.{called}\(\s*"{name}"', code), name
+        called = {"counter": "count|add", "gauge": "gauge", "histogram": "observe"}[METRICS[name].kind]  # type: ignore[index]
+        assert re.search(rf'(\.({called})|Series)\(\s*"{name}"', code), name
 
 
 def test_the_dashboard_is_one_and_has_a_folder() -> None:

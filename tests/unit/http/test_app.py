@@ -20,7 +20,7 @@ from stella.http.assemble import Service, assemble
 from stella.http.auth import Presented, Tokens
 from stella.http.errors import NotAuthenticated
 from stella.http.logs import Log
-from stella.http.store import Key
+from stella.http.store import Key, Load
 from stella.kernel.tenant import DEFAULT_TENANT
 from stella.operations import EVERY_SCOPE, Context, Operation, Principal, arg
 from stella.runtime.config import Loaded
@@ -420,7 +420,7 @@ def test_metrics_count_what_was_answered(world: World) -> None:
         await world.call("GET", "/v1/looks")
         await world.call("GET", "/v1/looks?no=1")
         await world.call("GET", "/nowhere")
-        metrics = world.service.app._metrics.text({"queued": 3}).decode()
+        metrics = world.service.app._metrics.text([Load("acme", "queued", 3)]).decode()
         for line in (
             'stella_requests_total{operation="probe.look",status="200"} 1.0',
             'stella_requests_total{operation="probe.look",status="422"} 1.0',

@@ -12,7 +12,7 @@ def test_what_is_counted_below_is_shown() -> None:
     metrics.counts.gauge("jwks_cache_age_seconds", 12, issuer="i")
     for value in (0.2, 0.2, 5.0):
         metrics.counts.observe("tenant_request_seconds", value, tenant="t", service="s", access="read")
-    lines = metrics.text({}).decode().splitlines()
+    lines = metrics.text([]).decode().splitlines()
     assert 'token_verify_failures_total{reason="token.expired"} 1.0' in lines
     assert 'jwks_cache_age_seconds{issuer="i"} 12.0' in lines
     head = 'tenant_request_seconds_bucket{access="read",le="%s",service="s",tenant="t"}'
@@ -26,4 +26,4 @@ def test_what_is_counted_below_is_shown() -> None:
 
 
 def test_what_was_never_counted_is_not_shown() -> None:
-    assert b"jwks" not in Metrics().text({})
+    assert b"jwks" not in Metrics().text([])

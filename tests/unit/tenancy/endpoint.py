@@ -76,6 +76,9 @@ class World:
     def count(self, name: str, **labels: str) -> None:
         self.counted[f"{name} {labels['result']}"] += 1
 
+    def zero(self, name: str, **labels: str) -> None:
+        self.counted[f"{name} {labels['result']}"] += 0
+
     def gauge(self, name: str, value: float, **labels: str) -> None:
         assert labels == {"issuer": ISSUER}
         self.gauges[name] = value

@@ -13,11 +13,13 @@ import pytest
 from stella.http.auth import Presented, Tokens
 from stella.http.ids import Ids
 from stella.http.places import Grounds
+from stella.identity.model import State
 from stella.kernel.errors import BadTenant
 from stella.operations import EVERY_SCOPE, Context, Principal
 from stella.tenancy.errors import TokenBinding, TokenTenantMismatch
 from stella.tenancy.model import Pending
 from stella.testing import counted_entropy
+from tests.stores import ROOM, job_id, new
 from tests.unit.http.test_app import Got, Probe, Want, World, play, world
 
 __all__ = ["world"]  # the fixture
@@ -73,6 +75,60 @@ def test_jobs_of_another_tenant(world: World) -> None:
         (shown,) = (await world.call("GET", "/v1/jobs", token=A))[2]["jobs"]
         assert (shown["state"], shown["cancelling"], shown["principal"]) == ("running", False, "kim")
         world.probe.go.set()
+
+    play(world, scene)
+
+
+async def reached(world: World, location: str, token: str, state: str) -> Any:
+    """The job, when it is in that state."""
+    for _ in range(500):
+        _, _, job = await world.call("GET", location, token=token)
+        if job["state"] == state:
+            return job
+        await asyncio.sleep(0.01)
+    raise AssertionError(job)
+
+
+@pytest.mark.parametrize(
+    ("state", "then"), [(State.SUSPENDED, "queued"), (State.DELETING, "cancelled"), (State.ERASED, "cancelled")]
+)
+def test_a_job_that_runs_ends_with_its_tenant(
+    world: World, monkeypatch: pytest.MonkeyPatch, state: State, then: str
+) -> None:
+    monkeypatch.setattr("stella.http.jobs.POLL", 0.01)
+
+    async def scene(world: World) -> None:
+        _, mine, _ = await world.call("POST", "/v1/longs", {"what": "wait"}, token=A)
+        _, other, _ = await world.call("POST", "/v1/longs", {"what": "wait"}, token=B)
+        await reached(world, mine["location"], A, "running")
+        await reached(world, other["location"], B, "running")
+        assert world.service.runner.works_for("acme")
+        world.store.stops = {"acme": state}
+        job = await reached(world, mine["location"], A, then)
+        assert job["attempt"] == (0 if then == "queued" else 1)  # an interruption is no attempt that failed
+        _, later, _ = await world.call("POST", "/v1/longs", {}, token=A)
+        world.probe.go.set()
+        await reached(world, other["location"], B, "done")
+        assert (await reached(world, later["location"], A, "queued"))["attempt"] == 0
+        assert not world.service.runner.works_for("acme")
+        world.store.stops = {}
+        await reached(world, later["location"], A, "done")
+        await reached(world, mine["location"], A, "done" if then == "queued" else "cancelled")
+
+    play(world, scene)
+    assert world.service.runner.handed_over == 0
+
+
+def test_a_job_that_a_kill_left_running_ends_with_its_tenant(world: World) -> None:
+    """The tenant was deleted while no service ran."""
+    for tenant in ("acme", "acme-2"):
+        world.store.submit(new(1, tenant=tenant, operation="probe.long", request=b"{}"), ROOM)
+        world.store.claim((), 1)
+    world.store.stops = {"acme": State.DELETING, "acme-2": State.SUSPENDED}
+
+    async def scene(world: World) -> None:
+        await reached(world, f"/v1/jobs/{job_id(1)}", A, "cancelled")
+        await reached(world, f"/v1/jobs/{job_id(1)}", B, "queued")
 
     play(world, scene)
 

@@ -1,0 +1,3 @@
+-- The runner of jobs asks which tenants may work.
+
+SELECT tenancy.duty('stella_jobs', 'identity.tenants', 'select');

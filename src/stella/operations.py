@@ -98,6 +98,7 @@ class Context:
     refused: Refused = tell_nobody  # what the store of objects, or this side of it, refuses to the principal
     duties: Callable[[str], Duty] | None = None  # the way to work that spans tenants, by its role
     scopes: Callable[[], frozenset[str]] = frozenset  # every scope that there is
+    heed: Callable[[], None] = lambda: None  # called when who may act has changed, for a service that remembers it
     say: Callable[[str], None] = lambda _: None  # words that somebody must read while the operation runs
 
     def duty(self, role: str) -> Duty:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import tarfile
@@ -92,6 +93,41 @@ def test_a_tenant_lives(world: World) -> None:
     assert tenants.resume(ctx, NameTenant("acme")).state is State.ACTIVE
     actions = sorted(action for action, _ in world.events("acme"))
     assert actions == sorted(f"tenant.{verb}" for verb in ("create", "suspend", "resume", "delete", "resume"))
+
+
+def test_who_may_act_is_looked_at_again_after_each_change(world: World) -> None:
+    """And not before it is committed, or what is found is what was."""
+    seen: list[tuple[object, ...]] = []
+
+    def heed() -> None:
+        seen.extend(world.guarded.execute("SELECT state FROM identity.tenants WHERE tenant_id = 'acme'").fetchall())
+
+    world.principal("ada")
+    world.client("ci")
+    ctx = dataclasses.replace(world.context(), heed=heed)
+    tenants.suspend(ctx, StopTenant("acme", **WHY))
+    tenants.resume(ctx, NameTenant("acme"))
+    principals.disable(ctx, DisablePrincipal("ada", tenant="acme"))
+    principals.delete(ctx, DeletePrincipal("ada", **WHY, tenant="acme"))
+    clients.rotate(ctx, RotateClient("ci", **WHY, tenant="acme"))
+    clients.delete(ctx, DeleteClient("ci", **WHY, tenant="acme"))
+    tenants.delete(ctx, StopTenant("acme", **WHY))
+    assert seen == [("suspended",), *[("active",)] * 5, ("deleting",)]
+    with pytest.raises(TenantStops):
+        tenants.suspend(ctx, StopTenant("acme", **WHY))
+    assert len(seen) == 7
+
+
+def test_a_token_that_was_signed_while_its_tenant_was_stopped_counts_no_more(world: World) -> None:
+    """Its client was looked at before the suspension was committed, and it was dated after it."""
+    ctx = world.context()
+    tenants.suspend(ctx, StopTenant("acme", **WHY))
+    world.clock.pass_time(60)
+    issued = world.clock.read().wall
+    tenants.resume(ctx, NameTenant("acme"))
+    row = world.guarded.execute("SELECT before FROM identity.revocations WHERE kind = 'tenant'").fetchone()
+    assert row is not None
+    assert row[0] >= issued
 
 
 def test_reason_and_ticket_are_in_the_log(world: World) -> None:

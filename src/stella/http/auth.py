@@ -89,9 +89,18 @@ class Presented:
 
 
 class Tokens:
-    """The principals by their tokens: the administrator, and whomever `verify` knows; it raises what it refuses."""
+    """The principals by their tokens: the administrator, and whomever `verify` knows; it raises what it refuses.
 
-    def __init__(self, admin: bytes, verify: Callable[[Presented], Principal] | None = None) -> None:
+    `stopped` says what a tenant is that may not go on, such as `suspended`; empty for one that may.
+    """
+
+    def __init__(
+        self,
+        admin: bytes,
+        verify: Callable[[Presented], Principal] | None = None,
+        stopped: Callable[[str], str] = lambda _: "",
+    ) -> None:
+        self.stopped = stopped
         self._admin = hashlib.sha256(admin).digest()
         self._header = b"Bearer " + admin
         self._verify = verify

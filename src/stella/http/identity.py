@@ -102,6 +102,14 @@ class Identity:
             certificate=given.certificate,
         )
 
+    def stopped(self, tenant: str) -> str:
+        """What a tenant is instead of active, as far as is known; empty for one that works."""
+        return self._standing.stopped(tenant)
+
+    def heed(self) -> None:
+        """Look now, since a request has changed who may act. What cannot be read now is read with the next look."""
+        self._safely(lambda: self._standing.refresh(self._duty, self._ctx.clock.read().wall))
+
     def start(self) -> None:
         """Begin to look again and again."""
         self._thread.start()

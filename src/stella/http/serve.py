@@ -154,7 +154,8 @@ def serve(ctx: Context, want: Serve) -> Served:
             lambda reason, facts: log.event("denied", {"reason": reason, **facts}),
             [lambda tenant: leavings.remove(own, tenant)],
         )
-        tokens = Tokens(token, verifier(identity))
+        tokens = Tokens(token, verifier(identity), identity.stopped)
+        ctx = dataclasses.replace(ctx, heed=identity.heed)
         service = assemble(
             ctx, bootstrap.load_all(), store, tokens, place.work, parts, log, denials.tell, identity.routes
         )

@@ -23,7 +23,7 @@ from stella.identity.model import (
     PrincipalShown,
     PrincipalsListed,
 )
-from stella.identity.reach import tenant_of, transaction
+from stella.identity.reach import changing, tenant_of, transaction
 from stella.identity.tenants import PACKAGE, revoke
 from stella.kernel.cursor import make_cursor, read_cursor
 from stella.kernel.instant import format_time
@@ -71,7 +71,7 @@ def disable(ctx: Context, want: DisablePrincipal) -> PrincipalDisabled:
     """Let a principal do nothing more, or let it again."""
     tenant, now = tenant_of(ctx, want.tenant), ctx.clock.read().wall
     subject = rules.subject_of(tenant, want.name)
-    with transaction(ctx, tenant) as t:
+    with changing(ctx, tenant) as t:
         _found(t, want.name)
         t.run(PACKAGE, "disable_principal", who=want.name, disabled=not want.undo)
         if not want.undo:
@@ -84,7 +84,7 @@ def delete(ctx: Context, want: DeletePrincipal) -> PrincipalDeleted:
     """Remove a principal; its tokens count no more."""
     tenant, now = tenant_of(ctx, want.tenant), ctx.clock.read().wall
     subject = rules.subject_of(tenant, want.name)
-    with transaction(ctx, tenant) as t:
+    with changing(ctx, tenant) as t:
         _found(t, want.name)
         t.run(PACKAGE, "drop_name", who=want.name)
         revoke(t, "subject", subject, now)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 
 from stella.identity.errors import OtherTenant
 from stella.kernel.tenant import DEFAULT_TENANT, parse_tenant
@@ -28,3 +29,11 @@ def transaction(ctx: Context, tenant: str, *, snapshot: bool = False) -> Abstrac
     if ctx.database is None:
         raise NoDatabase
     return ctx.database().transaction(tenant, snapshot=snapshot)
+
+
+@contextmanager
+def changing(ctx: Context, tenant: str) -> Iterator[Transaction]:
+    """A transaction that changes who may act: a service that does it knows when it is committed. Raises as above."""
+    with transaction(ctx, tenant) as t:
+        yield t
+    ctx.heed()

@@ -27,7 +27,7 @@ from stella.identity.model import (
     TenantsListed,
     TenantSuspended,
 )
-from stella.identity.reach import tenant_of, transaction
+from stella.identity.reach import changing, tenant_of, transaction
 from stella.identity.rules import Event
 from stella.kernel.cursor import make_cursor, read_cursor
 from stella.kernel.instant import Instant, format_time, parse_duration
@@ -46,7 +46,7 @@ Facts = TypeVar("Facts", bound=TenantFacts)
 def create(ctx: Context, want: CreateTenant) -> TenantCreated:
     """A new tenant."""
     tenant = tenant_of(ctx, parse_tenant(want.tenant))
-    with transaction(ctx, tenant) as t:
+    with changing(ctx, tenant) as t:
         if t.one(PACKAGE, "put_tenant", title=want.name or tenant, now=_now(ctx)) is None:
             raise TenantTaken(tenant=tenant)
         events.tell(ctx, t, "tenant.create", tenant)
@@ -89,14 +89,13 @@ def delete(ctx: Context, want: StopTenant) -> TenantDeleted:
 def _move(ctx: Context, kind: type[Facts], text: str, event: Event, reason: str = "", ticket: str = "") -> Facts:
     tenant, now = tenant_of(ctx, text), _now(ctx)
     until = now + _grace(ctx) if event is Event.DELETE else None
-    with transaction(ctx, tenant) as t:
+    with changing(ctx, tenant) as t:
         row = t.one(PACKAGE, "hold_tenant")
         if row is None:
             raise NoTenant(tenant=tenant)
         state = rules.moved(tenant, State(row[0]), event)
         t.run(PACKAGE, "move_tenant", state=state.value, erase_after=until, now=now)
-        if state is not State.ACTIVE:
-            revoke(t, "tenant", tenant, now)
+        revoke(t, "tenant", tenant, now)  # at the resume too: one may have been signed while the tenant was being stopped
         after = {} if until is None else {"erase_after": format_time(until)}
         events.tell(ctx, t, f"tenant.{event}", tenant, reason=reason, ticket=ticket, after=after)
         return _shown(t, kind)

@@ -9,11 +9,9 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
-from stella.audit.sealer import signing_key
-from stella.identity import clients, erasure, export, principals, tenants
+from stella.identity import clients, export, principals, tenants
 from stella.identity.errors import (
     BadClientKey,
     BadName,
@@ -44,19 +42,16 @@ from stella.identity.model import (
     State,
     StopTenant,
 )
-from stella.kernel import dsse
 from stella.kernel.errors import BadTenant, StellaError
 from stella.runtime import roles
 from stella.runtime.settings import IdentitySettings
 from stella.tenancy.model import MAX_LIFE, SKEW
 from tests.database import postgres
-from tests.identity import KEY, SIGNS, WHY, WRAPS, World, world
+from tests.identity import WHY, WRAPS, World, erase, fill, world
 from tests.tenants import guarded
 
 __all__ = ["guarded", "postgres", "world"]  # fixtures
 pytestmark = [pytest.mark.network]
-
-GRACE = 30 * 24 * 3600
 
 
 def test_the_gate_is_quiet_and_a_duty_is_no_open_table(world: World) -> None:
@@ -149,7 +144,7 @@ def test_what_is_not_audited_is_not_done(world: World) -> None:
 def test_ids_are_taken_for_ever(world: World) -> None:
     with pytest.raises(TenantTaken):
         tenants.create(world.context(), CreateTenant("acme"))
-    _erase(world)
+    erase(world)
     with pytest.raises(TenantTaken):
         tenants.create(world.context(), CreateTenant("acme"))
 
@@ -329,101 +324,6 @@ def test_rotation_keeps_to_the_way(world: World) -> None:
     assert (made.method, made.secret) == ("certificate", None)
 
 
-def _fill(world: World) -> None:
-    world.tenant("beta")
-    for tenant in ("acme", "beta"):
-        world.principal("ada", tenant=tenant)
-        world.client("ci", tenant=tenant)
-        world.guarded.execute(
-            "INSERT INTO service.answers (tenant_id, principal, operation, key, digest, state, changed)"
-            " VALUES (%s, 'x', 'y', 'z', 'd', 'answered', 1)",
-            [tenant],
-        )
-
-
-def _rows(world: World, tenant: str) -> dict[str, str]:
-    """A digest of each table's rows of a tenant, as the superuser sees them."""
-    names = world.guarded.execute("SELECT target::text FROM tenancy.protected ORDER BY 1").fetchall()
-    found = {}
-    for (name,) in names:
-        rows = world.guarded.execute(f"SELECT t::text FROM {name} t WHERE tenant_id = %s ORDER BY 1", [tenant])
-        found[str(name)] = hashlib.sha256(repr(rows.fetchall()).encode()).hexdigest()
-    return found
-
-
-def _erase(world: World) -> list[str]:
-    tenants.delete(world.context(), StopTenant("acme", **WHY))
-    world.clock.pass_time(GRACE)
-    return erasure.sweep(world.context())
-
-
-def test_nothing_is_erased_within_the_grace_period(world: World) -> None:
-    _fill(world)
-    tenants.delete(world.context(), StopTenant("acme", **WHY))
-    before = _rows(world, "acme")
-    world.clock.pass_time(GRACE - 1)
-    assert erasure.sweep(world.context()) == []
-    assert not erasure._erased(world.context(), "acme", world.clock.read().wall, ())  # deleted anew after it was listed
-    assert _rows(world, "acme") == before
-    tenants.resume(world.context(), NameTenant("acme"))
-    world.clock.pass_time(GRACE)
-    assert erasure.sweep(world.context()) == []
-
-
-def test_an_erasure_is_proved_and_touches_nobody_else(world: World, tmp_path: Path) -> None:
-    _fill(world)
-    tenants.delete(world.context(), StopTenant("acme", **WHY))
-    exported = export.export(world.context(), ExportTenant("acme", str(tmp_path / "acme.tar"), **WHY))
-    others = _rows(world, "beta")
-    world.clock.pass_time(GRACE)
-    assert erasure.sweep(world.context(), [lambda tenant: [erasure.Gone(f"files of {tenant}", 3)]]) == ["acme"]
-    assert _rows(world, "beta") == others
-    shown = tenants.show(world.context(), NameTenant("acme"))
-    assert (shown.state, shown.name) == (State.ERASED, "")
-    assert shown.proof is not None
-    key = signing_key(KEY)
-    opened = dsse.verify(shown.proof.encode(), erasure.PAYLOAD_TYPE, [key.public], 1, "proof")
-    proof = msgspec.json.decode(opened.payload, type=erasure.Erasure)
-    assert proof.elsewhere == (erasure.Gone("files of acme", 3),)
-    erased = {one.table: (one.rows, one.sha256) for one in proof.tables}
-    assert erased["identity.principals"][0] == erased["service.answers"][0] == 1
-    kept = {one.table: (one.rows, one.sha256) for one in exported.tables}
-    assert {name: erased[name] for name in erased} == {name: kept[name] for name in erased}
-    assert set(proof.kept) == {"audit.events", "audit.waiting", "audit.chain", "audit.checkpoints", "audit.keys"}
-    for table in erased:
-        left = world.guarded.execute(f"SELECT count(*) FROM {table} WHERE tenant_id = 'acme'").fetchone()
-        assert left == (0,), table
-    assert world.guarded.execute(
-        "SELECT count(*) FROM audit.keys WHERE tenant_id = 'acme' AND wrapped IS NOT NULL"
-    ).fetchone() == (0,)
-    assert world.events("acme")[-1] == ("tenant.erase", "success")
-    for move in (tenants.suspend, tenants.delete):
-        with pytest.raises(TenantStops):
-            move(world.context(), StopTenant("acme", **WHY))
-
-
-def test_a_proof_without_a_key_is_not_signed(world: World) -> None:
-    del world.secrets[SIGNS]
-    assert _erase(world) == ["acme"]
-    shown = tenants.show(world.context(), NameTenant("acme"))
-    assert json.loads(shown.proof or "")["signatures"] == []
-
-
-def test_what_fails_on_the_way_erases_nothing(world: World) -> None:
-    _fill(world)
-    tenants.delete(world.context(), StopTenant("acme", **WHY))
-    world.clock.pass_time(GRACE)
-    before = _rows(world, "acme")
-
-    def full(tenant: str) -> list[erasure.Gone]:
-        raise OSError(tenant)
-
-    with pytest.raises(OSError, match="acme"):
-        erasure.sweep(world.context(), [full])
-    assert _rows(world, "acme") == before
-    assert erasure.sweep(world.context()) == ["acme"]
-
-
 def test_grace_has_a_floor(world: World) -> None:
     world.settings = IdentitySettings(grace="59m")
     with pytest.raises(NoGraceLeft):
@@ -432,7 +332,7 @@ def test_grace_has_a_floor(world: World) -> None:
 
 
 def test_an_export_is_whole_and_the_same_each_time(world: World, tmp_path: Path) -> None:
-    _fill(world)
+    fill(world)
     first = export.export(world.context(), ExportTenant("beta", str(tmp_path / "1.tar"), **WHY))
     with tarfile.open(tmp_path / "1.tar") as tar:
         names = tar.getnames()

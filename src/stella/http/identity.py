@@ -82,7 +82,7 @@ class Identity:
             found = given.verified = given.verified or self._verifier.verify(self._presented(given), wait=given.wait)
             if not self._standing.knows(found.tenant):
                 self._ask_again(wait=given.wait)
-            if self._standing.knows(found.tenant):
+            if self._standing.has_log(found.tenant):
                 given.known = _principal(found)  # for the log of its tenant, should it be refused
             self._standing.require_active(found.tenant)
         except StellaError as error:
@@ -186,7 +186,7 @@ class Identity:
     def _told(self, action: str, tenant: str, facts: Mapping[str, str]) -> None:
         """Write down what was issued or refused, in the log of the tenant; a refusal only where there is one."""
         refused = action.endswith("refuse")
-        if refused and not self._standing.knows(tenant):
+        if refused and not self._standing.has_log(tenant):
             self._denied(action, dict(facts))
             return
         who = Principal(facts.get("subject", "issuer"), frozenset(), tenant)

@@ -46,6 +46,7 @@ from stella.http.protocol import Protocol
 from stella.http.right import Right
 from stella.http.sealing import Sealing
 from stella.http.standing import UMASK
+from stella.identity.erasure import Elsewhere
 from stella.kernel.instant import parse_duration
 from stella.operations import Context, Principal
 from stella.runtime.config import read_secret
@@ -147,18 +148,20 @@ def serve(ctx: Context, want: Serve) -> Served:
             refused=object_refused,
         )
         parts = place.data / "parts"
-        own = (place.work / TENANTS, parts)  # folders that hold one of each tenant
+        own = leavings.Folders({"work": place.work / TENANTS, "parts": parts})
+        elsewhere: list[Elsewhere] = [own, leavings.Objects(ctx)]
         identity = Identity(
             ctx,
             address_of(listener),
             lambda reason, facts: log.event("denied", {"reason": reason, **facts}),
-            [lambda tenant: leavings.remove(own, tenant)],
+            elsewhere,
         )
         tokens = Tokens(token, verifier(identity), identity.stopped)
         ctx = dataclasses.replace(ctx, heed=identity.heed)
         service = assemble(
             ctx, bootstrap.load_all(), store, tokens, place.work, parts, log, denials.tell, identity.routes
         )
+        elsewhere.insert(0, leavings.Work(service.runner.works_for))  # nothing is erased before all of it runs
         denials.start(ctx)
         filling = Filling(ctx, logins.owner, log) if started.data_pending and not started.read_only else None
         return _Running(ctx, service, log, listener, place.data, filling, Sealing(ctx, log), identity).run()

@@ -53,6 +53,10 @@ class Standing:
         """Whether there is such a tenant."""
         return tenant in self._states
 
+    def has_log(self, tenant: str) -> bool:
+        """Whether what happens to a tenant belongs into its log. That of one that was erased has ended with its keys."""
+        return self._states.get(tenant, State.ERASED) != State.ERASED
+
     def stopped(self, tenant: str) -> str:
         """What a tenant is instead of active; empty for one that works, or that is not known yet."""
         state = self._states.get(tenant, State.ACTIVE)

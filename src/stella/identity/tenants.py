@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any, TypeVar
 
 from stella.identity import events, rules
-from stella.identity.errors import NoGraceLeft, NoTenant, TenantTaken
+from stella.identity.errors import NoGraceLeft, NoTenant, TenantStops, TenantTaken
 from stella.identity.model import (
     CreateTenant,
     ListTenants,
@@ -94,11 +94,23 @@ def _move(ctx: Context, kind: type[Facts], text: str, event: Event, reason: str 
         if row is None:
             raise NoTenant(tenant=tenant)
         state = rules.moved(tenant, State(row[0]), event)
+        _check_whole(t, event)
         t.run(PACKAGE, "move_tenant", state=state.value, erase_after=until, now=now)
-        revoke(t, "tenant", tenant, now)  # at the resume too: one may have been signed while the tenant was being stopped
+        revoke(
+            t, "tenant", tenant, now
+        )  # at the resume too: one may have been signed while the tenant was being stopped
         after = {} if until is None else {"erase_after": format_time(until)}
         events.tell(ctx, t, f"tenant.{event}", tenant, reason=reason, ticket=ticket, after=after)
         return _shown(t, kind)
+
+
+def _check_whole(t: Transaction, event: Event) -> None:
+    """Raise TenantStops for a tenant whose erasure has begun: a part of it may be gone. Else forget that it was due."""
+    if event is Event.RESUME:
+        row = t.one(PACKAGE, "erasure")
+        if row is not None and row[0] is not None:
+            raise TenantStops(tenant=t.tenant, state="being erased", verb=event)
+        t.run(PACKAGE, "drop_erasure")
 
 
 def revoke(t: Transaction, kind: str, name: str, now: Instant) -> None:
@@ -117,7 +129,7 @@ def _shown(t: Transaction, kind: type[Facts]) -> Facts:
     row = t.one(PACKAGE, "tenant")
     if row is None:
         raise NoTenant(tenant=t.tenant)
-    return kind(**_facts(row), proof=bytes(row[6]).decode() if row[6] is not None else None)
+    return kind(**_facts(row), proof=bytes(row[6]).decode() if row[6] is not None else None, problem=row[7] or None)
 
 
 def _facts(row: tuple[Any, ...]) -> dict[str, Any]:

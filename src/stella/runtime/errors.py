@@ -425,3 +425,15 @@ class NotAdmitted(StellaError):
     exit = Exit.TRANSIENT
     reason = "unavailable"
     hint = "run the same command again; if it stays, restart the store"
+
+
+class NotCleared(StellaError):
+    """{count} objects are left after all were removed, `{path}` the first of them.
+
+    Somebody still writes there, or the store keeps what it was told to remove.
+    """
+
+    code = "BLOB-007"
+    exit = Exit.TRANSIENT
+    reason = "not_cleared"
+    hint = "end what writes there; it is tried again"

@@ -49,6 +49,20 @@ def open_blobs(
     return DiskBlobs(Path(location), tenant, refused)
 
 
+def open_remains(
+    location: str, tenant: str, store: StoreSettings, secret: Callable[[str], bytes], *, sealed: bool
+) -> Blobs:
+    """The objects of a tenant that is erased: as `open_blobs`, and where all tenants share keys with those.
+
+    A tenant that has no keys of its own there had no handle either; but it may have had one under other settings.
+    """
+    if location.startswith(BUCKET):
+        from stella.runtime.s3_blobs import open_s3_remains  # noqa: PLC0415  # as above
+
+        return open_s3_remains(location, tenant, store, secret, sealed=sealed)
+    return open_blobs(location, tenant, store, secret, lambda *_: None, sealed=sealed)
+
+
 def below(location: str, key: str) -> str:
     """How people name what is under a key of the folder at a location."""
     return f"{location.rstrip('/')}/{key}" if location.startswith(BUCKET) else str(Path(location, key))

@@ -148,6 +148,14 @@ class Blobs(Protocol):
         """Kinds that have objects, or once had, in the order of the alphabet; those behind the kind `after`."""
         ...
 
+    def contents(self) -> Iterator[tuple[str, int]]:
+        """The whole key and the size of everything that is kept for the tenant, objects or not, in the order of keys."""
+        ...
+
+    def clear(self) -> None:
+        """Remove everything that is kept for the tenant; nothing is left when this returns."""
+        ...
+
     def key(self, kind: str, digest: str) -> str:
         """The whole key of an object, as a document may refer to it."""
         ...

@@ -34,6 +34,11 @@ def keys_of(want: StoreSettings, tenant: str) -> StoreSettings:
     for name in ("access_key", "secret_key"):
         if TENANT_FIELD not in getattr(want, name) and tenant != DEFAULT_TENANT:
             raise SharedKeys(key=f"store.{name}")
+    return filled(want, tenant)
+
+
+def filled(want: StoreSettings, tenant: str) -> StoreSettings:
+    """The settings with this tenant in the references to keys."""
     access, secret = (text.replace(TENANT_FIELD, tenant) for text in (want.access_key, want.secret_key))
     return replace(want, access_key=access, secret_key=secret)
 
@@ -53,6 +58,14 @@ def open_s3_blobs(
     """
     place = f"{location.rstrip('/')}/{prefix_of(tenant)}"
     return S3Blobs(connect(place, keys_of(want, tenant), secret, sealed=sealed), tenant, refused)
+
+
+def open_s3_remains(
+    location: str, tenant: str, want: StoreSettings, secret: Callable[[str], bytes], *, sealed: bool
+) -> S3Blobs:
+    """As `open_s3_blobs`, also with keys that are everybody's: to remove what a tenant has left. Raises as that."""
+    place = f"{location.rstrip('/')}/{prefix_of(tenant)}"
+    return S3Blobs(connect(place, filled(want, tenant), secret, sealed=sealed), tenant, lambda *_: None)
 
 
 class S3Blobs(TenantBlobs):
@@ -104,6 +117,12 @@ class S3Blobs(TenantBlobs):
 
     def _names(self) -> list[str]:
         return self._objects.folders()
+
+    def _all(self) -> Iterator[tuple[str, int]]:
+        yield from self._objects.listing("")
+
+    def _clear(self) -> None:
+        self._objects.delete_all(path for path, _ in self._objects.listing(""))
 
     def _delete(self, name: BlobName) -> None:
         self._objects.delete(name.path)

@@ -3,8 +3,8 @@
 Rules:
 - A folder is one that bears the tenant's id and is named by nobody else; links in it are removed, not followed.
 - Objects are those below the tenant's own prefix, which a sibling with a longer name does not share.
-- What cannot be looked at or removed keeps the whole erasure back, so that no proof says more than is true; so does work
-  of the tenant that has not ended.
+- What cannot be looked at or removed keeps the whole erasure back, so that no proof says more than is true; so does
+  work of the tenant that has not ended.
 - The digest of what there was is over lines of JSON, `{"key":...,"size":...}`, in the order of keys.
 """
 

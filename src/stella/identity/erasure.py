@@ -47,7 +47,7 @@ MAX_PROBLEM = 500  # characters of what held an erasure back
 
 
 class Gone(msgspec.Struct, frozen=True):
-    """Something of a tenant outside of the database: what it was, how many, and the SHA-256 of them as lines of JSON."""
+    """What a tenant had outside of the database: what it was, how many, the SHA-256 of them as lines of JSON."""
 
     what: str
     count: int

@@ -84,7 +84,7 @@ class TenantRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TenantFacts(TenantRow, frozen=True, kw_only=True):
-    """One tenant; `proof` is the envelope that says what was erased, `problem` what held an erasure back that is due."""
+    """One tenant; `proof` is the envelope that says what was erased, `problem` what holds an erasure back."""
 
     proof: str | None
     problem: str | None = None

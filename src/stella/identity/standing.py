@@ -54,7 +54,7 @@ class Standing:
         return tenant in self._states
 
     def has_log(self, tenant: str) -> bool:
-        """Whether what happens to a tenant belongs into its log. That of one that was erased has ended with its keys."""
+        """Whether what happens to a tenant belongs into its log; that of one that was erased has ended."""
         return self._states.get(tenant, State.ERASED) != State.ERASED
 
     def stopped(self, tenant: str) -> str:

@@ -149,7 +149,7 @@ class Blobs(Protocol):
         ...
 
     def contents(self) -> Iterator[tuple[str, int]]:
-        """The whole key and the size of everything that is kept for the tenant, objects or not, in the order of keys."""
+        """Key and size of everything that is kept for the tenant, objects or not, in the order of keys."""
         ...
 
     def clear(self) -> None:

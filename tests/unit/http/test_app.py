@@ -49,9 +49,11 @@ class Probe:
     def __init__(self) -> None:
         self.turns = 0
         self.go = threading.Event()
+        self.begun = threading.Event()
 
     def run(self, ctx: Context, want: Want) -> Got:
         self.turns += 1
+        self.begun.set()
         if want.what == "defect":
             raise RuntimeError("secret-of-the-request")
         if want.what == "missing":

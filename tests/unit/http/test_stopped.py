@@ -125,8 +125,7 @@ def test_a_file_that_is_being_read_is_cut_off(world: World) -> None:
 def test_a_kept_answer_waits_until_the_tenant_is_resumed(world: World) -> None:
     async def scene(world: World) -> None:
         asked = asyncio.create_task(world.call("POST", "/v1/makes", {"what": "wait"}, token=A, idempotency_key="k"))
-        while not world.probe.turns:
-            await asyncio.sleep(0.01)
+        await asyncio.to_thread(world.probe.begun.wait, 10)
         world.stops = {"acme": "suspended"}
         assert (await world.call("POST", "/v1/makes", {"what": "wait"}, token=A, idempotency_key="k"))[0] == 403
         world.probe.go.set()

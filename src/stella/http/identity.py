@@ -19,6 +19,7 @@ from stella.http.issuer import Endpoints
 from stella.http.jobs import trace_of
 from stella.http.routes import Route
 from stella.identity import believed, erasure, events, signing
+from stella.identity.accounts import Follower
 from stella.identity.device import Devices
 from stella.identity.erasure import Elsewhere
 from stella.identity.issuer import Issuer, Parts
@@ -65,6 +66,7 @@ class Identity:
         self._replays = Replays()
         self._verifier = self._made()
         self.endpoints = self._endpoints(self._keyring) if self._keyring else None
+        self._accounts = Follower(ctx)
         self._asking = threading.Lock()
         self._unknown = TokenBucket(BURST, INTERVAL)
         self._stopping = threading.Event()
@@ -209,6 +211,7 @@ class Identity:
             left -= EVERY
             if left <= 0:
                 left = SWEEP
+                self._safely(self._accounts.follow)
                 self._safely(lambda: erasure.sweep(self._ctx, self._elsewhere))
 
     def _safely(self, work: Callable[[], object]) -> None:

@@ -16,7 +16,7 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
-from stella.identity.erasure import Gone
+from stella.identity.erasure import Elsewhere, Gone
 from stella.identity.errors import StillAtWork
 from stella.kernel.tenant import parse_tenant
 from stella.operations import Context
@@ -24,6 +24,14 @@ from stella.runtime.files import reading, writing
 from stella.runtime.places import open_remains
 from stella.runtime.ports import Blobs
 from stella.runtime.tenant_rows import Digest
+
+
+def places(ctx: Context, folders: Folders) -> list[Elsewhere]:
+    """Where tenants have something outside of the database, in the order in which it is removed. Raises BadSetting."""
+    _ = ctx.accounts  # a setting that is wrong ends the start of a service, and not its first erasure
+    found: list[Elsewhere] = [Account(ctx), folders, Objects(ctx, ctx.objects)]
+    bucket = ctx.settings.service.bucket.rstrip("/")
+    return [*found, Objects(ctx, bucket, "channels and sites")] if bucket and bucket != ctx.objects else found
 
 
 class Work:
@@ -65,23 +73,42 @@ class Folders:
                     shutil.rmtree(folder)
 
 
-class Objects:
-    """The store of objects, whichever it is."""
+class Account:
+    """The account of a tenant in the store of objects, where this installation keeps them."""
 
     def __init__(self, ctx: Context) -> None:
         self._ctx = ctx
 
     def find(self, tenant: str) -> list[Gone]:
+        """Whether there is one; raises what keeps it from being looked at."""
+        accounts = self._ctx.accounts
+        return [] if accounts is None else [Gone("accounts", int(accounts.exists(parse_tenant(tenant))))]
+
+    def remove(self, tenant: str) -> None:
+        """Close it and remove its keys; raises what keeps the store from it."""
+        accounts = self._ctx.accounts
+        if accounts is not None:
+            accounts.forget(parse_tenant(tenant))
+
+
+class Objects:
+    """What a tenant has at a location, in a folder or in a bucket: objects, and whatever else is below its prefix."""
+
+    def __init__(self, ctx: Context, location: str, what: str = "objects") -> None:
+        self._ctx, self._location, self._what = ctx, location, what
+
+    def find(self, tenant: str) -> list[Gone]:
         """The objects of a tenant; raises what keeps the store from telling."""
-        return [_gone("objects", self._of(tenant).contents())]
+        return [_gone(self._what, self._of(tenant).contents())]
 
     def remove(self, tenant: str) -> None:
         """Remove them; raises what keeps the store from it."""
         self._of(tenant).clear()
 
     def _of(self, tenant: str) -> Blobs:
-        ctx = self._ctx
-        return open_remains(ctx.objects, tenant, ctx.settings.store, ctx.secret, sealed=ctx.sealed)
+        ctx, accounts = self._ctx, self._ctx.accounts
+        store = ctx.settings.store if accounts is None else accounts.own()
+        return open_remains(self._location, tenant, store, ctx.secret, sealed=ctx.sealed)
 
 
 def _gone(what: str, rows: Iterable[tuple[str, int]]) -> Gone:

@@ -46,7 +46,6 @@ from stella.http.protocol import Protocol
 from stella.http.right import Right
 from stella.http.sealing import Sealing
 from stella.http.standing import UMASK
-from stella.identity.erasure import Elsewhere
 from stella.kernel.instant import parse_duration
 from stella.operations import Context, Principal
 from stella.runtime.config import read_secret
@@ -149,7 +148,7 @@ def serve(ctx: Context, want: Serve) -> Served:
         )
         parts = place.data / "parts"
         own = leavings.Folders({"work": place.work / TENANTS, "parts": parts})
-        elsewhere: list[Elsewhere] = [own, leavings.Objects(ctx)]
+        elsewhere = leavings.places(ctx, own)
         identity = Identity(
             ctx,
             address_of(listener),

@@ -29,8 +29,8 @@ from stella.identity.model import (
     RotateClient,
 )
 from stella.identity.principals import take_name
-from stella.identity.reach import changing, tenant_of, transaction
-from stella.identity.tenants import PACKAGE, revoke
+from stella.identity.reach import PACKAGE, changing, tenant_of, transaction
+from stella.identity.tenants import revoke
 from stella.kernel.cursor import make_cursor, read_cursor
 from stella.kernel.instant import format_time
 from stella.operations import Context

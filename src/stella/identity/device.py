@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 from stella.identity.asked import Asked
 from stella.identity.proving import Known, Proving
+from stella.identity.reach import PACKAGE
 from stella.identity.refusals import Refused, away, bad_grant, bad_scope
-from stella.identity.tenants import PACKAGE
 from stella.kernel.instant import Instant, Reading, Seconds
 from stella.runtime.ports import Entropy
 from stella.runtime.transaction import Duty

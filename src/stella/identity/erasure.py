@@ -25,9 +25,8 @@ from stella.audit.rules import event_of
 from stella.audit.sealer import signing_key
 from stella.identity import rules
 from stella.identity.model import State, TableRows
-from stella.identity.reach import transaction
+from stella.identity.reach import PACKAGE, transaction
 from stella.identity.rules import Event
-from stella.identity.tenants import PACKAGE
 from stella.kernel import dsse
 from stella.kernel.canonical import dump
 from stella.kernel.digest import sha256

@@ -205,3 +205,15 @@ class StillAtWork(StellaError):
     exit = Exit.TRANSIENT
     reason = "at_work"
     hint = "wait; the service tries again every minute"
+
+
+class AccountLags(StellaError):
+    """The tenant `{tenant}` is {state}, but its account in the store of objects does not follow: {problem}.
+
+    The change of the tenant is made and stays. Its keys in the store are opened or closed as soon as the store answers.
+    """
+
+    code = "IDENTITY-017"
+    exit = Exit.TRANSIENT
+    reason = "account_lags"
+    hint = "the service tries again every minute; look at the store: `stella doctor`"

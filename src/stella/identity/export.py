@@ -19,8 +19,7 @@ from stella.audit.model import Given
 from stella.identity import events
 from stella.identity.errors import NoTenant
 from stella.identity.model import ExportTenant, TableRows, TenantExported
-from stella.identity.reach import tenant_of, transaction
-from stella.identity.tenants import PACKAGE
+from stella.identity.reach import PACKAGE, tenant_of, transaction
 from stella.kernel.canonical import dump
 from stella.operations import Context
 from stella.runtime import tenant_rows

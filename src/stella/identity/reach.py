@@ -11,6 +11,7 @@ from stella.operations import Context
 from stella.runtime.errors import NoDatabase
 from stella.runtime.transaction import Transaction
 
+PACKAGE = "stella.identity"  # whose statements are used here
 OVER_TENANTS = "tenant:write"  # in the tenant `default`: who has it runs the installation
 
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 from stella.identity.errors import TenantNotActive
 from stella.identity.model import State
-from stella.identity.tenants import PACKAGE
+from stella.identity.reach import PACKAGE
 from stella.kernel.instant import Instant
 from stella.runtime.transaction import Duty
 from stella.tenancy.revocation import ANY_ISSUER, Revocation, Revocations

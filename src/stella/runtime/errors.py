@@ -437,3 +437,15 @@ class NotCleared(StellaError):
     exit = Exit.TRANSIENT
     reason = "not_cleared"
     hint = "end what writes there; it is tried again"
+
+
+class StackStoreAway(StellaError):
+    """The store of the stack in {data} does not run.
+
+    `store.accounts` says that the objects of tenants are there. It runs with the profile `full` alone.
+    """
+
+    code = "BLOB-008"
+    exit = Exit.TRANSIENT
+    reason = "unavailable"
+    hint = "start it: `stella up --profile full`"

@@ -14,6 +14,8 @@ from stella.kernel.instant import Reading
 if TYPE_CHECKING:
     from pathlib import Path  # costs as much as all else that `--help` needs from here
 
+    from stella.runtime.settings import StoreSettings
+
 Entropy = Callable[[int], bytes]
 Refused = Callable[[str, str, str], None]  # told of a refusal: tenant, action, key
 
@@ -107,6 +109,42 @@ class Held(NamedTuple):
 
     digest: str
     size: int
+
+
+class StoreAccounts(Protocol):
+    """The accounts of tenants in a store of objects. Each method raises what keeps the store from it."""
+
+    def settings(self) -> StoreSettings:
+        """How a tenant's handle finds the store, and its keys."""
+        ...
+
+    def own(self) -> StoreSettings:
+        """The same with keys that open what every tenant has."""
+        ...
+
+    def exists(self, tenant: str) -> bool:
+        """Whether the tenant has keys, good or not."""
+        ...
+
+    def is_open(self, tenant: str) -> bool:
+        """Whether its keys are to be good."""
+        ...
+
+    def admit(self, tenant: str) -> None:
+        """Open its account, made if it has none; its keys are good when this returns."""
+        ...
+
+    def shut_out(self, tenant: str) -> None:
+        """Close its account; its keys open nothing when this returns."""
+        ...
+
+    def forget(self, tenant: str) -> None:
+        """Close its account and remove its keys for good; again: no change."""
+        ...
+
+    def refresh(self, seen: object = None) -> object:
+        """Let the store take in what is written, unless it has since `seen`; what to give the next time."""
+        ...
 
 
 class Blobs(Protocol):

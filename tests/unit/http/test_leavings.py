@@ -68,7 +68,7 @@ def test_a_link_in_place_of_a_folder_leads_nowhere(folders: Folders, tmp_path: P
 
 @pytest.mark.parametrize("tenant", ["", "..", "a/b", "/", "\0"])
 def test_a_bad_id_removes_nothing(folders: Folders, tmp_path: Path, tenant: str) -> None:
-    for ask in (folders.find, folders.remove, Objects(context(tmp_path)).find, Objects(context(tmp_path)).remove):
+    for ask in (folders.find, folders.remove, objects_of(context(tmp_path)).find, objects_of(context(tmp_path)).remove):
         with pytest.raises(BadTenant):
             ask(tenant)
 
@@ -90,6 +90,10 @@ def context(top: Path) -> Context:
     return bootstrap.make_context(Loaded(settings, {}), SilentProgress(), {})
 
 
+def objects_of(ctx: Context) -> Objects:
+    return Objects(ctx, ctx.objects)
+
+
 def put(ctx: Context, tenant: str, *texts: bytes) -> None:
     handle = dataclasses.replace(ctx, principal=Principal("kim", frozenset(), tenant)).blobs()
     for text in texts:
@@ -100,7 +104,7 @@ def test_objects_of_this_tenant_alone(tmp_path: Path) -> None:
     ctx = context(tmp_path)
     for tenant in ("a", "aa", "a-"):
         put(ctx, tenant, b"one", b"three")
-    objects, kept = Objects(ctx), tmp_path / "kept/tenants"
+    objects, kept = objects_of(ctx), tmp_path / "kept/tenants"
     lines = sorted(
         f'{{"key":"tenants/a/note/sha256/{sha256(text)[:2]}/{sha256(text)}","size":{len(text)}}}\n'
         for text in (b"one", b"three")
@@ -113,7 +117,7 @@ def test_objects_of_this_tenant_alone(tmp_path: Path) -> None:
 
 
 def test_a_store_that_was_never_used_has_nothing(tmp_path: Path) -> None:
-    objects = Objects(context(tmp_path))
+    objects = objects_of(context(tmp_path))
     assert objects.find("a")[0].count == 0
     objects.remove("a")
 
@@ -125,7 +129,7 @@ def test_objects_behind_a_link_are_not_taken_for_gone(tmp_path: Path) -> None:
     kept = tmp_path / "kept/tenants"
     (kept / "a").rename(tmp_path / "moved")
     (kept / "a").symlink_to(tmp_path / "moved")
-    for ask in (Objects(ctx).find, Objects(ctx).remove):
+    for ask in (objects_of(ctx).find, objects_of(ctx).remove):
         with pytest.raises((BlobDisplaced, Unwritable)):
             ask("a")
     assert len([path for path in (tmp_path / "moved").rglob("*") if path.is_file()]) == 1
@@ -140,4 +144,4 @@ def test_a_folder_that_cannot_be_read_is_not_taken_for_empty(tmp_path: Path, mon
 
     monkeypatch.setattr("stella.runtime.blobs._names", closed)
     with pytest.raises(Unreadable):
-        Objects(ctx).find("a")
+        objects_of(ctx).find("a")

@@ -116,6 +116,20 @@ def test_one_tenant_that_cannot_be_erased_holds_back_no_other(world: World) -> N
     assert tenants.show(world.context(), NameTenant("acme")).state is State.DELETING
 
 
+def test_nothing_is_added_to_a_tenant_that_was_erased(world: World, tmp_path: Path) -> None:
+    erase(world)
+    before = rows_of(world, "acme")
+    for add in (
+        lambda: world.principal("ada"),
+        lambda: world.client("ci"),
+        lambda: export.export(world.context(), ExportTenant("acme", str(tmp_path / "x.tar"), **WHY)),
+    ):
+        with pytest.raises(TenantStops, match="erased"):
+            add()
+    assert rows_of(world, "acme") == before
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_what_is_refused_to_an_erased_tenant_is_not_in_its_log(world: World) -> None:
     """Its log would get a new key for personal texts, which nobody erases."""
     identity = world.identity()

@@ -331,6 +331,29 @@ def test_grace_has_a_floor(world: World) -> None:
     assert tenants.show(world.context(), NameTenant("acme")).state is State.ACTIVE
 
 
+def test_nobody_waits_for_an_export_to_suspend_its_tenant(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def suspended(*given: Any) -> Any:
+        if tenants.show(world.context(), NameTenant("acme")).state is State.ACTIVE:
+            with world.guarded.connect() as other:
+                other.execute("SET lock_timeout = '2s'")
+                other.execute("UPDATE identity.tenants SET state = 'suspended' WHERE tenant_id = 'acme'")
+        return lines(*given)
+
+    lines = export.tenant_rows.lines
+    monkeypatch.setattr(export.tenant_rows, "lines", suspended)
+    export.export(world.context(), ExportTenant("acme", str(tmp_path / "x.tar"), **WHY))
+    assert tenants.show(world.context(), NameTenant("acme")).state is State.SUSPENDED
+
+
+def test_an_export_that_is_not_in_the_log_is_not_there(world: World, tmp_path: Path) -> None:
+    del world.secrets[WRAPS]
+    with pytest.raises(StellaError):
+        export.export(world.context(), ExportTenant("acme", str(tmp_path / "x.tar"), **WHY))
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_an_export_is_whole_and_the_same_each_time(world: World, tmp_path: Path) -> None:
     fill(world)
     first = export.export(world.context(), ExportTenant("beta", str(tmp_path / "1.tar"), **WHY))

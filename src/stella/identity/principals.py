@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from stella.identity import events, rules, secret
-from stella.identity.errors import NameTaken, NoSuchName, NoTenant
+from stella.identity.errors import NameTaken, NoSuchName
 from stella.identity.model import (
     CreatePrincipal,
     DeletePrincipal,
@@ -23,7 +23,7 @@ from stella.identity.model import (
     PrincipalShown,
     PrincipalsListed,
 )
-from stella.identity.reach import PACKAGE, changing, tenant_of, transaction
+from stella.identity.reach import PACKAGE, changing, hold, tenant_of, transaction
 from stella.identity.tenants import revoke
 from stella.kernel.cursor import make_cursor, read_cursor
 from stella.kernel.instant import format_time
@@ -93,9 +93,8 @@ def delete(ctx: Context, want: DeletePrincipal) -> PrincipalDeleted:
 
 
 def take_name(t: Transaction, name: str) -> None:
-    """Take a name in a tenant that is there and stays for the length of the transaction; raises NoTenant, NameTaken."""
-    if t.one(PACKAGE, "hold_tenant") is None:
-        raise NoTenant(tenant=t.tenant)
+    """Take a name in a tenant that stays for the length of the transaction; raises NameTaken, or as `hold`."""
+    hold(t, "add to")
     if t.one(PACKAGE, "put_name", who=name) is None:
         raise NameTaken(name=name, tenant=t.tenant)
 

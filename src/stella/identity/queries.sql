@@ -11,6 +11,10 @@ SELECT t.tenant_id, t.name, t.state, t.created, t.changed, t.erase_after, t.proo
 FROM identity.tenants t LEFT JOIN identity.erasures e ON e.tenant_id = t.tenant_id
 WHERE t.tenant_id = %(tenant)s;
 
+-- name: state
+-- Its state at this moment.
+SELECT state FROM identity.tenants WHERE tenant_id = %(tenant)s;
+
 -- name: hold_tenant
 -- Its state, which nobody else changes until the transaction ends.
 SELECT state, erase_after FROM identity.tenants WHERE tenant_id = %(tenant)s FOR UPDATE;

@@ -153,10 +153,16 @@ class Context:
         return open_blobs(self.objects, tenant, self.store, self.secret, refused, sealed=self.sealed)
 
     def folder(self, location: str, *, make: bool = False) -> Folder:
-        """The channel or site folder at a path or at `s3://BUCKET/PREFIX`; see `places.open_folder`."""
-        from stella.runtime.places import open_folder
+        """The channel or site folder at a path or at `s3://BUCKET/PREFIX`; see `places.open_folder`.
 
-        return open_folder(location, self.settings.store, self.secret, sealed=self.sealed, make=make)
+        In a bucket it is reached with the keys of the principal's tenant, where the tenants have keys of their own.
+        """
+        from stella.runtime.places import BUCKET, filled, open_folder
+
+        store = self.settings.store
+        if location.startswith(BUCKET):
+            store = filled(self.store, self.principal.tenant)
+        return open_folder(location, store, self.secret, sealed=self.sealed, make=make)
 
 
 def _require(key: str, found: str, *good: str) -> None:

@@ -22,9 +22,12 @@ from stella.kernel import dsse
 from stella.operations import Context, Principal
 from stella.runtime import run_file, seaweed_accounts
 from stella.runtime.errors import BadSetting, StackStoreAway, StoreDenied
+from stella.runtime.places import filled
 from stella.runtime.ports import Blobs
 from stella.runtime.processes import identify
 from stella.runtime.run_file import ChildRecord, Run, StackState
+from stella.runtime.s3 import connect
+from stella.runtime.s3_blobs import S3Blobs
 from stella.runtime.settings import Settings, StackSettings, StoreSettings
 from tests.database import postgres
 from tests.identity import GRACE, KEY, WHY, World, world
@@ -130,11 +133,28 @@ def test_an_account_lives_with_its_tenant(site: Site) -> None:
 
 def _foreign(site: Site) -> Blobs:
     """A handle to what is `a1`'s with the keys of `a1a`, as a defect of ours might make one."""
-    from stella.runtime.s3 import connect
-    from stella.runtime.s3_blobs import S3Blobs, filled
-
     want = filled(site.ctx.store, "a1a")
     return S3Blobs(connect("s3://stella/tenants/a1", want, site.secret, sealed=True), "a1", lambda *_: None)
+
+
+def test_a_channel_in_the_bucket_is_reached_with_the_keys_of_its_tenant(site: Site) -> None:
+    at = {
+        tenant: dataclasses.replace(site.ctx, principal=Principal("kim", frozenset(), tenant)).folder(
+            "s3://stella/tenants/a1/channels/m"
+        )
+        for tenant in ("a1", "a1a")
+    }
+    at["a1"].write("pointer", b"1")
+    assert at["a1"].read("pointer", 10) == b"1"
+    for use in (
+        lambda: at["a1a"].read("pointer", 10),
+        lambda: at["a1a"].write("pointer", b"2"),
+        lambda: at["a1a"].exists("pointer"),
+    ):
+        with pytest.raises(StoreDenied):
+            use()
+    assert at["a1"].read("pointer", 10) == b"1"
+    assert leavings.Objects(site.ctx, "s3://stella").find("a1")[0].count == 1
 
 
 def _places(site: Site) -> list[erasure.Elsewhere]:

@@ -10,11 +10,26 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from stella.runtime.files import DiskFolder, make_directory
 from stella.runtime.ports import Blobs, Folder, Refused
 from stella.runtime.settings import StoreSettings
 
 BUCKET = "s3://"
+TENANT_FIELD = "{tenant}"  # in the references to keys of a store
+
+
+def shared_key(want: StoreSettings) -> str:
+    """The setting whose key is the same for every tenant; empty when each tenant has keys of its own."""
+    names = ("access_key", "secret_key")
+    return next((f"store.{name}" for name in names if TENANT_FIELD not in getattr(want, name)), "")
+
+
+def filled(want: StoreSettings, tenant: str) -> StoreSettings:
+    """The settings with this tenant in the references to keys."""
+    access, secret = (text.replace(TENANT_FIELD, tenant) for text in (want.access_key, want.secret_key))
+    return replace(want, access_key=access, secret_key=secret)
 
 
 def open_folder(

@@ -9,13 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from stella.http.auth import Presented, Tokens
+from stella.http.errors import UnsafePlace
 from stella.http.ids import Ids
 from stella.http.places import Grounds
 from stella.identity.model import State
 from stella.kernel.errors import BadTenant
 from stella.operations import EVERY_SCOPE, Context, Principal
+from stella.runtime.errors import SharedKeys
+from stella.runtime.settings import ServiceSettings, StoreSettings
 from stella.tenancy.errors import TokenBinding, TokenTenantMismatch
 from stella.tenancy.model import Pending
 from stella.testing import counted_entropy
@@ -329,6 +333,34 @@ def test_each_tenant_has_a_prefix_of_the_bucket(tmp_path: Path) -> None:
         with pytest.raises(BadTenant):
             grounds.of(name)
     assert Grounds(tmp_path, tmp_path).of("acme").places.bucket == ""
+
+
+def test_a_bucket_whose_keys_are_everybody_s_is_for_one_tenant(tmp_path: Path) -> None:
+    grounds = Grounds(tmp_path / "work", tmp_path / "parts", "s3://stella", "store.secret_key")
+    grounds.of("default").places.check("dir", "folder", "s3://stella/tenants/default/m")
+    with pytest.raises(SharedKeys, match=r"store\.secret_key"):
+        grounds.of("acme").places.check("dir", "folder", "s3://stella/tenants/acme/m")
+    own = Grounds(tmp_path / "work", tmp_path / "parts", "s3://stella")
+    own.of("acme").places.check("dir", "folder", "s3://stella/tenants/acme/m")
+    for text in ("s3://stella/tenants/acme-2/m", "s3://stella/tenants/acme", "s3://stella/tenants/acme/../acme-2/m"):
+        for given in (own, grounds):
+            with pytest.raises(UnsafePlace):
+                given.of("acme").places.check("dir", "folder", text)
+
+
+def test_a_service_asks_whether_tenants_have_keys_of_their_own(world: World) -> None:
+    world.settings = replace(world.settings, service=ServiceSettings(bucket="s3://stella"))
+    own = StoreSettings(access_key="file:/k/{tenant}/a", secret_key="file:/k/{tenant}/s")
+    half = StoreSettings(access_key="file:/k/{tenant}/a")
+    for store, code in ((StoreSettings(), "BLOB-004"), (half, "BLOB-004"), (own, None)):
+        world.settings = replace(world.settings, store=store)
+
+        async def scene(world: World, code: str | None = code) -> None:
+            want = {"dir": "s3://stella/tenants/acme/m"}
+            status, _, problem = await world.call("POST", "/v1/makes", want, token=A)
+            assert (status, problem.get("code")) == ((400 if code else 201), code)
+
+        play(world, scene)
 
 
 def test_results_that_nobody_fetched_are_removed_for_every_tenant(tmp_path: Path) -> None:

@@ -45,3 +45,4 @@ def the_life_of_a_tenant(stack: Stack) -> None:
     told = json.loads(base64.b64decode(json.loads(stella("tenant", "show", "a")[1]["proof"])["payload"]))
     assert [(one["what"], one["count"]) for one in told["elsewhere"]] == [("accounts", 1), ("files", 0), ("objects", 1)]
     assert len(stella("object", "list", tenant="aa")[1]["rows"]) == 1
+    assert stack.call("doctor").returncode == 0

@@ -81,8 +81,10 @@ class StackStore:
 
         What was written is good from the start of the server on, if it is not there.
         """
-        seaweed_accounts.open_account(self._accounts, tenant, self._entropy)
-        server = self._living()
+        server = self._server()
+        if server is None:
+            seaweed_accounts.open_account(self._accounts, tenant, self._entropy)
+            raise StackStoreAway(data=self._data)
         seaweed_accounts.admit(self._accounts, tenant, server.pid, server.endpoint, self._entropy)
 
     def shut_out(self, tenant: str) -> None:

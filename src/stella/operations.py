@@ -29,9 +29,9 @@ import msgspec
 from stella.formats.view import View
 from stella.kernel.errors import Exit
 from stella.kernel.tenant import DEFAULT_TENANT
-from stella.runtime.errors import NoDatabase
-from stella.runtime.ports import Blobs, Clock, Entropy, Folder, Progress
-from stella.runtime.settings import Settings
+from stella.runtime.errors import BadSetting, NoDatabase
+from stella.runtime.ports import Blobs, Clock, Entropy, Folder, Progress, StoreAccounts
+from stella.runtime.settings import Settings, StoreSettings
 
 if TYPE_CHECKING:
     from stella.runtime.transaction import Duty, TenantDatabase, Transaction
@@ -101,6 +101,7 @@ class Context:
     refused: Refused = tell_nobody  # what the store of objects, or this side of it, refuses to the principal
     duties: Callable[[str], Duty] | None = None  # the way to work that spans tenants, by its role
     scopes: Callable[[], frozenset[str]] = frozenset  # every scope that there is
+    heed: Callable[[], None] = lambda: None  # called when who may act has changed, for a service that remembers it
     say: Callable[[str], None] = lambda _: None  # words that somebody must read while the operation runs
 
     def duty(self, role: str) -> Duty:
@@ -116,8 +117,32 @@ class Context:
         return self.database().transaction(self.principal.tenant)
 
     @property
+    def accounts(self) -> StoreAccounts | None:
+        """The accounts of tenants in the store; None where this installation does not keep them. Raises BadSetting."""
+        if not self.settings.store.accounts:
+            return None
+        from pathlib import Path
+
+        from stella.runtime.stack_store import OBJECTS as PLACE
+        from stella.runtime.stack_store import StackStore
+
+        _require("store.accounts", self.settings.store.accounts, "stack")
+        _require("store.objects", self.settings.store.objects, "", PLACE)
+        return StackStore(Path(self.settings.stack.data), self.clock.read().boot_id, self.entropy)
+
+    @property
+    def store(self) -> StoreSettings:
+        """Where the store of objects is, and the references to its keys. Raises BadSetting or StackStoreAway."""
+        accounts = self.accounts
+        return self.settings.store if accounts is None else accounts.settings()
+
+    @property
     def objects(self) -> str:
         """Where the objects of all tenants are: a folder, or `s3://BUCKET/PREFIX`."""
+        if self.settings.store.accounts:
+            from stella.runtime.stack_store import OBJECTS as PLACE
+
+            return PLACE
         return (self.settings.store.objects or f"{self.settings.stack.data}/{OBJECTS}").rstrip("/")
 
     def blobs(self) -> Blobs:
@@ -127,14 +152,26 @@ class Context:
         def refused(_: str, tried: str, key: str) -> None:
             self.refused(self.principal, tried, key)
 
-        tenant, store = self.principal.tenant, self.settings.store
-        return open_blobs(self.objects, tenant, store, self.secret, refused, sealed=self.sealed)
+        tenant = self.principal.tenant
+        return open_blobs(self.objects, tenant, self.store, self.secret, refused, sealed=self.sealed)
 
     def folder(self, location: str, *, make: bool = False) -> Folder:
-        """The channel or site folder at a path or at `s3://BUCKET/PREFIX`; see `places.open_folder`."""
-        from stella.runtime.places import open_folder
+        """The channel or site folder at a path or at `s3://BUCKET/PREFIX`; see `places.open_folder`.
 
-        return open_folder(location, self.settings.store, self.secret, sealed=self.sealed, make=make)
+        In a bucket it is reached with the keys of the principal's tenant, where the tenants have keys of their own.
+        """
+        from stella.runtime.places import BUCKET, filled, open_folder
+
+        store = self.settings.store
+        if location.startswith(BUCKET):
+            store = filled(self.store, self.principal.tenant)
+        return open_folder(location, store, self.secret, sealed=self.sealed, make=make)
+
+
+def _require(key: str, found: str, *good: str) -> None:
+    if found not in good:
+        expected = " or ".join(f"`{word}`" if word else "nothing" for word in good)
+        raise BadSetting(key=key, origin="the settings", value=repr(found), expected=expected)
 
 
 @dataclass(frozen=True)

@@ -183,6 +183,14 @@ class MemoryBlobs(TenantBlobs):
     def _delete(self, name: BlobName) -> None:
         self.objects.pop(self._shown(name), None)
 
+    def _all(self) -> Iterator[tuple[str, int]]:
+        top = f"{self._prefix}/"
+        yield from ((key.removeprefix(top), len(data)) for key, data in self.objects.items() if key.startswith(top))
+
+    def _clear(self) -> None:
+        for path, _ in list(self._all()):
+            del self.objects[f"{self._prefix}/{path}"]
+
     def _list(self, kind: str, after: str, limit: int) -> tuple[Held, ...]:
         top = f"{self._prefix}/{kind}/"
         named = ((key.rpartition("/")[2], len(data)) for key, data in self.objects.items() if key.startswith(top))

@@ -20,7 +20,7 @@ from stella.kernel.digest import sha256
 from stella.kernel.errors import BadBlobKey, BadTenant, ForeignBlob, StellaError
 from stella.runtime import tenant_blobs
 from stella.runtime.blobs import DiskBlobs
-from stella.runtime.errors import ObjectDamaged, ObjectMissing, TooLarge
+from stella.runtime.errors import NotCleared, ObjectDamaged, ObjectMissing, TooLarge
 from stella.runtime.places import open_blobs
 from stella.runtime.ports import Blobs
 from stella.runtime.s3 import Objects
@@ -121,6 +121,33 @@ def test_a_stream_that_does_not_end_is_cut(blobs: Blobs, kind: str, monkeypatch:
     with pytest.raises(TooLarge):
         blobs.put(kind, io.BytesIO(bytes(12 * MIB)))
     assert blobs.list(kind) == ()
+
+
+def test_all_of_a_tenant_is_counted_and_removed_and_nothing_of_a_sibling(place: Place, kind: str) -> None:
+    mine, sibling = place.handle("a"), place.handle("aa")
+    mine.clear()
+    kept = [sibling.put(kind, text) for text in (b"one", b"two")]
+    theirs = list(sibling.contents())
+    keys = sorted(mine.key(name, mine.put(name, text)) for name in (kind, "other") for text in (b"one", b"three"))
+    place.damage(f"tenants/a/{kind}/stray", b"no object of ours")
+    assert list(mine.contents()) == sorted(
+        [*((key, 5 if key.endswith(sha256(b"three")) else 3) for key in keys), (f"tenants/a/{kind}/stray", 17)]
+    )
+    mine.clear()
+    assert list(mine.contents()) == []
+    assert mine.list(kind) == mine.list("other") == ()
+    assert list(sibling.contents()) == theirs
+    assert {held.digest for held in sibling.list(kind)} == set(kept)
+    mine.clear()  # again: no error
+    assert not place.refusals
+
+
+def test_what_comes_back_while_all_is_removed_is_told(place: Place, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    mine = place.handle("a")
+    mine.put(kind, b"one")
+    monkeypatch.setattr(type(mine), "_clear", lambda _: None)
+    with pytest.raises(NotCleared):
+        mine.clear()
 
 
 def test_a_missing_object(blobs: Blobs, kind: str) -> None:

@@ -7,6 +7,7 @@ Rules:
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import re
 import stat
@@ -22,6 +23,7 @@ from urllib.parse import urlencode
 import pytest
 
 from stella.identity.asked import MAX_FORM
+from stella.runtime.blobs import DiskBlobs
 from stella.runtime.postgres_server import Postgres
 from tests.database import connected, postgres
 from tests.e2e.material import environment
@@ -164,7 +166,8 @@ def test_a_suspended_tenant_stops_and_goes_on(service: Running) -> None:
     assert missing.status == 422
     assert "reason" in missing.json["detail"]
     assert service.call("POST", "/v1/tenants/beta/suspension", WHY).json["state"] == "suspended"
-    assert within(PATIENCE, lambda: as_token(service, token, "GET", "/v1/clients").status != 200)
+    refused = as_token(service, token, "GET", "/v1/clients")  # at once, though it was verified a moment ago
+    assert (refused.status, refused.json["reason"]) in {(401, "token.revoked"), (403, "tenant_state")}
     fields = {"grant_type": "client_credentials", "client_id": "beta.ci", "client_secret": made["secret"]}
     assert post(service, "/token", **fields).json["error"] == "invalid_client"
     assert service.call("DELETE", "/v1/tenants/beta/suspension").json["state"] == "active"
@@ -348,6 +351,8 @@ def test_a_tenant_is_erased_with_its_files(own: Running) -> None:
     (own.work_of("gone") / "stable").mkdir()
     (own.work_of("gone") / "stable/file").write_text("x")
     (own.work / "kept").write_text("x")
+    for tenant in ("gone", "gone-2"):
+        DiskBlobs(own.data / "objects", tenant, lambda *_: None).put("note", tenant.encode())
     assert own.call("POST", "/v1/tenants/gone/deletion", WHY).json["state"] == "deleting"
     with connected(own.base.postgres, own.base.name) as connection:  # the grace period is over
         connection.execute("UPDATE identity.tenants SET erase_after = 1 WHERE tenant_id = 'gone'")
@@ -356,7 +361,11 @@ def test_a_tenant_is_erased_with_its_files(own: Running) -> None:
     assert within(PATIENCE, lambda: own.call("GET", "/v1/tenants/gone").json["state"] == "erased")
     proof = json.loads(own.call("GET", "/v1/tenants/gone").json["proof"])
     told = json.loads(base64.b64decode(proof["payload"]))
-    assert told["elsewhere"] == [{"what": "files", "count": 1}]
+    assert [(one["what"], one["count"]) for one in told["elsewhere"]] == [("files", 1), ("objects", 1)]
+    digest = hashlib.sha256(b"gone").hexdigest()
+    line = f'{{"key":"tenants/gone/note/sha256/{digest[:2]}/{digest}","size":4}}\n'
+    assert told["elsewhere"][1]["sha256"] == hashlib.sha256(line.encode()).hexdigest()
+    assert [path.name for path in (own.data / "objects/tenants").iterdir()] == ["gone-2"]
     assert {one["table"]: one["rows"] for one in told["tables"]}["identity.clients"] == 1
     assert len(proof["signatures"]) == 1
     assert not (own.data / "work/tenants/gone").exists()

@@ -5,6 +5,8 @@ Rules:
 - Every answer is one that the OpenAPI document lists; whatever fails becomes a problem with a code.
 - A client that has left is no failure and gets no answer. An answer that fails on its way is cut off, so that nobody
   takes it for a whole one; the log says why.
+- What is under way for a tenant ends when the tenant is suspended or deleted: a body is taken no further, an answer
+  that is streamed is cut off.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ from stella.http.errors import (
     TooManyUploads,
     TooSlow,
 )
-from stella.http.exchange import Answer, Gone, Headers, Message, Receive, Request, Send
+from stella.http.exchange import Answer, Cut, Gone, Headers, Message, Receive, Request, Send
 from stella.http.jobs import trace_of
 from stella.http.logs import Log, RequestLine
 from stella.http.metrics import Metrics
@@ -72,6 +74,7 @@ class App:
         """Answer one request."""
         begin = time.perf_counter()
         request = Request(f"{self._prefix}-{next(self._numbers):x}", scope, receive, send)
+        request.stopped = self._tokens.stopped
         broken: BaseException | None = None
         answer = Answer(CLIENT_GONE)
         try:
@@ -79,6 +82,8 @@ class App:
             status = await self._send(request, answer)
         except Gone:
             status = CLIENT_GONE
+        except Cut as error:
+            broken, status = error, answer.status
         except asyncio.CancelledError as error:  # the time of a drain is over
             if request.started:
                 broken, status = error, answer.status
@@ -205,6 +210,8 @@ class App:
                 status[0], request.started = message["status"], True
                 request.begun = time.perf_counter()
                 message["headers"] = [*message["headers"], (b"x-request-id", request.id.encode())]
+            elif message.get("more_body") and request.stopped(request.principal.tenant):
+                raise Cut
             await request.send(message)
 
         request.begun = time.perf_counter()

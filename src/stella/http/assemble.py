@@ -27,6 +27,7 @@ from stella.http.transfers import Transfers
 from stella.http.uploads import Uploads
 from stella.kernel.instant import parse_duration
 from stella.operations import Context, Operation
+from stella.runtime.places import shared_key
 
 MIB = 1024 * 1024
 CROWD = 10  # times what one tenant may have waiting is what all together may; rows that a claim sorts
@@ -110,7 +111,8 @@ def assemble(  # noqa: PLR0913, PLR0917  # its parts
     settings = ctx.settings.service
     offered = [operation for operation in operations if not operation.local]
     metrics = metrics or Metrics()
-    grounds = Grounds(work, parts, settings.bucket)
+    shared = "" if ctx.settings.store.accounts else shared_key(ctx.settings.store)
+    grounds = Grounds(work, parts, settings.bucket, shared)
 
     def now() -> int:
         return ctx.clock.read().wall

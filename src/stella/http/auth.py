@@ -90,11 +90,20 @@ class Presented:
 
 
 class Tokens:
-    """The principals by their tokens: the administrator, and whomever `verify` knows; it raises what it refuses."""
+    """The principals by their tokens: the administrator, and whomever `verify` knows; it raises what it refuses.
+
+    `stopped` says what a tenant is that may not go on, such as `suspended`; empty for one that may.
+    """
 
     def __init__(
-        self, admin: bytes, verify: Callable[[Presented], Principal] | None = None, *, meter: Meter | None = None
+        self,
+        admin: bytes,
+        verify: Callable[[Presented], Principal] | None = None,
+        stopped: Callable[[str], str] = lambda _: "",
+        *,
+        meter: Meter | None = None,
     ) -> None:
+        self.stopped = stopped
         self._meter = meter or SilentMeter()
         self._admin = hashlib.sha256(admin).digest()
         self._header = b"Bearer " + admin

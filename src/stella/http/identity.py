@@ -19,6 +19,7 @@ from stella.http.issuer import Endpoints
 from stella.http.jobs import trace_of
 from stella.http.routes import Route
 from stella.identity import believed, erasure, events, signing
+from stella.identity.accounts import Follower
 from stella.identity.device import Devices
 from stella.identity.erasure import Elsewhere
 from stella.identity.errors import TenantNotActive
@@ -80,6 +81,7 @@ class Identity:
         self._replays = Replays()
         self._verifier = self._made()
         self.endpoints = self._endpoints(self._keyring) if self._keyring else None
+        self._accounts = Follower(ctx)
         self._asking = threading.Lock()
         self._unknown = TokenBucket(BURST, INTERVAL)
         self._stopping = threading.Event()
@@ -126,6 +128,14 @@ class Identity:
             proofs=tuple(proof.decode("latin-1") for proof in given.proofs),
             certificate=given.certificate,
         )
+
+    def stopped(self, tenant: str) -> str:
+        """What a tenant is instead of active, as far as is known; empty for one that works."""
+        return self._standing.stopped(tenant)
+
+    def heed(self) -> None:
+        """Look now, since a request has changed who may act. What cannot be read now is read with the next look."""
+        self._safely(lambda: self._standing.refresh(self._duty, self._ctx.clock.read().wall))
 
     def start(self) -> None:
         """Begin to look again and again."""
@@ -238,6 +248,7 @@ class Identity:
             left -= EVERY
             if left <= 0:
                 left = SWEEP
+                self._safely(self._accounts.follow)
                 self._safely(lambda: erasure.sweep(self._ctx, self._elsewhere))
 
     def _safely(self, work: Callable[[], object]) -> None:

@@ -1,6 +1,8 @@
 """Where requests may read and write: below the folder of its tenant, and below one bucket prefix.
 
 Rules:
+- In the bucket a tenant is held to its own prefix twice: by its name here, and by its keys in the store. Where tenants
+  have no keys of their own only `default` has a place there.
 - A path is relative and made of plain names. Nothing on the way to it is a link, and nothing that is not there yet can
   become one through a request: an upload makes files and folders alone.
 - A thread stands in the folder of the tenant that it works for (`standing`), so what passes here is handed to an
@@ -19,8 +21,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from stella.http.errors import UnsafePlace
-from stella.kernel.tenant import is_tenant, parse_tenant
+from stella.kernel.tenant import DEFAULT_TENANT, is_tenant, parse_tenant
 from stella.operations import Where
+from stella.runtime.errors import SharedKeys
 from stella.runtime.files import make_directory
 
 MAX_PATH = 1024  # bytes; Linux resolves no more than 4096, and the service's own folder stands in front
@@ -42,18 +45,23 @@ class Ground(NamedTuple):
 
 
 class Grounds:
-    """The ground of each tenant: `tenants/TENANT` below `work` and below the bucket prefix, `TENANT` below `parts`."""
+    """The ground of each tenant: `tenants/TENANT` below `work` and below the bucket prefix, `TENANT` below `parts`.
 
-    def __init__(self, work: Path, parts: Path, bucket: str = "") -> None:
+    `shared` is the setting whose key to the bucket is the same for every tenant, if it is.
+    """
+
+    def __init__(self, work: Path, parts: Path, bucket: str = "", shared: str = "") -> None:
         self._tops = (work / TENANTS, parts)
         self._bucket = bucket.rstrip("/")
+        self._shared = shared
         self.of = lru_cache(MAX_TENANTS)(self._of)
 
     def _of(self, tenant: str) -> Ground:
         """The ground of a tenant, laid when it is first asked for; raises BadTenant or as `make_directory`."""
         work, parts = (top / parse_tenant(tenant) for top in self._tops)
         make_directory(work)
-        return Ground(work, Places(work, self._bucket and f"{self._bucket}/{TENANTS}/{tenant}"), parts)
+        bucket = self._bucket and f"{self._bucket}/{TENANTS}/{tenant}"
+        return Ground(work, Places(work, bucket, "" if tenant == DEFAULT_TENANT else self._shared), parts)
 
     def every(self) -> Iterator[tuple[str, Ground]]:
         """The tenants that have left something here."""
@@ -67,15 +75,21 @@ class Grounds:
 
 
 class Places:
-    """The tree below `root`, and the bucket prefix that folders may be named in as well."""
+    """The tree below `root`, and the bucket prefix where folders may be named too unless its keys are `shared`."""
 
-    def __init__(self, root: Path, bucket: str = "") -> None:
+    def __init__(self, root: Path, bucket: str = "", shared: str = "") -> None:
         self.root = root
         self.bucket = bucket.rstrip("/")
+        self._shared = shared
 
     def check(self, field: str, where: Where, text: str) -> None:
-        """Raise UnsafePlace for a value of a request field that leads elsewhere; make room for what will be written."""
+        """Raise UnsafePlace for a value of a request field that leads elsewhere; make room for what will be written.
+
+        Raises SharedKeys for one in the bucket, of a tenant that has no keys of its own there.
+        """
         if where == "folder" and self._in_bucket(text):
+            if self._shared:
+                raise SharedKeys(key=self._shared)
             return
         path = self.inside(text, field)
         head, equals, tail = text.partition("=")

@@ -115,7 +115,10 @@ class Jobs:
 
         async def stream(send: Send) -> None:
             gone = asyncio.create_task(request.gone())
-            ends = lambda: self._runner.stopping or gone.done()  # noqa: E731  # one line
+
+            def ends() -> bool:
+                return self._runner.stopping or gone.done() or bool(request.stopped(job.tenant))
+
             frames = follow(self._store, job.tenant, job.id, int(text), self._runner.feed, ends)
             try:
                 await send({"type": "http.response.start", "status": 200, "headers": EVENT_STREAM})

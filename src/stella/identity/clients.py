@@ -29,8 +29,8 @@ from stella.identity.model import (
     RotateClient,
 )
 from stella.identity.principals import take_name
-from stella.identity.reach import tenant_of, transaction
-from stella.identity.tenants import PACKAGE, revoke
+from stella.identity.reach import PACKAGE, changing, tenant_of, transaction
+from stella.identity.tenants import revoke
 from stella.kernel.cursor import make_cursor, read_cursor
 from stella.kernel.instant import format_time
 from stella.operations import Context
@@ -83,7 +83,7 @@ def rotate(ctx: Context, want: RotateClient) -> ClientRotated:
     tenant = tenant_of(ctx, want.tenant)
     subject = rules.subject_of(tenant, want.name)
     method, proof, made = _proof(ctx, want.key, want.certificate)
-    with transaction(ctx, tenant) as t:
+    with changing(ctx, tenant) as t:
         if _found(t, want.name)[1] != method:
             raise BadClientKey(problem=f"the client proves itself by its {_found(t, want.name)[1]}")
         now = ctx.clock.read().wall
@@ -97,7 +97,7 @@ def delete(ctx: Context, want: DeleteClient) -> ClientDeleted:
     """Remove a client; its tokens count no more."""
     tenant, now = tenant_of(ctx, want.tenant), ctx.clock.read().wall
     subject = rules.subject_of(tenant, want.name)
-    with transaction(ctx, tenant) as t:
+    with changing(ctx, tenant) as t:
         _found(t, want.name)
         t.run(PACKAGE, "drop_name", who=want.name)
         revoke(t, "client", subject, now)

@@ -16,10 +16,10 @@ from stella.identity.asked import Asked
 from stella.identity.device import Devices, Waiting
 from stella.identity.keyring import Keyring
 from stella.identity.proving import Known, Open, Proving
+from stella.identity.reach import PACKAGE
 from stella.identity.refusals import Refused, away, bad_client, bad_request, bad_scope
 from stella.identity.rules import read_subject
 from stella.identity.standing import Standing
-from stella.identity.tenants import PACKAGE
 from stella.kernel.instant import Instant, Reading, Seconds
 from stella.runtime.ports import Clock, Entropy
 from stella.tenancy import binding

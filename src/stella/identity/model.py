@@ -84,9 +84,10 @@ class TenantRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TenantFacts(TenantRow, frozen=True, kw_only=True):
-    """One tenant; `proof` is the envelope that says what was erased."""
+    """One tenant; `proof` is the envelope that says what was erased, `problem` what holds an erasure back."""
 
     proof: str | None
+    problem: str | None = None
 
 
 class TenantCreated(TenantFacts, frozen=True, kw_only=True, tag_field="schema", tag="stella.tenant.create@1"):

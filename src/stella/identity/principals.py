@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from stella.identity import events, rules, secret
-from stella.identity.errors import NameTaken, NoSuchName, NoTenant
+from stella.identity.errors import NameTaken, NoSuchName
 from stella.identity.model import (
     CreatePrincipal,
     DeletePrincipal,
@@ -23,8 +23,8 @@ from stella.identity.model import (
     PrincipalShown,
     PrincipalsListed,
 )
-from stella.identity.reach import tenant_of, transaction
-from stella.identity.tenants import PACKAGE, revoke
+from stella.identity.reach import PACKAGE, changing, hold, tenant_of, transaction
+from stella.identity.tenants import revoke
 from stella.kernel.cursor import make_cursor, read_cursor
 from stella.kernel.instant import format_time
 from stella.operations import Context
@@ -71,7 +71,7 @@ def disable(ctx: Context, want: DisablePrincipal) -> PrincipalDisabled:
     """Let a principal do nothing more, or let it again."""
     tenant, now = tenant_of(ctx, want.tenant), ctx.clock.read().wall
     subject = rules.subject_of(tenant, want.name)
-    with transaction(ctx, tenant) as t:
+    with changing(ctx, tenant) as t:
         _found(t, want.name)
         t.run(PACKAGE, "disable_principal", who=want.name, disabled=not want.undo)
         if not want.undo:
@@ -84,7 +84,7 @@ def delete(ctx: Context, want: DeletePrincipal) -> PrincipalDeleted:
     """Remove a principal; its tokens count no more."""
     tenant, now = tenant_of(ctx, want.tenant), ctx.clock.read().wall
     subject = rules.subject_of(tenant, want.name)
-    with transaction(ctx, tenant) as t:
+    with changing(ctx, tenant) as t:
         _found(t, want.name)
         t.run(PACKAGE, "drop_name", who=want.name)
         revoke(t, "subject", subject, now)
@@ -93,9 +93,8 @@ def delete(ctx: Context, want: DeletePrincipal) -> PrincipalDeleted:
 
 
 def take_name(t: Transaction, name: str) -> None:
-    """Take a name in a tenant that is there and stays for the length of the transaction; raises NoTenant, NameTaken."""
-    if t.one(PACKAGE, "hold_tenant") is None:
-        raise NoTenant(tenant=t.tenant)
+    """Take a name in a tenant that stays for the length of the transaction; raises NameTaken, or as `hold`."""
+    hold(t, "add to")
     if t.one(PACKAGE, "put_name", who=name) is None:
         raise NameTaken(name=name, tenant=t.tenant)
 

@@ -15,9 +15,9 @@ from typing import NamedTuple
 from stella.identity import assertion, secret
 from stella.identity.asked import Asked, read_basic
 from stella.identity.attempts import ADDRESS_BURST, ADDRESS_INTERVAL, Attempts
+from stella.identity.reach import PACKAGE
 from stella.identity.refusals import bad_client, bad_request, too_many
 from stella.identity.rules import read_subject, subject_of
-from stella.identity.tenants import PACKAGE
 from stella.kernel.instant import Instant, Reading
 from stella.runtime.transaction import Row, Transaction
 from stella.tenancy.binding import Replays, certificate_thumbprint

@@ -12,18 +12,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
-from msgspec.structs import replace
-
 from stella.kernel.blob_key import HASH, BlobName, prefix_of
 from stella.kernel.digest import is_digest
 from stella.kernel.tenant import DEFAULT_TENANT
 from stella.runtime.errors import ObjectMissing, Overtaken, SharedKeys
+from stella.runtime.places import filled, shared_key
 from stella.runtime.ports import Held, Refused
 from stella.runtime.s3 import WINDOW, Objects, Outdated, connect
 from stella.runtime.settings import StoreSettings
 from stella.runtime.tenant_blobs import WHOLE, Source, TenantBlobs, collect, collecting
-
-TENANT_FIELD = "{tenant}"
 
 
 def keys_of(want: StoreSettings, tenant: str) -> StoreSettings:
@@ -31,11 +28,9 @@ def keys_of(want: StoreSettings, tenant: str) -> StoreSettings:
 
     The tenant of an installation that has only one may use keys without a tenant in them.
     """
-    for name in ("access_key", "secret_key"):
-        if TENANT_FIELD not in getattr(want, name) and tenant != DEFAULT_TENANT:
-            raise SharedKeys(key=f"store.{name}")
-    access, secret = (text.replace(TENANT_FIELD, tenant) for text in (want.access_key, want.secret_key))
-    return replace(want, access_key=access, secret_key=secret)
+    if tenant != DEFAULT_TENANT and (key := shared_key(want)):
+        raise SharedKeys(key=key)
+    return filled(want, tenant)
 
 
 def open_s3_blobs(
@@ -53,6 +48,14 @@ def open_s3_blobs(
     """
     place = f"{location.rstrip('/')}/{prefix_of(tenant)}"
     return S3Blobs(connect(place, keys_of(want, tenant), secret, sealed=sealed), tenant, refused)
+
+
+def open_s3_remains(
+    location: str, tenant: str, want: StoreSettings, secret: Callable[[str], bytes], *, sealed: bool
+) -> S3Blobs:
+    """As `open_s3_blobs`, also with keys that are everybody's: to remove what a tenant has left. Raises as that."""
+    place = f"{location.rstrip('/')}/{prefix_of(tenant)}"
+    return S3Blobs(connect(place, filled(want, tenant), secret, sealed=sealed), tenant, lambda *_: None)
 
 
 class S3Blobs(TenantBlobs):
@@ -104,6 +107,12 @@ class S3Blobs(TenantBlobs):
 
     def _names(self) -> list[str]:
         return self._objects.folders()
+
+    def _all(self) -> Iterator[tuple[str, int]]:
+        yield from self._objects.listing("")
+
+    def _clear(self) -> None:
+        self._objects.delete_all(path for path, _ in self._objects.listing(""))
 
     def _delete(self, name: BlobName) -> None:
         self._objects.delete(name.path)

@@ -49,9 +49,11 @@ class Probe:
     def __init__(self) -> None:
         self.turns = 0
         self.go = threading.Event()
+        self.begun = threading.Event()
 
     def run(self, ctx: Context, want: Want) -> Got:
         self.turns += 1
+        self.begun.set()
         if want.what == "defect":
             raise RuntimeError("secret-of-the-request")
         if want.what == "missing":
@@ -102,6 +104,7 @@ class World:
         self.folder = folder
         self.log_path = folder / "log"
         self.settings = Settings(service=ServiceSettings(**settings))
+        self.stops: dict[str, str] = {}  # what tenants are that were stopped
         self.service: Service
 
     def ground(self, tenant: str = DEFAULT_TENANT) -> Path:
@@ -123,7 +126,7 @@ class World:
         context = bootstrap.make_context(Loaded(self.settings, {}), SilentProgress(), {})
         log = Log(context.clock, handle, json=True)
         parts = self.folder / "parts"
-        tokens = Tokens(b"token", self.verify)
+        tokens = Tokens(b"token", self.verify, lambda tenant: self.stops.get(tenant, ""))
         self.service = assemble(context, self.probe.rows(), self.store, tokens, self.folder, parts, log)
         try:
             async with self.service.working(lambda: None):
@@ -159,9 +162,9 @@ class World:
         data = b"".join(message.get("body", b"") for message in told[1:])
         return told[0]["status"], found, json.loads(data) if data else None
 
-    async def stream(self, path: str, leaves: float | None = None) -> list[Any]:
+    async def stream(self, path: str, leaves: float | None = None, token: str = "token") -> list[Any]:
         """The messages of a streamed answer; the client leaves after so many seconds."""
-        headers = [(b"authorization", b"Bearer token")]
+        headers = [(b"authorization", f"Bearer {token}".encode())]
         scope = {"type": "http", "method": "GET", "path": path, "query_string": b"", "headers": headers}
         told: list[Any] = []
 

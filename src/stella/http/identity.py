@@ -18,7 +18,7 @@ from stella.http.auth import Presented
 from stella.http.issuer import Endpoints
 from stella.http.jobs import trace_of
 from stella.http.routes import Route
-from stella.identity import believed, erasure, events, signing
+from stella.identity import believed, erasure, events, rules, signing
 from stella.identity.device import Devices
 from stella.identity.erasure import Elsewhere
 from stella.identity.issuer import Issuer, Parts
@@ -213,7 +213,7 @@ class Identity:
 
 
 def _principal(found: Verified) -> Principal:
-    return Principal(found.subject, found.scopes, found.tenant)
+    return Principal(found.subject, rules.counting(found.scopes, found.tenant, found.subject), found.tenant)
 
 
 def _passphrase(ctx: Context) -> bytes:

@@ -192,3 +192,16 @@ class WeakPassphrase(StellaError):
     exit = Exit.USAGE
     reason = "usage"
     hint = "make one: `openssl rand -hex 32`"
+
+
+class ScopeNotOwn(StellaError):
+    """{principal} cannot grant the scope `{scope}` without having it.
+
+    Whoever makes a principal or a client, or gives a client a new secret, knows that secret. It may do no more than the
+    one who asks. Who runs the installation grants any scope of a tenant in every tenant but its own.
+    """
+
+    code = "IDENTITY-016"
+    exit = Exit.DENIED
+    reason = "scope"
+    hint = "ask somebody who has `{scope}`"

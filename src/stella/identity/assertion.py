@@ -57,7 +57,8 @@ def proves(text: str, client: str, jwk: str, audiences: Collection[str], now: Re
     key = read_key(msgspec.json.decode(jwk, type=dict[str, object]))
     if key is None or header.alg != key.alg or not key.verify(parts.signature, parts.signed):
         return False
-    return _fits(found, client, audiences, now) and replays.first_use(client, found.jti, found.exp, now)
+    tenant = client.partition(".")[0]
+    return _fits(found, client, audiences, now) and replays.first_use(tenant, client, found.jti, found.exp, now)
 
 
 def _fits(found: Assertion, client: str, audiences: Collection[str], now: Reading) -> bool:

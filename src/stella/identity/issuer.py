@@ -16,14 +16,14 @@ from stella.identity.asked import Asked
 from stella.identity.device import Devices, Waiting
 from stella.identity.keyring import Keyring
 from stella.identity.proving import Known, Open, Proving
-from stella.identity.refusals import Refused, away, bad_client, bad_request, bad_scope
+from stella.identity.refusals import Refused, away, bad_client, bad_proof, bad_request, bad_scope
 from stella.identity.rules import read_subject
 from stella.identity.standing import Standing
 from stella.identity.tenants import PACKAGE
 from stella.kernel.instant import Instant, Reading, Seconds
 from stella.runtime.ports import Clock, Entropy
 from stella.tenancy import binding
-from stella.tenancy.binding import Replays
+from stella.tenancy.binding import ProvedKey, Replays
 from stella.tenancy.errors import Refusal, TokenBinding
 from stella.tenancy.mint import Grant, mint
 from stella.tenancy.model import ALGORITHMS, SKEW, Confirmation, Presented, Verified
@@ -109,7 +109,7 @@ class Issuer:
         wanted = self._wanted(asked)
         if not wanted <= who.scopes:
             raise bad_scope("the client does not have all of these scopes")
-        bound = Confirmation(jkt=self._key(asked, now), x5t=who.certificate)
+        bound = Confirmation(jkt=self._used(self._key(asked, now), who.tenant, now), x5t=who.certificate)
         return self._issue(who, who.subject, wanted or who.scopes, bound, 0)
 
     def _device_code(self, asked: Asked) -> dict[str, Any]:
@@ -118,9 +118,10 @@ class Issuer:
         code = asked.form.get("device_code")
         if code is None:
             raise bad_request("`device_code` is missing")
-        jkt = self._key(asked, now)
-        found = self._parts.devices.take_up(code, jkt, now.wall)
-        return self._issue(found.who, device.CLIENT, found.scopes, Confirmation(jkt=jkt), found.at)
+        proved = self._key(asked, now)
+        found = self._parts.devices.take_up(code, _thumbprint(proved), now.wall)
+        bound = Confirmation(jkt=self._used(proved, found.who.tenant, now))
+        return self._issue(found.who, device.CLIENT, found.scopes, bound, found.at)
 
     def authorize_device(self, asked: Asked) -> dict[str, Any]:
         """The answer of the device authorization endpoint (RFC 8628 section 3.2)."""
@@ -128,7 +129,8 @@ class Issuer:
         now = self._now()
         wanted = self._wanted(asked)
         self._parts.proving.guess(asked.address, now)
-        code, user_code = self._parts.devices.begin(asked, tuple(sorted(wanted)), self._key(asked, now), now.wall)
+        jkt = _thumbprint(self._key(asked, now))
+        code, user_code = self._parts.devices.begin(asked, tuple(sorted(wanted)), jkt, now.wall)
         page = f"{self._parts.name.rstrip('/')}/device"
         return {
             "device_code": code,
@@ -217,15 +219,28 @@ class Issuer:
         if asked.form.get("client_id") != device.CLIENT or asked.authorization:
             raise bad_client()
 
-    def _key(self, asked: Asked, now: Reading) -> str:
-        """The key that the token is to be bound to, once; empty without a proof."""
+    def _key(self, asked: Asked, now: Reading) -> ProvedKey | None:
+        """The key that the token is to be bound to; None without a proof. Whoever has one may be anybody."""
         if not asked.proofs:
-            return ""
+            return None
+        request = Presented("", "DPoP", method="POST", url=asked.url, proofs=asked.proofs)
         try:
-            request = Presented("", "DPoP", method="POST", url=asked.url, proofs=asked.proofs)
-            return binding.proved_key(request, now, self._parts.replays)
+            return binding.proved_key(request, now)
         except TokenBinding:
-            raise Refused("invalid_dpop_proof", "the proof of possession is not good for this request") from None
+            raise bad_proof() from None
+
+    def _used(self, proved: ProvedKey | None, tenant: str, now: Reading) -> str:
+        """The thumbprint of a key by whose proof somebody of the tenant gets a token, once; empty without one."""
+        if proved is not None:
+            try:
+                binding.use(proved, tenant, now, self._parts.replays)
+            except TokenBinding:
+                raise bad_proof() from None
+        return _thumbprint(proved)
 
     def _now(self) -> Reading:
         return self._parts.clock.read()
+
+
+def _thumbprint(proved: ProvedKey | None) -> str:
+    return "" if proved is None else proved.thumbprint

@@ -54,6 +54,11 @@ def bad_scope(words: str) -> Refused:
     return Refused("invalid_scope", words)
 
 
+def bad_proof() -> Refused:
+    """The proof of possession that came with a request is not good (RFC 9449 section 5)."""
+    return Refused("invalid_dpop_proof", "the proof of possession is not good for this request")
+
+
 def too_many(seconds: int) -> Refused:
     """Too many attempts."""
     return Refused("slow_down", "too many attempts; try again later", TOO_MANY, {"retry-after": str(seconds)})

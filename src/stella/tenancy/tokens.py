@@ -77,7 +77,7 @@ class Verifier:
         self._audience = audience
         self._clock = clock
         self._revocations = revocations or Revocations()
-        self._replays = replays or binding.Replays()
+        self._replays = binding.Replays() if replays is None else replays  # one that is empty is false
         self._nonces = nonces
         self._meter = meter or SilentMeter()
         self._capacity = capacity
@@ -111,7 +111,7 @@ class Verifier:
         if request.tenant is not None and request.tenant != verified.tenant:
             raise TokenTenantMismatch(asked="the request's")
         if bound and (verified.confirmation is not None or request.scheme == "DPoP"):
-            binding.check(verified.confirmation, request, now, self._replays, self._nonces)
+            binding.check(verified, request, now, self._replays, self._nonces)
         if not good:
             if self._revocations.covers(verified):
                 raise TokenRevoked

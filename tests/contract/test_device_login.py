@@ -85,6 +85,10 @@ def test_codes_cannot_be_guessed_for_long(world: World, identity: Identity) -> N
     for _ in range(attempts.BURST):
         assert issuer.waiting("BCDF-GHJK", "203.0.113.9") is None
     assert refused(lambda: issuer.waiting("BCDF-GHJK", "203.0.113.9")) == "slow_down"
+    for number in range(attempts.BURST):  # whoever has one line has many addresses
+        assert issuer.waiting("BCDF-GHJK", f"2001:db8:0:7::{number:x}") is None
+    assert refused(lambda: issuer.waiting("BCDF-GHJK", "2001:db8:0:7:ffff::1")) == "slow_down"
+    assert issuer.waiting("BCDF-GHJK", "2001:db8:0:8::1") is None
 
 
 def test_logins_that_wait_are_bounded(world: World, identity: Identity, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,7 +41,7 @@ _decoder = msgspec.json.Decoder(Assertion)
 def client_named(text: str) -> str:
     """Whom an assertion names, not yet believed; empty when it cannot be read."""
     try:
-        return _decoder.decode(split(text.encode("ascii", "replace")).payload).sub
+        return _decoder.decode(split(text.encode("ascii", "replace")).payload.decode()).sub
     except (TokenMalformed, ValueError, RecursionError):
         return ""
 
@@ -51,7 +51,7 @@ def proves(text: str, client: str, jwk: str, audiences: Collection[str], now: Re
     try:
         parts = split(text.encode("ascii", "replace"))
         header, _ = read_header(parts.header)
-        found = _decoder.decode(parts.payload)
+        found = _decoder.decode(parts.payload.decode())
     except (TokenMalformed, ValueError, RecursionError):
         return False
     key = read_key(msgspec.json.decode(jwk, type=dict[str, object]))

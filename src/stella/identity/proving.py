@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from stella.identity import assertion, secret
 from stella.identity.asked import Asked, read_basic
-from stella.identity.attempts import ADDRESS_BURST, ADDRESS_INTERVAL, Attempts
+from stella.identity.attempts import ADDRESS_BURST, ADDRESS_INTERVAL, Attempts, origin
 from stella.identity.refusals import bad_client, bad_request, too_many
 from stella.identity.rules import read_subject, subject_of
 from stella.identity.tenants import PACKAGE
@@ -96,23 +96,23 @@ class Proving:
 
     def guess(self, address: str, now: Reading) -> None:
         """Count an attempt at a code; raises Refused."""
-        self._count(f"code {address}", address, now)
+        self._count(f"code {origin(address)}", address, now)
 
     def guessed(self, address: str, now: Reading) -> None:
         """The code was right."""
-        self._forgive(f"code {address}", address, now)
+        self._forgive(f"code {origin(address)}", address, now)
 
     def _count(self, name: str, address: str, now: Reading) -> None:
         """Count an attempt at a name from an address; raises Refused. A long name is counted by its begin."""
         seconds = now.boot_seconds
-        if wait := self._addresses.take(address, seconds):
+        if wait := self._addresses.take(origin(address), seconds):
             raise too_many(wait)
         if wait := self._names.take(name[:COUNTED], seconds):
             raise too_many(wait)
 
     def _forgive(self, name: str, address: str, now: Reading) -> None:
         self._names.give_back(name[:COUNTED], now.boot_seconds)
-        self._addresses.give_back(address, now.boot_seconds)
+        self._addresses.give_back(origin(address), now.boot_seconds)
 
     def _row(self, statement: str, who: tuple[str, str] | None) -> Row | None:
         if who is None:

@@ -176,7 +176,7 @@ def _read(text: str) -> tuple[VerifyKey, Proof]:
     try:
         compact = split(text.encode("ascii"))
         header, whole = read_header(compact.header, own_key=True)
-        proof = _decoder.decode(compact.payload)
+        proof = _decoder.decode(compact.payload.decode())
     except TokenMalformed as error:
         raise TokenBinding(binding="dpop", problem=f"the proof is malformed: {error.facts['problem']}") from None
     except (ValueError, RecursionError):

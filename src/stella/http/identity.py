@@ -50,13 +50,13 @@ Told = Callable[[str, Mapping[str, object]], None]
 class Identity:
     """The identity of a service at `address`. `denied` hears why somebody was refused, and some facts.
 
-    Raises BadIssuerSetting, UnusableKeyAddress, WeakPassphrase, or as the database.
+    Raises BadIdentitySetting, BadIssuerSetting, UnusableKeyAddress, WeakPassphrase, or as the database.
     """
 
     def __init__(self, ctx: Context, address: str, denied: Told, elsewhere: Sequence[Elsewhere] = ()) -> None:
-        settings = ctx.settings.identity
         self._ctx, self._denied, self._elsewhere = ctx, denied, elsewhere
-        self._name = settings.issuer or address
+        self._own = believed.own(ctx.settings.identity, address)
+        self._name = self._own.name
         self._duty = ctx.duty(ISSUER)
         self._revocations = Revocations()
         self._standing = Standing(self._name, self._revocations)
@@ -137,11 +137,11 @@ class Identity:
                 tenants=one.tenants,
                 audience=one.audience,
             )
-            for one in believed.read(ctx.settings.identity.issuers)
+            for one in believed.others(ctx.settings.identity, self._name)
         ]
         return Verifier(
             [*own, *others],
-            ctx.settings.identity.audience,
+            self._own.audience,
             ctx.clock,
             revocations=self._revocations,
             replays=self._replays,
@@ -151,7 +151,7 @@ class Identity:
         self._denied(event, {"issuer": issuer, "problem": problem})
 
     def _endpoints(self, keyring: Keyring) -> Endpoints:
-        ctx, settings = self._ctx, self._ctx.settings.identity
+        ctx = self._ctx
         if ctx.database is None:
             raise NoDatabase
         opened = ctx.database().transaction
@@ -159,8 +159,8 @@ class Identity:
         proving = Proving(opened, frozenset({self._name, f"{base}/token"}), replays)
         parts = Parts(
             name=self._name,
-            audience=settings.audience,
-            life=parse_duration(settings.token_life),
+            audience=self._own.audience,
+            life=self._own.life,
             clock=ctx.clock,
             entropy=ctx.entropy,
             keyring=keyring,

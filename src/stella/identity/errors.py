@@ -205,3 +205,16 @@ class ScopeNotOwn(StellaError):
     exit = Exit.DENIED
     reason = "scope"
     hint = "ask somebody who has `{scope}`"
+
+
+class BadIdentitySetting(StellaError):
+    """The setting identity.{setting} cannot be used: {problem}.
+
+    The issuer is known by one address, to which the paths of its endpoints are added. Its tokens are for one audience
+    and live for two to five minutes.
+    """
+
+    code = "IDENTITY-017"
+    exit = Exit.USAGE
+    reason = "usage"
+    hint = "see docs/reference/settings.md; what is in force: `stella config show identity --origin`"

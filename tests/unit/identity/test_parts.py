@@ -13,9 +13,10 @@ from stella.identity import believed, rotation, secret
 from stella.identity.asked import MAX_FORM, read_basic, read_form
 from stella.identity.attempts import Attempts, origin
 from stella.identity.believed import Believed
-from stella.identity.errors import BadIssuerSetting
+from stella.identity.errors import BadIdentitySetting, BadIssuerSetting
 from stella.identity.refusals import Refused
 from stella.identity.rotation import LEAD, Stored
+from stella.runtime.settings import IdentitySettings
 from stella.tenancy import jwks
 from stella.tenancy.model import MAX_LIFE, SKEW
 from stella.testing import counted_entropy
@@ -232,3 +233,45 @@ def test_issuers_of_the_setting() -> None:
 def test_a_setting_that_is_refused(text: str) -> None:
     with pytest.raises(BadIssuerSetting):
         believed.read(text)
+
+
+HERE = "http://127.0.0.1:8400"
+
+
+def test_the_own_issuer_of_the_settings() -> None:
+    assert believed.own(IdentitySettings(), HERE) == (HERE, "stella", 300)
+    assert believed.own(IdentitySettings(), "http://192.0.2.1:8400").name == "http://192.0.2.1:8400"
+    for name in ("https://id.example", "https://id.example/stella/", "https://id.example:8443", "http://[::1]:80"):
+        assert believed.own(IdentitySettings(issuer=name, token_life="2m"), HERE) == (name, "stella", 120)
+
+
+@pytest.mark.parametrize(
+    ("setting", "text"),
+    [
+        ("issuer", "id.example"),
+        ("issuer", "http://id.example"),
+        ("issuer", "https://"),
+        ("issuer", "https://id.example?x"),
+        ("issuer", "https://id.example/#x"),
+        ("issuer", "https://user:word@id.example"),
+        ("issuer", "https://id.example/ x"),
+        ("issuer", "https://\u0456d.example"),
+        ("audience", ""),
+        ("audience", "a\nb"),
+        ("token_life", "119s"),
+        ("token_life", "1h"),
+        ("token_life", "0s"),
+    ],
+)
+def test_a_setting_of_the_own_issuer_that_is_refused(setting: str, text: str) -> None:
+    """At the start, and not when the first token is asked for."""
+    with pytest.raises(BadIdentitySetting) as caught:
+        believed.own(IdentitySettings(**{setting: text}), HERE)
+    assert caught.value.facts["setting"] == setting
+
+
+def test_no_other_issuer_has_the_own_name() -> None:
+    settings = IdentitySettings(issuers=f"https://a.example audience=x; {HERE} audience=x")
+    assert len(believed.others(settings, "https://id.example")) == 2
+    with pytest.raises(BadIssuerSetting, match="itself"):
+        believed.others(settings, HERE)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import pytest
 
 from stella.http.identity import Identity
-from stella.identity import clients, principals
+from stella.identity import clients, principals, secret
 from stella.identity.errors import ScopeNotOwn
 from stella.identity.model import CreateClient, CreatePrincipal, RotateClient
+from stella.tenancy.errors import TokenRevoked
 from stella.tenancy.mint import Grant, mint
 from tests.database import postgres
-from tests.identity import ADDRESS, WHY, World, identity, presented, world
+from tests.identity import ADDRESS, WHY, World, credentials, identity, issuer_of, presented, world
 from tests.tenants import guarded
 
 __all__ = ["guarded", "identity", "postgres", "world"]  # fixtures
@@ -65,3 +66,21 @@ def test_nobody_takes_over_a_client_that_may_do_more(world: World) -> None:
     assert world.guarded.execute("SELECT count(*) FROM identity.revocations").fetchone() == (0,)
     enough = world.context("acme", "client:write", "mirror:read", "site:read", name="acme.ada")
     assert clients.rotate(enough, RotateClient("ci", **WHY)).secret not in {None, made.secret}
+
+
+def test_a_rotation_while_the_old_secret_is_compared(
+    world: World, identity: Identity, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Comparing takes long; what comes of it is from before the rotation, whatever the clock says then."""
+    made, compare = world.client("ci"), secret.matches
+
+    def meanwhile(given: str, kept: str) -> bool:
+        clients.rotate(world.context("acme"), RotateClient("ci", **WHY))
+        world.clock.pass_time(1)
+        return compare(given, kept)
+
+    monkeypatch.setattr(secret, "matches", meanwhile)
+    token = issuer_of(identity).token(credentials(made))["access_token"]
+    identity._look()
+    with pytest.raises(TokenRevoked):
+        identity.verify(presented(token))

@@ -326,6 +326,22 @@ def test_what_revokes_a_token(world: World, identity: Identity) -> None:
             issuer.revoke(asked("/revoke", client_id=device.CLIENT, token=text))
 
 
+def test_many_revocations_are_one_step(world: World, identity: Identity) -> None:
+    """After a restart there may be thousands; each step costs a copy of all, and every result that was kept."""
+    now = world.clock.read().wall
+    for kind, name in (("token", "t"), ("subject", "acme.s"), ("tenant", "acme")):
+        world.guarded.execute(
+            "INSERT INTO identity.revocations SELECT 'acme', %s, %s || n, %s, %s FROM generate_series(1, 50) n",
+            [kind, name, now, now + 900],
+        )
+    before = identity._revocations.epoch
+    identity._look()
+    assert len(identity._revocations._state.live) == 150
+    assert identity._revocations.epoch == before + 2
+    identity._look()
+    assert identity._revocations.epoch == before + 2
+
+
 @pytest.mark.parametrize("how", ["rotate", "delete", "suspend", "erase"])
 def test_what_ends_every_token(world: World, identity: Identity, how: str) -> None:
     made, issuer, ctx = world.client("ci"), issuer_of(identity), world.context()

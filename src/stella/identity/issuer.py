@@ -110,7 +110,7 @@ class Issuer:
         if not wanted <= who.scopes:
             raise bad_scope("the client does not have all of these scopes")
         bound = Confirmation(jkt=self._used(self._key(asked, now), who.tenant, now), x5t=who.certificate)
-        return self._issue(who, who.subject, wanted or who.scopes, bound, 0)
+        return self._issue(who, who.subject, wanted or who.scopes, bound, now.wall)
 
     def _device_code(self, asked: Asked) -> dict[str, Any]:
         self._require_cli(asked)
@@ -121,7 +121,7 @@ class Issuer:
         proved = self._key(asked, now)
         found = self._parts.devices.take_up(code, _thumbprint(proved), now.wall)
         bound = Confirmation(jkt=self._used(proved, found.who.tenant, now))
-        return self._issue(found.who, device.CLIENT, found.scopes, bound, found.at)
+        return self._issue(found.who, device.CLIENT, found.scopes, bound, now.wall, authenticated=found.at)
 
     def authorize_device(self, asked: Asked) -> dict[str, Any]:
         """The answer of the device authorization endpoint (RFC 8628 section 3.2)."""
@@ -179,10 +179,16 @@ class Issuer:
             return None
         return found if found.issuer == self._parts.name else None
 
-    def _issue(
-        self, who: Known, client: str, scopes: frozenset[str], bound: Confirmation, authenticated: Instant
+    def _issue(  # what a token says
+        self,
+        who: Known,
+        client: str,
+        scopes: frozenset[str],
+        bound: Confirmation,
+        now: Instant,
+        authenticated: Instant = 0,
     ) -> dict[str, Any]:
-        now = self._now().wall
+        """The answer with a token from `now` on: before `who` was looked up, so that what revokes since then hits it."""
         key = self._parts.keyring.signer(now)
         if key is None:
             raise away()

@@ -188,7 +188,7 @@ class Issuer:
         now: Instant,
         authenticated: Instant = 0,
     ) -> dict[str, Any]:
-        """The answer with a token from `now` on: before `who` was looked up, so that what revokes since then hits it."""
+        """The answer with a token from `now` on: before `who` was looked up, so what revokes since then hits it."""
         key = self._parts.keyring.signer(now)
         if key is None:
             raise away()

@@ -33,6 +33,7 @@ from stella.runtime.roles import ISSUER
 from stella.tenancy import jwks
 from stella.tenancy.binding import Replays
 from stella.tenancy.discovery import Discovered
+from stella.tenancy.errors import Refusal
 from stella.tenancy.flood import TokenBucket
 from stella.tenancy.model import Issuer as Source
 from stella.tenancy.model import Pending, Verified
@@ -86,6 +87,9 @@ class Identity:
                 given.known = _principal(found)  # for the log of its tenant, should it be refused
             self._standing.require_active(found.tenant)
         except StellaError as error:
+            holder = error.holder if isinstance(error, Refusal) else None
+            if holder is not None and self._standing.knows(holder.tenant):
+                given.known = _principal(holder)  # it is, or was, its holder's: in the log of its tenant
             self._denied(error.reason, {"code": error.code, "operation": f"{given.method} {given.path}"})
             raise
         return _principal(found)

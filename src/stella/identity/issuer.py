@@ -15,8 +15,8 @@ from stella.identity import device
 from stella.identity.asked import Asked
 from stella.identity.device import Devices, Waiting
 from stella.identity.keyring import Keyring
-from stella.identity.proving import Known, Open, Proving
-from stella.identity.refusals import Refused, away, bad_client, bad_proof, bad_request, bad_scope
+from stella.identity.proving import Known, Open, Proving, client_named
+from stella.identity.refusals import INVALID_CLIENT, Refused, away, bad_client, bad_proof, bad_request, bad_scope
 from stella.identity.rules import read_subject
 from stella.identity.standing import Standing
 from stella.identity.tenants import PACKAGE
@@ -31,6 +31,7 @@ from stella.tenancy.revocation import Revocation
 from stella.tenancy.tokens import Verifier
 
 MAX_SCOPES = 256
+METHODS = ["client_secret_basic", "client_secret_post", "private_key_jwt", "none"]
 
 Told = Callable[[str, str, Mapping[str, str]], None]  # what was issued or refused, for which tenant, facts
 
@@ -78,13 +79,10 @@ class Issuer:
             "subject_types_supported": ["public"],
             "id_token_signing_alg_values_supported": ["ES256"],
             "scopes_supported": sorted(self._parts.scopes()),
-            "token_endpoint_auth_methods_supported": [
-                "client_secret_basic",
-                "client_secret_post",
-                "private_key_jwt",
-                "none",
-            ],
+            "token_endpoint_auth_methods_supported": METHODS,
             "token_endpoint_auth_signing_alg_values_supported": algorithms,
+            "revocation_endpoint_auth_methods_supported": METHODS,
+            "revocation_endpoint_auth_signing_alg_values_supported": algorithms,
             "dpop_signing_alg_values_supported": algorithms,
         }
 
@@ -105,7 +103,7 @@ class Issuer:
 
     def _client_credentials(self, asked: Asked) -> dict[str, Any]:
         now = self._now()
-        who = self._parts.proving.client(asked, now)
+        who = self._client(asked, now)
         wanted = self._wanted(asked)
         if not wanted <= who.scopes:
             raise bad_scope("the client does not have all of these scopes")
@@ -148,15 +146,27 @@ class Issuer:
     def approve(self, typed: str, subject: str, secret: str, address: str) -> Known | None:
         """Let a login be a principal's; None when code, name or secret is wrong."""
         who = self._parts.devices.approve(typed, subject, secret, address, self._now())
-        facts = {"address": address, "subject": subject[:200]}
-        found = read_subject(subject)
-        self._parts.told("device.approve" if who else "device.refuse", found[0] if found else "", facts)
+        self._tell("device.approve" if who else "device.refuse", subject, address)
         return who
+
+    def _tell(self, action: str, subject: str, address: str) -> None:
+        """Write down what somebody did or tried who calls himself so."""
+        found = read_subject(subject)
+        self._parts.told(action, found[0] if found else "", {"address": address, "subject": subject[:200]})
+
+    def _client(self, asked: Asked, now: Reading) -> Known:
+        """The client that asks; one that did not prove itself is written down. Raises Refused."""
+        try:
+            return self._parts.proving.client(asked, now)
+        except Refused as refused:
+            if refused.error == INVALID_CLIENT:
+                self._tell("client.refuse", client_named(asked), asked.address)
+            raise
 
     def revoke(self, asked: Asked) -> None:
         """Revoke a token of whoever asks (RFC 7009); silent about one that is no token any more."""
         cli = asked.form.get("client_id") == device.CLIENT
-        who = device.CLIENT if cli else self._parts.proving.client(asked, self._now()).subject
+        who = device.CLIENT if cli else self._client(asked, self._now()).subject
         text = asked.form.get("token")
         if text is None:
             raise bad_request("`token` is missing")

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from stella.identity import assertion, secret
 from stella.identity.asked import Asked, read_basic
 from stella.identity.attempts import ADDRESS_BURST, ADDRESS_INTERVAL, Attempts, origin
-from stella.identity.refusals import bad_client, bad_request, too_many
+from stella.identity.refusals import Refused, bad_client, bad_request, too_many
 from stella.identity.rules import read_subject, subject_of
 from stella.identity.tenants import PACKAGE
 from stella.kernel.instant import Instant, Reading
@@ -120,6 +120,14 @@ class Proving:
         tenant, name = who
         with self._opened(tenant) as t:
             return t.one(PACKAGE, statement, who=name, ids=[tenant, subject_of(tenant, name)])
+
+
+def client_named(asked: Asked) -> str:
+    """Whom a request says that it comes from; empty when it does not say."""
+    try:
+        return _presented(asked)[1]
+    except Refused:
+        return ""
 
 
 def _presented(asked: Asked) -> tuple[str, str, str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+INVALID_CLIENT = "invalid_client"
 UNAUTHORIZED = 401
 TOO_MANY = 429
 AWAY = 503
@@ -37,7 +38,7 @@ def bad_request(words: str) -> Refused:
 def bad_client() -> Refused:
     """The client has not proved that it is one."""
     return Refused(
-        "invalid_client",
+        INVALID_CLIENT,
         "the client is not known, or did not prove itself",
         UNAUTHORIZED,
         {"www-authenticate": 'Basic realm="stella"'},

@@ -8,9 +8,12 @@ Rules:
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from stella.kernel.errors import Exit, StellaError
+
+if TYPE_CHECKING:
+    from stella.tenancy.model import Verified
 
 REALM = 'realm="stella"'
 PROOF_ALGORITHMS = "ES256 EdDSA RS256"
@@ -25,6 +28,7 @@ class Refusal(Exception):
     error: ClassVar[str] = "invalid_token"  # the word of RFC 6750 section 3.1
     words: ClassVar[str] = "the token is not valid"
     facts: dict[str, object]
+    holder: Verified | None = None  # of a token that is good by itself; never part of a message
 
 
 class TokenMalformed(Refusal, StellaError):

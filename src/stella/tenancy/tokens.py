@@ -107,16 +107,23 @@ class Verifier:
         good = kept is not None and self._holds(kept, now)
         if kept is None or not good:
             kept = self._judge(data, now, wait=wait)
-        verified = kept.verified
+        try:
+            self._check(kept.verified, request, now, bound=bound, known=good)
+        except Refusal as refused:
+            refused.holder = kept.verified
+            raise
+        if not good:
+            self._keep(digest, kept)
+        return kept.verified
+
+    def _check(self, verified: Verified, request: Presented, now: Reading, *, bound: bool, known: bool) -> None:
+        """Whether this request may use a token that is good by itself; `known` is one that is not revoked."""
         if request.tenant is not None and request.tenant != verified.tenant:
             raise TokenTenantMismatch(asked="the request's")
         if bound and (verified.confirmation is not None or request.scheme == "DPoP"):
             binding.check(verified, request, now, self._replays, self._nonces)
-        if not good:
-            if self._revocations.covers(verified):
-                raise TokenRevoked
-            self._keep(digest, kept)
-        return verified
+        if not known and self._revocations.covers(verified):
+            raise TokenRevoked
 
     def _holds(self, kept: _Kept, now: Reading) -> bool:
         return (

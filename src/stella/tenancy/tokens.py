@@ -107,6 +107,9 @@ class Verifier:
         good = kept is not None and self._holds(kept, now)
         if kept is None or not good:
             kept = self._judge(data, now, wait=wait)
+        plain = kept.verified.confirmation is None and request.scheme == "Bearer" and request.tenant is None
+        if good and plain:  # most requests: nothing is left to check
+            return kept.verified
         try:
             self._check(kept.verified, request, now, bound=bound, known=good)
         except Refusal as refused:

@@ -1,7 +1,8 @@
 """Who asks, and who issues: the identity of a running service.
 
 Rules:
-- Tokens of the own issuer are verified with the keys of the database, those of others with keys that are fetched.
+- Tokens of the own issuer are verified with the keys of the database, those of others with keys that are fetched, or
+  that came with the trust of a sealed site.
 - One thread reads states, revocations and keys again every few seconds, tends the signing keys, and erases tenants
   whose time has come. What it could not do it does the next time; what was known before stays in force.
 - Without a passphrase for signing keys there is no issuer, and everything else works.
@@ -12,6 +13,7 @@ from __future__ import annotations
 import dataclasses
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 from stella.audit.model import Outcome
 from stella.http.auth import Presented
@@ -19,6 +21,7 @@ from stella.http.issuer import Endpoints
 from stella.http.jobs import trace_of
 from stella.http.routes import Route
 from stella.identity import believed, erasure, events, rules, signing
+from stella.identity.carried import Carried
 from stella.identity.device import Devices
 from stella.identity.erasure import Elsewhere
 from stella.identity.issuer import Issuer, Parts
@@ -51,7 +54,7 @@ Told = Callable[[str, Mapping[str, object]], None]
 class Identity:
     """The identity of a service at `address`. `denied` hears why somebody was refused, and some facts.
 
-    Raises BadIdentitySetting, BadIssuerSetting, UnusableKeyAddress, WeakPassphrase, or as the database.
+    Raises BadIdentitySetting, BadIssuerSetting, UnusableKeyAddress, WeakPassphrase, as `Carried`, or as the database.
     """
 
     def __init__(self, ctx: Context, address: str, denied: Told, elsewhere: Sequence[Elsewhere] = ()) -> None:
@@ -64,6 +67,7 @@ class Identity:
         self._passphrase = _passphrase(ctx)
         self._keyring = Keyring(ctx.clock, self._passphrase) if self._passphrase else None
         self._replays = Replays()
+        self._carried = self._from_trust()
         self._verifier = self._made()
         self.endpoints = self._endpoints(self._keyring) if self._keyring else None
         self._asking = threading.Lock()
@@ -71,6 +75,8 @@ class Identity:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._work, name="identity", daemon=True)
         self._look()
+        if self._carried:
+            self._carried.look()
 
     @property
     def routes(self) -> list[Route]:
@@ -131,6 +137,13 @@ class Identity:
             self._unknown.take(self._ctx.clock.read().boot_seconds)
         self._standing.refresh(self._duty, self._ctx.clock.read().wall)
 
+    def _from_trust(self) -> Carried | None:
+        settings = self._ctx.settings.identity
+        if not settings.trust:
+            return None
+        taken = {self._name, *(one.name for one in believed.others(settings, self._name))}
+        return Carried(Path(settings.trust), self._ctx.clock, self._revocations, taken)
+
     def _made(self) -> Verifier:
         own = [Source(self._name, self._keyring)] if self._keyring else []
         ctx = self._ctx
@@ -144,7 +157,7 @@ class Identity:
             for one in believed.others(ctx.settings.identity, self._name)
         ]
         return Verifier(
-            [*own, *others],
+            [*own, *others, *(self._carried.issuers if self._carried else ())],
             self._own.audience,
             ctx.clock,
             revocations=self._revocations,
@@ -202,6 +215,8 @@ class Identity:
         left = 0.0
         while not self._stopping.wait(EVERY):
             self._safely(self._look)
+            if self._carried:
+                self._safely(self._carried.look)
             left -= EVERY
             if left <= 0:
                 left = SWEEP

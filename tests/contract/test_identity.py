@@ -203,7 +203,7 @@ def test_who_may_reach_another_tenant(world: World) -> None:
             principals.create(principal, CreatePrincipal("eve", ("mirror:read",), tenant="beta"))
         with pytest.raises(OtherTenant):
             tenants.delete(principal, StopTenant("beta", **WHY))
-    own = world.context("acme", "principal:write", name="acme.ada")
+    own = world.context("acme", "principal:write", "mirror:read", name="acme.ada")
     assert principals.create(own, CreatePrincipal("eve", ("mirror:read",))).subject == "acme.eve"
 
 

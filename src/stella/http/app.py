@@ -17,7 +17,7 @@ import re
 import time
 from typing import Any, Protocol
 
-from stella.http.auth import TENANT, Presented, Tokens, allow, challenge
+from stella.http.auth import TENANT, Tokens, allow, challenge, presented
 from stella.http.denials import STRANGER
 from stella.http.errors import (
     Draining,
@@ -153,7 +153,7 @@ class App:
         return await route.handle(request)
 
     async def _who(self, request: Request) -> Principal:
-        given = Presented(request.headers.get(b"authorization", b""), request.scope)
+        given = presented(request.headers, request.scope)
         try:
             try:
                 return self._tokens.principal(given, names=TENANT in request.headers)

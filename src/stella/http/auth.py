@@ -89,6 +89,17 @@ class Presented:
         return "" if found is None else base64.urlsafe_b64encode(hashlib.sha256(found).digest()).decode().rstrip("=")
 
 
+def presented(headers: Mapping[bytes, bytes], scope: Mapping[str, Any]) -> Presented:
+    """What a request says of its sender, whose headers are the last ones of each name in `headers`.
+
+    Raises NotAuthenticated for several Authorization headers: a proxy may have looked at another one than this.
+    """
+    given = Presented(headers.get(b"authorization", b""), scope)
+    if len(headers) != len(scope["headers"]) and len(given.every(b"authorization")) > 1:
+        raise NotAuthenticated(problem="there are several Authorization headers")
+    return given
+
+
 class Tokens:
     """The principals by their tokens: the administrator, and whomever `verify` knows; it raises what it refuses.
 

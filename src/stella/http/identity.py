@@ -1,7 +1,8 @@
 """Who asks, and who issues: the identity of a running service.
 
 Rules:
-- Tokens of the own issuer are verified with the keys of the database, those of others with keys that are fetched.
+- Tokens of the own issuer are verified with the keys of the database, those of others with keys that are fetched, or
+  that came with the trust of a sealed site.
 - One thread reads states, revocations and keys again every few seconds, tends the signing keys, and erases tenants
   whose time has come. What it could not do it does the next time; what was known before stays in force.
 - Without a passphrase for signing keys there is no issuer, and everything else works.
@@ -12,14 +13,16 @@ from __future__ import annotations
 import dataclasses
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 from stella.audit.model import Outcome
 from stella.http.auth import Presented
 from stella.http.issuer import Endpoints
 from stella.http.jobs import trace_of
 from stella.http.routes import Route
-from stella.identity import believed, erasure, events, signing
+from stella.identity import believed, erasure, events, rules, signing
 from stella.identity.accounts import Follower
+from stella.identity.carried import Carried
 from stella.identity.device import Devices
 from stella.identity.erasure import Elsewhere
 from stella.identity.errors import TenantNotActive
@@ -56,7 +59,7 @@ class Identity:
     `denied` hears why somebody was refused, and some facts; `turned` that the keys of an issuer cannot be fetched any
     more, and that they can again.
 
-    Raises BadIssuerSetting, UnusableKeyAddress, WeakPassphrase, or as the database.
+    Raises BadIdentitySetting, BadIssuerSetting, UnusableKeyAddress, WeakPassphrase, as `Carried`, or as the database.
     """
 
     def __init__(
@@ -68,9 +71,9 @@ class Identity:
         meter: Meter | None = None,
         turned: jwks.Told = jwks.tell_nobody,
     ) -> None:
-        settings = ctx.settings.identity
         self._ctx, self._denied, self._elsewhere = ctx, denied, elsewhere
-        self._name = settings.issuer or address
+        self._own = believed.own(ctx.settings.identity, address)
+        self._name = self._own.name
         self._duty = ctx.duty(ISSUER)
         self._revocations = Revocations()
         self._standing = Standing(self._name, self._revocations)
@@ -79,6 +82,7 @@ class Identity:
         self._keyring = Keyring(ctx.clock, self._passphrase, self._name, meter) if self._passphrase else None
         self._caches: list[jwks.KeyCache] = []
         self._replays = Replays()
+        self._carried = self._from_trust()
         self._verifier = self._made()
         self.endpoints = self._endpoints(self._keyring) if self._keyring else None
         self._accounts = Follower(ctx)
@@ -87,6 +91,8 @@ class Identity:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._work, name="identity", daemon=True)
         self._look()
+        if self._carried:
+            self._carried.look()
 
     @property
     def routes(self) -> list[Route]:
@@ -111,8 +117,9 @@ class Identity:
             self._standing.require_active(found.tenant)
         except StellaError as error:
             given.refused = isinstance(error, Refusal | TenantNotActive)
-            if isinstance(error, Refusal) and error.whose is not None and self._standing.has_log(error.whose.tenant):
-                given.known = Principal(error.whose.subject, frozenset(), error.whose.tenant)
+            whose = error.whose if isinstance(error, Refusal) else None
+            if whose is not None and self._standing.has_log(whose.tenant):
+                given.known = Principal(whose.subject, frozenset(), whose.tenant)  # for the log of its tenant
             self._denied(error.reason, {"code": error.code, "operation": f"{given.method} {given.path}"})
             raise
         return _principal(found)
@@ -162,10 +169,17 @@ class Identity:
             self._unknown.take(self._ctx.clock.read().boot_seconds)
         self._standing.refresh(self._duty, self._ctx.clock.read().wall)
 
+    def _from_trust(self) -> Carried | None:
+        settings = self._ctx.settings.identity
+        if not settings.trust:
+            return None
+        taken = {self._name, *(one.name for one in believed.others(settings, self._name))}
+        return Carried(Path(settings.trust), self._ctx.clock, self._revocations, taken, self._meter)
+
     def _made(self) -> Verifier:
         own = [Source(self._name, self._keyring)] if self._keyring else []
         ctx = self._ctx
-        listed = believed.read(ctx.settings.identity.issuers)
+        listed = believed.others(ctx.settings.identity, self._name)
         self._caches = [
             jwks.KeyCache(
                 one.name, Discovered(one.name), ctx.clock, ctx.entropy, told=self._auth_event, meter=self._meter
@@ -177,8 +191,8 @@ class Identity:
             for one, keys in zip(listed, self._caches, strict=True)
         ]
         return Verifier(
-            [*own, *others],
-            ctx.settings.identity.audience,
+            [*own, *others, *(self._carried.issuers if self._carried else ())],
+            self._own.audience,
             ctx.clock,
             revocations=self._revocations,
             replays=self._replays,
@@ -190,7 +204,7 @@ class Identity:
         self._turned(event, issuer, problem)
 
     def _endpoints(self, keyring: Keyring) -> Endpoints:
-        ctx, settings = self._ctx, self._ctx.settings.identity
+        ctx = self._ctx
         if ctx.database is None:
             raise NoDatabase
         opened = ctx.database().transaction
@@ -198,8 +212,8 @@ class Identity:
         proving = Proving(opened, frozenset({self._name, f"{base}/token"}), replays)
         parts = Parts(
             name=self._name,
-            audience=settings.audience,
-            life=parse_duration(settings.token_life),
+            audience=self._own.audience,
+            life=self._own.life,
             clock=ctx.clock,
             entropy=ctx.entropy,
             keyring=keyring,
@@ -245,6 +259,8 @@ class Identity:
         left = 0.0
         while not self._stopping.wait(EVERY):
             self._safely(self._look)
+            if self._carried:
+                self._safely(self._carried.look)
             left -= EVERY
             if left <= 0:
                 left = SWEEP
@@ -261,7 +277,7 @@ class Identity:
 
 
 def _principal(found: Verified) -> Principal:
-    return Principal(found.subject, found.scopes, found.tenant)
+    return Principal(found.subject, rules.counting(found.scopes, found.tenant, found.subject), found.tenant)
 
 
 def _passphrase(ctx: Context) -> bytes:

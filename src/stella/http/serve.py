@@ -218,13 +218,17 @@ def _started(ctx: Context, logins: _Logins, seal: Seal, log: Log) -> Started:
 
 
 def _at_home(settings: Settings, data: Path) -> Settings:
-    """The settings of a service: its stack is the one whose folder it has, and its objects are where it was started."""
+    """The settings of a service: its stack is the one whose folder it has, other folders are where it was started."""
     stack = msgspec.structs.replace(settings.stack, data=str(data))
     objects = settings.store.objects
     if objects and not objects.startswith(BUCKET):
         objects = str(Path(objects).absolute())
+    trust = settings.identity.trust
     return msgspec.structs.replace(
-        settings, stack=stack, store=msgspec.structs.replace(settings.store, objects=objects)
+        settings,
+        stack=stack,
+        store=msgspec.structs.replace(settings.store, objects=objects),
+        identity=msgspec.structs.replace(settings.identity, trust=trust and str(Path(trust).absolute())),
     )
 
 

@@ -217,3 +217,29 @@ class AccountLags(StellaError):
     exit = Exit.TRANSIENT
     reason = "account_lags"
     hint = "the service tries again every minute; look at the store: `stella doctor`"
+
+
+class ScopeNotOwn(StellaError):
+    """{principal} cannot grant the scope `{scope}` without having it.
+
+    Whoever makes a principal or a client, or gives a client a new secret, knows that secret. It may do no more than the
+    one who asks. Who runs the installation grants any scope of a tenant in every tenant but its own.
+    """
+
+    code = "IDENTITY-018"
+    exit = Exit.DENIED
+    reason = "scope"
+    hint = "ask somebody who has `{scope}`"
+
+
+class BadIdentitySetting(StellaError):
+    """The setting identity.{setting} cannot be used: {problem}.
+
+    The issuer is known by one address, to which the paths of its endpoints are added. Its tokens are for one audience
+    and live for two to five minutes.
+    """
+
+    code = "IDENTITY-019"
+    exit = Exit.USAGE
+    reason = "usage"
+    hint = "see docs/reference/settings.md; what is in force: `stella config show identity --origin`"

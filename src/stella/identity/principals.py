@@ -2,6 +2,7 @@
 
 Rules:
 - A change, its audit event and the revocation that it causes are one transaction of the tenant.
+- Nobody makes somebody who may do more than oneself.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from stella.identity.model import (
     PrincipalShown,
     PrincipalsListed,
 )
-from stella.identity.reach import PACKAGE, changing, hold, tenant_of, transaction
+from stella.identity.reach import PACKAGE, changing, hold, require_own, tenant_of, transaction
 from stella.identity.tenants import revoke
 from stella.kernel.cursor import make_cursor, read_cursor
 from stella.kernel.instant import format_time
@@ -35,6 +36,7 @@ def create(ctx: Context, want: CreatePrincipal) -> PrincipalMade:
     """A new principal and its secret."""
     tenant, name = tenant_of(ctx, want.tenant), rules.parse_name(want.name)
     scopes = rules.check_scopes(want.scope, ctx.scopes(), tenant, name)
+    require_own(ctx, tenant, scopes)
     made, now = secret.make(ctx.entropy), ctx.clock.read().wall
     kept = secret.hashed(made, ctx.entropy)
     with transaction(ctx, tenant) as t:

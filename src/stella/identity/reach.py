@@ -1,11 +1,11 @@
-"""Which tenant a request is about, and whether whoever asks may reach it."""
+"""Which tenant a request is about, whether whoever asks may reach it, and what may be granted there."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
-from stella.identity.errors import NoTenant, OtherTenant, TenantStops
+from stella.identity.errors import NoTenant, OtherTenant, ScopeNotOwn, TenantStops
 from stella.identity.model import State
 from stella.kernel.tenant import DEFAULT_TENANT, parse_tenant
 from stella.operations import Context
@@ -24,6 +24,15 @@ def tenant_of(ctx: Context, asked: str | None) -> str:
     if own != DEFAULT_TENANT or not ctx.principal.may(OVER_TENANTS):
         raise OtherTenant(principal=ctx.principal.name, own=own, tenant=asked)
     return asked
+
+
+def require_own(ctx: Context, tenant: str, scopes: Iterable[str]) -> None:
+    """Raise ScopeNotOwn unless whoever asks may let others have these scopes; reaching over tenants is enough there."""
+    if tenant != ctx.principal.tenant:
+        return
+    for scope in sorted(scopes):
+        if not ctx.principal.may(scope):
+            raise ScopeNotOwn(principal=ctx.principal.name, scope=scope)
 
 
 def transaction(ctx: Context, tenant: str, *, snapshot: bool = False) -> AbstractContextManager[Transaction]:

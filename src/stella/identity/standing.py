@@ -39,15 +39,14 @@ class Standing:
     def _read(self, duty: Duty, now: Instant) -> None:
         self._states = {tenant: state for tenant, state in duty.all(PACKAGE, "states")}  # noqa: C416  # rows to a mapping
         rows = duty.all(PACKAGE, "live_revocations", now=now)
-        for kind, name, before, until in rows:
-            if (kind, name, before) not in self._seen:
-                self.revoke(Revocation(kind, name, before, until))
+        self.revoke(*(Revocation(*row) for row in rows if tuple(row[:3]) not in self._seen))
         self._seen = frozenset((kind, name, before) for kind, name, before, _ in rows)
         self._revocations.forget(now)
 
-    def revoke(self, entry: Revocation) -> None:
-        """Let a revocation count from now on; that of a tenant counts whoever issued the token."""
-        self._revocations.revoke(ANY_ISSUER if entry.kind == "tenant" else self._issuer, entry)
+    def revoke(self, *entries: Revocation) -> None:
+        """Let revocations count from now on; that of a tenant counts whoever issued the token."""
+        self._revocations.revoke(ANY_ISSUER, *(entry for entry in entries if entry.kind == "tenant"))
+        self._revocations.revoke(self._issuer, *(entry for entry in entries if entry.kind != "tenant"))
 
     def knows(self, tenant: str) -> bool:
         """Whether there is such a tenant."""

@@ -233,6 +233,12 @@ class IdentitySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             "Other issuers that are believed, separated by `;`: `URL audience=NAME tenants=A,B`. Any OIDC provider."
         ),
     ] = ""
+    trust: Annotated[
+        str,
+        setting(
+            "Folder with `issuers.json`, and lists in `revocations/`: issuers that are believed without a network."
+        ),
+    ] = ""
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

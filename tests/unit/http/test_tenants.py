@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from stella.http.auth import Presented, Tokens
-from stella.http.errors import UnsafePlace
+from stella.http.auth import Presented, Tokens, presented
+from stella.http.errors import NotAuthenticated, UnsafePlace
 from stella.http.ids import Ids
 from stella.http.places import Grounds
 from stella.identity.model import State
@@ -322,6 +322,16 @@ def test_what_a_request_says_of_its_sender() -> None:
     pem = "-----BEGIN CERTIFICATE-----\nAAEC\n-----END CERTIFICATE-----\n"
     with_one = Presented(b"", scope | {"extensions": {"tls": {"client_cert_chain": (pem,)}}})
     assert (with_one.certificate, with_one.thumbprint) == (b"\0\1\2", "rksygOVuL6-D9BSm49q-nV--GJdlRMBf7RIazLhbU_w")
+
+
+def test_two_tokens_are_none() -> None:
+    """Which of them a proxy has looked at cannot be known."""
+    one, other = (b"authorization", b"Bearer a"), (b"authorization", b"Bearer b")
+    for headers in ([one], [one, (b"x", b"1"), (b"x", b"2")]):
+        assert presented(dict(headers), {"headers": headers}).authorization == b"Bearer a"
+    for headers in ([one, other], [one, one], [(b"x", b"1"), one, other]):
+        with pytest.raises(NotAuthenticated):
+            presented(dict(headers), {"headers": headers})
 
 
 def test_each_tenant_has_a_prefix_of_the_bucket(tmp_path: Path) -> None:

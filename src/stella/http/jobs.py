@@ -216,11 +216,11 @@ class Runner:
 
     def _told(self, context: Context, operation: Operation[Any, Any], request: Any) -> Any:
         """Do the work and write it into the audit log, however long the database is away; a stop ends the wait."""
-        problem: StellaError | None = None
+        problem: Exception | None = None
         result: Any = None
         try:
             result = operation.run(context, request)
-        except StellaError as error:
+        except Exception as error:  # noqa: BLE001  # raised again when it is told
             problem = error
         while True:
             try:

@@ -58,6 +58,22 @@ def test_an_event_without_a_resource_has_no_subject() -> None:
 
 
 @pytest.mark.parametrize(
+    ("resource", "subject"),
+    [
+        ("a b/é€😀\u2028", "a b/é€😀\u2028"),
+        ("/x\x1b[2J\n\0", r"/x\x1b[2J\n\x00"),
+        ("\x1f\x7f\x80\x9f\xa0", "\\x1f\\x7f\\x80\\x9f\xa0"),
+        ("\ufdd0\ufdef\ufffd\ufffe\uffff", "\\ufdd0\\ufdef\ufffd\\ufffe\\uffff"),
+        ("\U0001ffff\U0010fffe\U0010fffd", "\\U0001ffff\\U0010fffe\U0010fffd"),
+    ],
+)
+def test_a_subject_has_no_sign_that_cloudevents_forbids(resource: str, subject: str) -> None:
+    line = json.loads(event_line(Chain().link(changed(resource=resource))))
+    assert line["subject"] == subject
+    assert line["data"]["event"]["resource"] == resource
+
+
+@pytest.mark.parametrize(
     ("action", "kind", "activity"),
     [
         ("mirror.create", 6003, 1),

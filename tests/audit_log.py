@@ -118,6 +118,12 @@ class Base:
         with self.connect("stella_sealer") as connection:
             return [row[0] for row in connection.execute(statements("stella.audit")["list_waiting_tenants"].sql)]
 
+    def forgotten(self) -> int:
+        """As the sealer does it."""
+        with self.connect("stella_sealer") as connection:
+            (found,) = connection.execute(statements("stella.audit")["find_forgotten"].sql).fetchone() or (0,)
+        return int(found)
+
     def transaction(self, tenant: str) -> contextlib.AbstractContextManager[Psycopg]:
         """As the sealer has it: its duty opens every tenant, so none is set."""
         return self._sealing(tenant)

@@ -40,7 +40,9 @@ class WrongWrapKey(StellaError):
     code = "AUDIT-003"
     exit = Exit.DENIED
     reason = "wrap_key"
-    hint = "restore the key that `audit.wrap_key` referred to; `stella config show --origin` says where it is looked for"
+    hint = (
+        "restore the key that `audit.wrap_key` referred to; `stella config show --origin` says where it is looked for"
+    )
 
 
 class NothingSealed(StellaError):

@@ -36,10 +36,14 @@ NODE = 32  # bytes; SHA-256
 
 
 class Pass(NamedTuple):
-    """What one pass did: events that were sealed, by tenant, and what went wrong, by tenant; under `*` with all."""
+    """What one pass did: events that were sealed, by tenant, and what went wrong, by tenant; under `*` with all.
+
+    `forgotten` is how many were found that did not even wait.
+    """
 
     sealed: Mapping[str, int]
     failed: Mapping[str, StellaError]
+    forgotten: int = 0
 
 
 def signing_key(secret: bytes) -> PrivateKey:
@@ -71,10 +75,9 @@ class Sealer:
                 failed[tenant] = error
         return Pass({tenant: count for tenant, count in sealed.items() if count}, failed)
 
-    def find_forgotten(self, tenant: str) -> int:
-        """Let events of a tenant wait that a restored backup left without a place; for the start. How many."""
-        with self._waiting.transaction(tenant) as t:
-            return t.run(PACKAGE, "find_forgotten")
+    def find_forgotten(self) -> int:
+        """Let events wait that something has left without a place; for the start. How many."""
+        return self._waiting.forgotten()
 
     def _seal_all(self, tenant: str) -> int:
         total = 0
@@ -134,15 +137,19 @@ class Sealer:
 def run(sealer: Sealer, every: Seconds, stop: Signal, told: Callable[[Pass], None]) -> None:
     """Seal again and again until `stop` is set, and once more then. `told` hears of each pass that found something.
 
-    A database that is away is tried again the next time.
+    The first pass takes what was forgotten too. A database that is away is tried again the next time.
     """
+    looked = False
     while True:
         last = stop.wait(max(every, 1))
+        forgotten = 0
         try:
-            found = sealer.seal()
+            if not (looked or last):
+                forgotten, looked = sealer.find_forgotten(), True
+            found = sealer.seal()._replace(forgotten=forgotten)
         except StellaError as error:
-            found = Pass({}, {"*": error})
-        if found.sealed or found.failed:
+            found = Pass({}, {"*": error}, forgotten)
+        if any(found):
             told(found)
         if last:
             return

@@ -3,6 +3,7 @@
 Rules:
 - One thread seals what waits, again and again, and once more when the service stops.
 - A damaged chain is told and keeps no other tenant waiting; a database that is away is asked again the next time.
+- No surprise ends it while the service lives: events that nobody seals would be missed by nobody.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import threading
 from stella.audit import sealer
 from stella.audit.logs import Logs
 from stella.audit.sealer import Pass, Sealer
+from stella.http.jobs import trace_of
 from stella.http.logs import Log
 from stella.operations import Context
 from stella.runtime.connections import Connections
@@ -47,10 +49,19 @@ class Sealing:
             self._thread.join(patience)
 
     def _work(self) -> None:
-        sealer.run(self._sealer, self._every, self._stopping, self._tell)
+        while True:
+            try:
+                sealer.run(self._sealer, self._every, self._stopping, self._tell)
+                break
+            except Exception as error:  # noqa: BLE001  # whatever it is, it is told and tried again
+                self._log.event("failed", {"operation": "audit.seal", "traceback": trace_of(error)})
+                if self._stopping.is_set():
+                    break
         self._logs.close()
 
     def _tell(self, found: Pass) -> None:
+        if found.forgotten:
+            self._log.event("audit_forgotten", {"events": found.forgotten})
         if found.sealed:
             self._log.event("audit_sealed", {"events": sum(found.sealed.values()), "tenants": len(found.sealed)})
         for tenant, error in found.failed.items():

@@ -60,6 +60,8 @@ def holds(file: bytes, key: bytes) -> bool:
                 return False
             hashes.append(bytes.fromhex(own))
             head = own
-        return bool(file.endswith(b"\n") and said == last and proven == len(hashes) == last["size"] == first["data"]["size"])
+        return bool(
+            file.endswith(b"\n") and said == last and proven == len(hashes) == last["size"] == first["data"]["size"]
+        )
     except Exception:  # noqa: BLE001  # whatever it is, it does not hold
         return False

@@ -188,6 +188,25 @@ def test_a_list_goes_on_behind_any_digest(blobs: Blobs, kind: str) -> None:
     assert list(blobs.list(kind)) == all_, "a kind whose name begins alike is another kind"
 
 
+def test_what_is_no_object_neither_shows_in_a_list_nor_ends_it(place: Place, kind: str, tmp_path: Path) -> None:
+    blobs, digests = place.handle("a"), sorted(sha256(b"%d" % number) for number in range(5))
+    for number in range(5):
+        blobs.put(kind, b"%d" % number)
+    strange = [f"{digest[:2]}/{name}" for digest in digests for name in ("0", "a.txt", digest[:63], "g" * 64)]
+    strange += [f"{digest[:2]}/{NONE[::-1]}" for digest in digests if digest[:2] != NONE[::-1][:2]]
+    strange += ["0x", "zz/" + NONE, "zz/0"]
+    for name in strange:
+        (tmp_path / f"tenants/a/{kind}/sha256/{name}").parent.mkdir(parents=True, exist_ok=True)
+        place.damage(f"tenants/a/{kind}/sha256/{name}", b"no object")
+    for limit in (1, 2, 5, 1000):
+        after, found = "", []
+        while page := blobs.list(kind, after, limit):
+            assert len(page) == min(limit, 5 - len(found))
+            found += [held.digest for held in page]
+            after = page[-1].digest
+        assert found == digests
+
+
 def test_kinds_are_listed_in_order(place: Place) -> None:
     blobs, mine = place.handle("aa"), ("y", "x0", "x-1", "x")
     for kind in mine:

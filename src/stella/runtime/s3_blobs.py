@@ -21,7 +21,7 @@ from stella.runtime.errors import ObjectMissing, Overtaken, SharedKeys
 from stella.runtime.ports import Held, Refused
 from stella.runtime.s3 import WINDOW, Objects, Outdated, connect
 from stella.runtime.settings import StoreSettings
-from stella.runtime.tenant_blobs import WHOLE, Source, TenantBlobs, collect, collecting
+from stella.runtime.tenant_blobs import MAX_PAGE, WHOLE, Source, TenantBlobs, collect, collecting
 
 TENANT_FIELD = "{tenant}"
 
@@ -109,7 +109,18 @@ class S3Blobs(TenantBlobs):
         self._objects.delete(name.path)
 
     def _list(self, kind: str, after: str, limit: int) -> tuple[Held, ...]:
-        start = BlobName(kind, after).path if after else ""
-        rows = self._objects.page(f"{kind}/{HASH}", start, limit)
-        named = ((key.rpartition("/")[2], size) for key, size in rows)
-        return tuple(Held(name, size) for name, size in named if is_digest(name))
+        """Asks on while what it gets is no object: the tenant's own keys may have put anything there."""
+        found: list[Held] = []
+        start, asked = BlobName(kind, after).path if after else "", limit
+        while True:
+            rows = self._objects.page(f"{kind}/{HASH}", start, asked)
+            found += (held for key, size in rows if (held := _held(kind, key, size)))
+            if len(found) >= limit or len(rows) < asked:
+                return tuple(found[:limit])
+            start, asked = rows[-1][0], MAX_PAGE
+
+
+def _held(kind: str, key: str, size: int) -> Held | None:
+    """The object behind a key below the tenant's prefix; None for a key that is no object's."""
+    digest = key.rpartition("/")[2]
+    return Held(digest, size) if is_digest(digest) and key == BlobName(kind, digest).path else None

@@ -169,8 +169,8 @@ def make_vault(seed: str = "vault") -> Vault:
 
 def happened(number: int, entropy: Any, principal: Principal = KIM, **rest: Any) -> Event:
     """An event."""
-    facts = {"after": {"generation": number}} | rest
-    return event_of(principal, NOW + number, entropy(10), "mirror.create", "channel/stable", **facts)
+    given = {"resource": "channel/stable", "after": {"generation": number}} | rest
+    return event_of(principal, NOW + number, entropy(10), "mirror.create", **given)
 
 
 def records(count: int, seed: str = "log", tenant: str = TENANT) -> list[Record]:

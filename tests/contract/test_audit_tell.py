@@ -110,3 +110,15 @@ def test_an_operation_that_names_nothing_is_about_its_noun(ctx: Context) -> None
     wanted = operation("audit.export", lambda *_: None)
     tell.run(ctx, wanted, wanted.request(out="file"))
     assert told(ctx).resource == "audit"
+
+
+@pytest.mark.parametrize("name", ["principal.create", "principal.disable", "principal.delete"])
+def test_the_name_of_a_person_is_kept_encrypted(ctx: Context, base: Base, name: str) -> None:
+    wanted = operation(name, failing(BadTenant(tenant="x")))
+    given = {"name": "ada-lovelace", "scope": ("a:b",), "reason": "r", "ticket": "t"}
+    request = wanted.request(**{field: given[field] for field in given if field in wanted.request.__struct_fields__})
+    with pytest.raises(BadTenant):
+        tell.run(ctx, wanted, request)
+    assert told(ctx).resource == "ada-lovelace"
+    ((body,),) = base.rows("SELECT body FROM audit.events")
+    assert b"ada-lovelace" not in body

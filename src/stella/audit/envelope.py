@@ -154,8 +154,10 @@ def source_of(tenant: str) -> str:
     return f"urn:stella:tenant:{tenant}:audit"
 
 
-def subject_of(resource: str) -> str:
-    """The CloudEvents subject for a resource: the same text, with what no attribute may hold written out."""
+def subject_of(resource: str | Sealed) -> str:
+    """The CloudEvents subject for a resource: its text, what no attribute may hold written out, or its pseudonym."""
+    if isinstance(resource, Sealed):
+        return resource.mark
     if resource.isascii() and resource.isprintable():
         return resource
     return _NO_ATTRIBUTE.sub(lambda found: found[0].encode("unicode_escape").decode(), resource)

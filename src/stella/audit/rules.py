@@ -41,7 +41,9 @@ _TEXTS = tuple(classes())
 _LONG = frozenset({"resource", "reason"})
 
 
-def event_of(principal: Principal, now: Instant, random: bytes, action: str, resource: str, **rest: object) -> Event:
+def event_of(
+    principal: Principal, now: Instant, random: bytes, action: str, resource: str | Marked, **rest: object
+) -> Event:
     """An event of a principal at a time, its id made from ten random bytes. `rest` are fields of Event.
 
     A principal of the service is a user unless `actor_type` says otherwise.
@@ -66,7 +68,7 @@ def fitted(event: Event) -> Event:
 
 
 def _cut(event: Event, limit: int) -> Event:
-    changes = {name: _text(getattr(event, name), limit if name in _LONG else MAX_NAME) for name in _TEXTS}
+    changes = {name: _fact(getattr(event, name), limit if name in _LONG else MAX_NAME) for name in _TEXTS}
     sides = {
         side: {name: _fact(fact, limit) for name, fact in getattr(event, side).items()} for side in ("before", "after")
     }
@@ -87,8 +89,7 @@ def _text(text: str, limit: int) -> str:
 
 def _texts(event: Event) -> Iterator[str]:
     """Every text of an event."""
-    yield from (getattr(event, name) for name in _TEXTS)
-    for fact in (*event.before.values(), *event.after.values()):
+    for fact in (*(getattr(event, name) for name in _TEXTS), *event.before.values(), *event.after.values()):
         text = fact.text if isinstance(fact, Marked) else fact
         if isinstance(text, str):
             yield text
@@ -162,7 +163,9 @@ def _problems(event: Event, tenant: str) -> Iterator[str]:
     if event.outcome not in OUTCOMES:
         yield f"an outcome is one of {', '.join(OUTCOMES)}"
     for name in _TEXTS:
-        yield from _wrong_text(f"`{name}`", getattr(event, name), MAX_TEXT if name in _LONG else MAX_NAME)
+        value = getattr(event, name)
+        text = value.text if isinstance(value, Marked) and name == "resource" else value
+        yield from _wrong_text(f"`{name}`", text, MAX_TEXT if name in _LONG else MAX_NAME)
     if not _ID.match(event.id):
         yield "its id is no UUIDv7"
     if not _ACTION.match(event.action):

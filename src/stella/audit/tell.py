@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from stella.audit.model import Marked
 from stella.audit.personal import Vault, read_key
 from stella.audit.ports import Transaction
 from stella.audit.rules import event_of, fitted
@@ -28,7 +29,7 @@ OBJECT_DENIED = "object.denied"
 PLACES = frozenset({"folder", "file_in", "source"})  # fields that say what an operation works on
 
 
-def tell(ctx: Context, t: Transaction, action: str, resource: str, **rest: Any) -> None:  # noqa: ANN401  # fields of an event
+def tell(ctx: Context, t: Transaction, action: str, resource: str | Marked, **rest: Any) -> None:  # noqa: ANN401  # fields of an event
     """Write an event of the principal in an open transaction of its tenant; `rest` are fields of Event."""
     now, random = ctx.clock.read().wall, ctx.entropy(RANDOM_BYTES)
     rest = {name: value for name, value in rest.items() if value}
@@ -105,7 +106,7 @@ def object_denied(ctx: Context, tried: str, key: str) -> None:
     denied(ctx, OBJECT_DENIED, key, tried=tried)
 
 
-def resource_of(request: msgspec.Struct) -> str:
+def resource_of(request: msgspec.Struct) -> str | Marked:
     """What a request is about: its key, its folder, its first file, or its first positional field; empty for none."""
     named = [(name, about) for name, _, about, _ in fields_of(type(request))]
     for wanted in (
@@ -117,7 +118,8 @@ def resource_of(request: msgspec.Struct) -> str:
         for name, about in named:
             value = getattr(request, name, None)
             if wanted(about) and value:
-                return str(value if isinstance(value, str) else value[0])
+                text = str(value if isinstance(value, str) else value[0])
+                return Marked(text) if about.personal else text
     return ""
 
 

@@ -13,7 +13,7 @@ import dataclasses
 import threading
 from collections.abc import Callable, Mapping, Sequence
 
-from stella.audit.model import Outcome
+from stella.audit.model import Marked, Outcome
 from stella.http.auth import Presented
 from stella.http.issuer import Endpoints
 from stella.http.jobs import trace_of
@@ -42,6 +42,7 @@ from stella.tenancy.tokens import Verifier
 
 EVERY = 2.0  # seconds between two looks: so long may a token count that a command elsewhere has revoked
 BURST, INTERVAL = 5, 1  # looks for tenants that are not known yet: five at once, one every second
+PERSONAL = frozenset({"subject", "address"})  # facts that say which person it was, or from where
 SWEEP = 60.0  # seconds between two looks for what is to be erased
 
 Told = Callable[[str, Mapping[str, object]], None]
@@ -185,7 +186,11 @@ class Identity:
         ctx = dataclasses.replace(self._ctx, principal=who)
         with ctx.tenant() as t:
             outcome: Outcome = "denied" if refused else "success"
-            events.tell(ctx, t, action, who.name, outcome=outcome, after=facts)
+            if who.name == facts.get("client"):  # no person
+                events.tell(ctx, t, action, who.name, outcome=outcome, after=facts)
+                return
+            told = {name: Marked(text) if name in PERSONAL else text for name, text in facts.items()}
+            events.tell(ctx, t, action, Marked(who.name), outcome=outcome, after=told)
 
     def _look(self) -> None:
         ctx, now = self._ctx, self._ctx.clock.read().wall

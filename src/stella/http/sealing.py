@@ -12,6 +12,7 @@ import threading
 
 from stella.audit import sealer
 from stella.audit.logs import Logs
+from stella.audit.personal import read_key
 from stella.audit.sealer import Pass, Sealer
 from stella.http.jobs import trace_of
 from stella.http.logs import Log
@@ -22,13 +23,17 @@ from stella.runtime.roles import SEALER
 
 
 class Sealing:
-    """The sealer of one service. Raises SecretMissing, BadAuditKey or BadDsn when it is made."""
+    """The sealer of one service. Raises SecretMissing, BadAuditKey or BadDsn when it is made.
+
+    The key that events are written with is looked at as well: without it every change would be made and then fail.
+    """
 
     def __init__(self, ctx: Context, log: Log) -> None:
         settings = ctx.settings.audit
         login = duty_login(ctx.settings.database, ctx.secret, SEALER)
         self._logs = Logs(Connections(login, "stella seal", keep=1))
         key = sealer.signing_key(ctx.secret(settings.key))
+        read_key(ctx.secret(settings.wrap_key), "audit.wrap_key")
         self._sealer = Sealer(self._logs, key, ctx.clock, sealer.retired_keys(settings))
         self._every = sealer.interval(settings)
         self._log = log

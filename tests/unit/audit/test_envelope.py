@@ -53,6 +53,10 @@ def test_the_sequence_sorts_as_text() -> None:
     assert [int(text) for text in sequences] == [1, 2, 3, 4, 5]
 
 
+def test_a_person_is_a_subject_by_a_pseudonym() -> None:
+    assert json.loads(event_line(Chain().link(changed(resource=RECORD.actor))))["subject"] == RECORD.actor.mark  # type: ignore[union-attr]  # a person's is closed
+
+
 def test_an_event_without_a_resource_has_no_subject() -> None:
     assert "subject" not in json.loads(event_line(Chain().link(changed(resource=""))))
 

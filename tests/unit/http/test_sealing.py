@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 from collections.abc import Callable
@@ -10,11 +11,12 @@ from typing import Any
 import pytest
 
 from stella.audit import sealer
-from stella.audit.errors import ChainDamaged
+from stella.audit.errors import BadAuditKey, ChainDamaged
 from stella.audit.sealer import Pass
 from stella.http.logs import Log
 from stella.http.sealing import Sealing
 from stella.operations import Context, Principal
+from stella.runtime.errors import SecretMissing
 from stella.runtime.settings import DatabaseSettings, Settings
 from stella.testing import ManualClock, SilentProgress, counted_entropy
 
@@ -72,3 +74,19 @@ def test_a_pass_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     lines = said(monkeypatch, run)
     assert [line["event"] for line in lines] == ["audit_forgotten", "audit_sealed", "audit_not_sealed"]
     assert (lines[0]["events"], lines[1]["events"], lines[1]["tenants"], lines[2]["tenant"]) == (2, 7, 2, "gamma")
+
+
+@pytest.mark.parametrize("name", ["audit.key", "audit.wrap_key"])
+@pytest.mark.parametrize("secret", [None, b"short"])
+def test_a_service_does_not_start_without_the_keys_of_its_log(name: str, secret: bytes | None) -> None:
+    reference = {"audit.key": CTX.settings.audit.key, "audit.wrap_key": CTX.settings.audit.wrap_key}[name]
+
+    def reveal(wanted: str) -> bytes:
+        if wanted != reference:
+            return KEY
+        if secret is None:
+            raise SecretMissing(reference=wanted, name=wanted)
+        return secret
+
+    with pytest.raises(SecretMissing if secret is None else BadAuditKey, match=None if secret is None else name):
+        Sealing(dataclasses.replace(CTX, secret=reveal), Log(ManualClock(0), 2, json=True))

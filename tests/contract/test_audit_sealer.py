@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 from stella.audit import export, sealer, write
-from stella.audit.errors import BadAuditKey, ChainDamaged
+from stella.audit.errors import BadAuditKey, ChainDamaged, ChainHeld
 from stella.audit.sealer import Sealer
 from stella.audit.verify import Proven, verify
 from stella.operations import Principal
@@ -91,6 +91,29 @@ def test_more_than_a_batch_is_sealed_in_one_pass(base: Base, monkeypatch: pytest
     assert make_sealer(base).seal().sealed == {TENANT: 14}
     found = proven(base)
     assert (found.events, found.checkpoints) == (14, 4)
+
+
+def test_a_tenant_with_much_to_seal_keeps_no_other_waiting(base: Base, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sealer, "BATCH", 2)
+    put(base, 7)
+    put(base, 1, tenant="beta")
+    assert make_sealer(base).seal().sealed == {TENANT: 7, "beta": 1}
+    order = base.rows("SELECT tenant_id FROM audit.checkpoints ORDER BY xmin::text::bigint")
+    assert order == [(TENANT,), ("beta",), (TENANT,), (TENANT,), (TENANT,)]
+
+
+def test_a_chain_that_somebody_holds_for_long_is_told(base: Base) -> None:
+    put(base, 1)
+    put(base, 1, tenant="beta")
+    working = make_sealer(base)
+    with base.connect("stella_app") as holder:
+        holder.execute("SELECT pg_advisory_lock(hashtextextended('audit.seal/acme', 0))")
+        found = [working.seal() for _ in range(2 * sealer.HELD)]
+    assert found[0].sealed == {"beta": 1}
+    assert [sorted(one.failed) for one in found] == [[], [], [], [], [TENANT]] * 2
+    assert isinstance(found[-1].failed[TENANT], ChainHeld)
+    assert found[-1].failed[TENANT].facts["passes"] == 2 * sealer.HELD
+    assert working.seal().sealed == {TENANT: 1}
 
 
 def test_each_tenant_has_a_chain_of_its_own(base: Base) -> None:

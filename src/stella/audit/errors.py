@@ -82,6 +82,19 @@ class BadFilter(StellaError):
     hint = "type the name as `stella audit list` shows it"
 
 
+class ChainHeld(StellaError):
+    """The chain of the tenant `{tenant}` was held by somebody else {passes} times in a row.
+
+    A sealer keeps others away from a chain while it works on it. Another service may have much to seal; where there is
+    none, something holds the lock that is no sealer, and the events of that tenant wait.
+    """
+
+    code = "AUDIT-007"
+    exit = Exit.TRANSIENT
+    reason = "chain_held"
+    hint = "look for the advisory lock in `pg_locks` and for whose it is in `pg_stat_activity`"
+
+
 class LogMalformed(StellaError):
     """{file} line {line}: event {seq} is not readable: {problem}.
 

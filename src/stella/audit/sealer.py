@@ -6,17 +6,19 @@ Rules:
 - One sealer works on a chain at a time; another that comes by leaves it alone. The numbers have no gap.
 - It goes on only from a checkpoint that is what it was when it was signed.
 - What waits is taken in the order of ids; an event that is committed late gets a later place.
+- Tenants take turns, a batch each: however much one has to seal, the others do not wait for its end.
 """
 
 from __future__ import annotations
 
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
 from threading import Event as Signal
 from typing import Any, NamedTuple
 
 from stella.audit import chain
 from stella.audit.chain import Chain
-from stella.audit.errors import ChainDamaged
+from stella.audit.errors import ChainDamaged, ChainHeld
 from stella.audit.model import Chained
 from stella.audit.personal import read_key
 from stella.audit.ports import Transaction, Waiting
@@ -32,6 +34,7 @@ from stella.runtime.settings import AuditSettings
 from stella.signing.keys import PrivateKey, PublicKey
 
 BATCH = 1000  # events in one transaction; with the largest events 64 MiB of memory
+HELD = 5  # passes in a row that somebody else holds a chain, until it is told: the lock is open to every login
 NODE = 32  # bytes; SHA-256
 
 
@@ -63,35 +66,35 @@ class Sealer:
     def __init__(self, waiting: Waiting, key: PrivateKey, clock: Clock, retired: Iterable[PublicKey] = ()) -> None:
         self._waiting, self._key, self._clock = waiting, key, clock
         self._trusted = (key.public, *retired)
+        self._held: Counter[str] = Counter()  # passes in a row that a chain was not to be had
 
     def seal(self) -> Pass:
         """Seal everything that waits now. One tenant's damaged chain does not keep the others waiting."""
-        sealed: dict[str, int] = {}
+        sealed: Counter[str] = Counter()
         failed: dict[str, StellaError] = {}
-        for tenant in self._waiting.tenants():
+        turns = deque(self._waiting.tenants())
+        while turns:
+            tenant = turns.popleft()
             try:
-                sealed[tenant] = self._seal_all(tenant)
+                with self._waiting.transaction(tenant) as t:
+                    count = self._seal_batch(t, tenant)
             except StellaError as error:
                 failed[tenant] = error
-        return Pass({tenant: count for tenant, count in sealed.items() if count}, failed)
+                continue
+            sealed[tenant] += count
+            if count == BATCH:
+                turns.append(tenant)
+        return Pass(+sealed, failed)
 
     def find_forgotten(self) -> int:
         """Let events wait that something has left without a place; for the start. How many."""
         return self._waiting.forgotten()
 
-    def _seal_all(self, tenant: str) -> int:
-        total = 0
-        while True:
-            with self._waiting.transaction(tenant) as t:
-                count = self._seal_batch(t, tenant)
-            total += max(count, 0)
-            if count < BATCH:
-                return total
-
     def _seal_batch(self, t: Transaction, tenant: str) -> int:
-        """How many events were taken; 0 when nothing waits or another sealer is there."""
-        held = t.one(PACKAGE, "hold_chain")
-        rows = t.all(PACKAGE, "list_waiting", limit=BATCH) if held and held[0] else []
+        """How many events were taken; 0 when nothing waits or another sealer is there. Raises ChainHeld."""
+        if not self._has(t, tenant):
+            return 0
+        rows = t.all(PACKAGE, "list_waiting", limit=BATCH)
         if not rows:
             return 0
         grown, after = self._resume(t, tenant)
@@ -101,6 +104,17 @@ class Sealer:
             self._sign(t, tenant, grown, after)
         t.run(PACKAGE, "stop_waiting", ids=[row[0] for row in rows])
         return len(rows)
+
+    def _has(self, t: Transaction, tenant: str) -> bool:
+        """Whether the chain is this sealer's until the transaction ends."""
+        held = t.one(PACKAGE, "hold_chain")
+        if held and held[0]:
+            del self._held[tenant]
+            return True
+        self._held[tenant] += 1
+        if self._held[tenant] % HELD == 0:
+            raise ChainHeld(tenant=tenant, passes=self._held[tenant])
+        return False
 
     def _sign(self, t: Transaction, tenant: str, grown: Chain, after: int) -> None:
         statement = grown.checkpoint(tenant, after, self._clock.read().wall)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import itertools
 import threading
@@ -20,7 +21,7 @@ from stella.kernel.digest import sha256
 from stella.kernel.errors import BadBlobKey, BadTenant, ForeignBlob, StellaError
 from stella.runtime import tenant_blobs
 from stella.runtime.blobs import DiskBlobs
-from stella.runtime.errors import ObjectDamaged, ObjectMissing, TooLarge
+from stella.runtime.errors import DiskFull, ObjectDamaged, ObjectMissing, TooLarge
 from stella.runtime.places import open_blobs
 from stella.runtime.ports import Blobs
 from stella.runtime.s3 import Objects
@@ -342,6 +343,31 @@ def test_an_audit_that_fails_is_no_answer(tmp_path: Path) -> None:
 
     with pytest.raises(RuntimeError):
         DiskBlobs(tmp_path, "a", broken).get("..", NONE)
+
+
+@pytest.mark.parametrize("store", ["memory", "s3"])
+def test_a_disk_that_is_full_when_the_last_bytes_leave_the_buffer_is_told(
+    store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Full(io.BytesIO):
+        def seek(self, *_: int) -> int:  # as a buffered file that writes what is left
+            raise OSError(errno.ENOSPC, "full")
+
+        def close(self) -> None:
+            raise OSError(errno.ENOSPC, "still full")
+
+    made: dict[str, Blobs] = {
+        "memory": MemoryBlobs("a", lambda *_: None),
+        "s3": S3Blobs(Objects(MemoryStore(), "s3://memory/x", "memory"), "a", lambda *_: None),
+    }
+    blobs = made[store]
+    digest = blobs.put("kind", b"data")
+    monkeypatch.setattr(tenant_blobs.tempfile, "SpooledTemporaryFile", lambda **_: Full())
+    with pytest.raises(DiskFull):
+        blobs.open("kind", digest)
+    if store == "s3":  # its key is known at the end, so a stream is collected first
+        with pytest.raises(DiskFull):
+            blobs.put("kind", io.BytesIO(b"data"))
 
 
 def test_many_writers_of_one_object(place: Place, kind: str) -> None:

@@ -21,7 +21,7 @@ from stella.runtime.errors import ObjectMissing, Overtaken, SharedKeys
 from stella.runtime.ports import Held, Refused
 from stella.runtime.s3 import WINDOW, Objects, Outdated, connect
 from stella.runtime.settings import StoreSettings
-from stella.runtime.tenant_blobs import MAX_PAGE, WHOLE, Source, TenantBlobs, collect, collecting
+from stella.runtime.tenant_blobs import MAX_PAGE, WHOLE, Source, TenantBlobs, collect, collecting, rewind
 
 TENANT_FIELD = "{tenant}"
 
@@ -73,12 +73,12 @@ class S3Blobs(TenantBlobs):
             with collecting() as file:
                 for piece in source:
                     collect(file, piece)
-            with file:
                 self._send(file, BlobName(kind, source.digest), source.size)
+            file.close()
         return source.digest
 
     def _send(self, file: BinaryIO, name: BlobName, size: int) -> None:
-        file.seek(0)
+        rewind(file)
         if size <= WHOLE:
             self._objects.put(name.path, file.read())
         else:

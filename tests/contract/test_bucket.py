@@ -260,7 +260,12 @@ def test_a_disk_that_is_full_when_the_last_bytes_leave_the_buffer_is_told(
 
     monkeypatch.setattr(folders.tempfile, "SpooledTemporaryFile", lambda **_: Full())
     folder = BucketFolder(memory)
-    with pytest.raises(DiskFull), folder.writing() as spool:
-        spool.write(b"data")
-        spool.place("key")
+
+    def write() -> None:
+        with folder.writing() as spool:
+            spool.write(b"data")
+            spool.place("key")
+
+    with pytest.raises(DiskFull):
+        write()
     assert not folder.exists("key")

@@ -193,6 +193,18 @@ class CheckpointUntrusted(StellaError):
     hint = "compare the key with the one that the keeper of the log tells you; give each key that was ever used"
 
 
+class BadLogKey(StellaError):
+    """`--key` holds no public key: {problem}.
+
+    A key is the base64 of 32 bytes, 44 characters with `=` at the end. The file was not looked at.
+    """
+
+    code = "AUDIT-019"
+    exit = Exit.USAGE
+    reason = "key_malformed"
+    hint = "copy the key as `stella audit export` has printed it"
+
+
 class NoLogKey(StellaError):
     """No key was given to verify with.
 

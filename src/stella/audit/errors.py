@@ -60,14 +60,14 @@ class NothingSealed(StellaError):
 class ChainDamaged(StellaError):
     """The chain of the tenant `{tenant}` cannot be continued: {problem}.
 
-    The last checkpoint in the database is not what it was when it was signed. Nothing is added to it, so that the
-    damage stays where it is.
+    The last checkpoint in the database is not what it was when it was signed, or it was signed with a key that the sealer
+    does not know. Nothing is added to it, so that the damage stays where it is.
     """
 
     code = "AUDIT-005"
     exit = Exit.NEGATIVE
     reason = "chain_damaged"
-    hint = "export the log and run `stella audit verify`; restore the schema `audit` from a backup"
+    hint = "after a change of `audit.key` name the old public key in `audit.retired_keys`; else restore a backup"
 
 
 class BadFilter(StellaError):

@@ -60,8 +60,8 @@ class NothingSealed(StellaError):
 class ChainDamaged(StellaError):
     """The chain of the tenant `{tenant}` cannot be continued: {problem}.
 
-    The last checkpoint in the database is not what it was when it was signed, or it was signed with a key that the sealer
-    does not know. Nothing is added to it, so that the damage stays where it is.
+    The last checkpoint in the database is not what it was when it was signed, or it was signed with a key that the
+    sealer does not know. Nothing is added to it, so that the damage stays where it is.
     """
 
     code = "AUDIT-005"

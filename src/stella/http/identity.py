@@ -9,6 +9,7 @@ Rules:
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -30,6 +31,7 @@ from stella.kernel.instant import parse_duration
 from stella.operations import Context, Principal
 from stella.runtime.errors import NoDatabase, SecretMissing
 from stella.runtime.roles import ISSUER
+from stella.runtime.transaction import Transaction
 from stella.tenancy import jwks
 from stella.tenancy.binding import Replays
 from stella.tenancy.discovery import Discovered
@@ -176,7 +178,7 @@ class Identity:
         )
         return Endpoints(Issuer(parts), ctx, self._denied)
 
-    def _told(self, action: str, tenant: str, facts: Mapping[str, str]) -> None:
+    def _told(self, action: str, tenant: str, facts: Mapping[str, str], t: Transaction | None = None, /) -> None:
         """Write down what was issued or refused, in the log of the tenant; a refusal only where there is one."""
         refused = action.endswith("refuse")
         if refused and not self._standing.knows(tenant):
@@ -184,13 +186,13 @@ class Identity:
             return
         who = Principal(facts.get("subject", "issuer"), frozenset(), tenant)
         ctx = dataclasses.replace(self._ctx, principal=who)
-        with ctx.tenant() as t:
+        with contextlib.nullcontext(t) if t else ctx.tenant() as within:
             outcome: Outcome = "denied" if refused else "success"
             if who.name == facts.get("client"):  # no person
-                events.tell(ctx, t, action, who.name, outcome=outcome, after=facts)
+                events.tell(ctx, within, action, who.name, outcome=outcome, after=facts)
                 return
             told = {name: Marked(text) if name in PERSONAL else text for name, text in facts.items()}
-            events.tell(ctx, t, action, Marked(who.name), outcome=outcome, after=told)
+            events.tell(ctx, within, action, Marked(who.name), outcome=outcome, after=told)
 
     def _look(self) -> None:
         ctx, now = self._ctx, self._ctx.clock.read().wall

@@ -183,6 +183,7 @@ class Field:
     positional: bool = False
     metavar: str = ""
     setting: str = ""
+    personal: bool = False
 
     @property
     def at_home(self) -> bool:
@@ -191,15 +192,21 @@ class Field:
 
 
 def arg(
-    help: str, where: Where = "value", *, positional: bool = False, metavar: str = "", setting: str = ""
+    help: str,
+    where: Where = "value",
+    *,
+    positional: bool = False,
+    metavar: str = "",
+    setting: str = "",
+    personal: bool = False,
 ) -> msgspec.Meta:
     """Annotation of a request field.
 
-    `setting` names the configuration key that gives the value when the flag is absent.
+    `setting` names the configuration key that gives the value when the flag is absent. What is `personal` may be the
+    name of a person: the audit log keeps it encrypted.
     """
-    return msgspec.Meta(
-        description=help, extra={"field": Field(help, where, positional=positional, metavar=metavar, setting=setting)}
-    )
+    about = Field(help, where, positional=positional, metavar=metavar, setting=setting, personal=personal)
+    return msgspec.Meta(description=help, extra={"field": about})
 
 
 @dataclass(frozen=True)

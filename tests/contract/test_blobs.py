@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import itertools
 import threading
@@ -20,7 +21,7 @@ from stella.kernel.digest import sha256
 from stella.kernel.errors import BadBlobKey, BadTenant, ForeignBlob, StellaError
 from stella.runtime import tenant_blobs
 from stella.runtime.blobs import DiskBlobs
-from stella.runtime.errors import NotCleared, ObjectDamaged, ObjectMissing, TooLarge
+from stella.runtime.errors import DiskFull, NotCleared, ObjectDamaged, ObjectMissing, TooLarge
 from stella.runtime.places import open_blobs
 from stella.runtime.ports import Blobs
 from stella.runtime.s3 import Objects
@@ -215,6 +216,25 @@ def test_a_list_goes_on_behind_any_digest(blobs: Blobs, kind: str) -> None:
     assert list(blobs.list(kind)) == all_, "a kind whose name begins alike is another kind"
 
 
+def test_what_is_no_object_neither_shows_in_a_list_nor_ends_it(place: Place, kind: str, tmp_path: Path) -> None:
+    blobs, digests = place.handle("a"), sorted(sha256(b"%d" % number) for number in range(5))
+    for number in range(5):
+        blobs.put(kind, b"%d" % number)
+    strange = [f"{digest[:2]}/{name}" for digest in digests for name in ("0", "a.txt", digest[:63], "g" * 64)]
+    strange += [f"{digest[:2]}/{NONE[::-1]}" for digest in digests if digest[:2] != NONE[::-1][:2]]
+    strange += ["0x", "zz/" + NONE, "zz/0"]
+    for name in strange:
+        (tmp_path / f"tenants/a/{kind}/sha256/{name}").parent.mkdir(parents=True, exist_ok=True)
+        place.damage(f"tenants/a/{kind}/sha256/{name}", b"no object")
+    for limit in (1, 2, 5, 1000):
+        after, found = "", []
+        while page := blobs.list(kind, after, limit):
+            assert len(page) == min(limit, 5 - len(found))
+            found += [held.digest for held in page]
+            after = page[-1].digest
+        assert found == digests
+
+
 def test_kinds_are_listed_in_order(place: Place) -> None:
     blobs, mine = place.handle("aa"), ("y", "x0", "x-1", "x")
     for kind in mine:
@@ -350,6 +370,31 @@ def test_an_audit_that_fails_is_no_answer(tmp_path: Path) -> None:
 
     with pytest.raises(RuntimeError):
         DiskBlobs(tmp_path, "a", broken).get("..", NONE)
+
+
+@pytest.mark.parametrize("store", ["memory", "s3"])
+def test_a_disk_that_is_full_when_the_last_bytes_leave_the_buffer_is_told(
+    store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Full(io.BytesIO):
+        def seek(self, *_: int) -> int:  # as a buffered file that writes what is left
+            raise OSError(errno.ENOSPC, "full")
+
+        def close(self) -> None:
+            raise OSError(errno.ENOSPC, "still full")
+
+    made: dict[str, Blobs] = {
+        "memory": MemoryBlobs("a", lambda *_: None),
+        "s3": S3Blobs(Objects(MemoryStore(), "s3://memory/x", "memory"), "a", lambda *_: None),
+    }
+    blobs = made[store]
+    digest = blobs.put("kind", b"data")
+    monkeypatch.setattr(tenant_blobs.tempfile, "SpooledTemporaryFile", lambda **_: Full())
+    with pytest.raises(DiskFull):
+        blobs.open("kind", digest)
+    if store == "s3":  # its key is known at the end, so a stream is collected first
+        with pytest.raises(DiskFull):
+            blobs.put("kind", io.BytesIO(b"data"))
 
 
 def test_many_writers_of_one_object(place: Place, kind: str) -> None:

@@ -25,6 +25,7 @@ from stella.identity.model import (
 from stella.identity.refusals import Refused
 from stella.identity.rotation import KEPT, LEAD
 from stella.kernel.errors import StellaError
+from stella.runtime.errors import SecretMissing
 from stella.tenancy.binding import certificate_thumbprint
 from stella.tenancy.errors import TokenBinding, TokenExpired, TokenKeyUnknown, TokenRevoked, TokenTenantMismatch
 from stella.tenancy.mint import SigningKey
@@ -36,6 +37,7 @@ from tests.identity import (
     OPENS,
     PASSPHRASE,
     WHY,
+    WRAPS,
     World,
     asked,
     credentials,
@@ -326,6 +328,18 @@ def test_what_revokes_a_token(world: World, identity: Identity) -> None:
             issuer.revoke(asked("/revoke", client_id=device.CLIENT, token=text))
 
 
+def test_a_revocation_and_its_event_are_one_transaction(world: World, identity: Identity) -> None:
+    made, issuer = world.client("ci"), issuer_of(identity)
+    token = issuer.token(credentials(made))["access_token"]
+    key = world.secrets.pop(WRAPS)  # without it no event can be written
+    with pytest.raises(SecretMissing):
+        issuer.revoke(asked("/revoke", client_id=made.client_id, client_secret=made.secret or "", token=token))
+    world.secrets[WRAPS] = key
+    assert ("token.revoke", "success") not in world.events("acme")
+    for one in (identity, world.identity()):
+        one.verify(presented(token))
+    issuer.revoke(asked("/revoke", client_id=made.client_id, client_secret=made.secret or "", token=token))
+    assert ("token.revoke", "success") in world.events("acme")
 def test_many_revocations_are_one_step(world: World, identity: Identity) -> None:
     """After a restart there may be thousands; each step costs a copy of all, and every result that was kept."""
     now = world.clock.read().wall

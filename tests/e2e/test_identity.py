@@ -305,6 +305,17 @@ def test_a_person_logs_in_and_out(service: Running, tmp_path: Path) -> None:
     none = stella(service, tmp_path, "client", "list", "--server", service.url)
     assert "CLIENT-012" in none.communicate(timeout=60)[1]
     assert none.returncode == 3
+    in_words, told = (events_for(service, name, *more) for name, more in (("eve", ()), ("aud", ("audit:personal",))))
+    assert "ada" not in in_words
+    about = {row["action"]: row for row in json.loads(told)["rows"] if row["resource"] == "acme.ada"}
+    assert about.keys() >= {"principal.create", "device.refuse", "device.approve", "token.issue", "token.revoke"}
+    assert about["device.approve"]["after"] == {"address": "127.0.0.1", "subject": "acme.ada"}
+
+
+def events_for(service: Running, name: str, *scopes: str) -> str:
+    """The log of the tenant as a client with these scopes may read it."""
+    token = token_of(service, new_client(service, name, "audit:read", *scopes))
+    return as_token(service, token, "GET", "/v1/audit/events?limit=1000").body.decode()
 
 
 def test_a_service_logs_in(service: Running, tmp_path: Path) -> None:

@@ -10,12 +10,13 @@ Rules:
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from stella.audit.model import Outcome
+from stella.audit.model import Marked, Outcome
 from stella.http.auth import Presented
 from stella.http.issuer import Endpoints
 from stella.http.jobs import trace_of
@@ -35,6 +36,7 @@ from stella.kernel.instant import parse_duration
 from stella.operations import Context, Principal
 from stella.runtime.errors import NoDatabase, SecretMissing
 from stella.runtime.roles import ISSUER
+from stella.runtime.transaction import Transaction
 from stella.tenancy import jwks
 from stella.tenancy.binding import Replays
 from stella.tenancy.discovery import Discovered
@@ -48,6 +50,7 @@ from stella.tenancy.tokens import Verifier
 
 EVERY = 2.0  # seconds between two looks: so long may a token count that a command elsewhere has revoked
 BURST, INTERVAL = 5, 1  # looks for tenants that are not known yet: five at once, one every second
+PERSONAL = frozenset({"subject", "address"})  # facts that say which person it was, or from where
 SWEEP = 60.0  # seconds between two looks for what is to be erased
 
 Told = Callable[[str, Mapping[str, object]], None]
@@ -228,7 +231,7 @@ class Identity:
         )
         return Endpoints(Issuer(parts), ctx, self._denied)
 
-    def _told(self, action: str, tenant: str, facts: Mapping[str, str]) -> None:
+    def _told(self, action: str, tenant: str, facts: Mapping[str, str], t: Transaction | None = None, /) -> None:
         """Write down what was issued or refused, in the log of the tenant; a refusal only where there is one."""
         refused = action.endswith("refuse")
         if refused and not self._standing.has_log(tenant):
@@ -236,9 +239,13 @@ class Identity:
             return
         who = Principal(facts.get("subject", "issuer"), frozenset(), tenant)
         ctx = dataclasses.replace(self._ctx, principal=who)
-        with ctx.tenant() as t:
+        with contextlib.nullcontext(t) if t else ctx.tenant() as within:
             outcome: Outcome = "denied" if refused else "success"
-            events.tell(ctx, t, action, who.name, outcome=outcome, after=facts)
+            if who.name == facts.get("client"):  # no person
+                events.tell(ctx, within, action, who.name, outcome=outcome, after=facts)
+                return
+            told = {name: Marked(text) if name in PERSONAL else text for name, text in facts.items()}
+            events.tell(ctx, within, action, Marked(who.name), outcome=outcome, after=told)
 
     def _look(self) -> None:
         try:

@@ -219,12 +219,14 @@ class Runner:
             principal = Principal(job.principal, frozenset({operation.scope}), job.tenant)
             context = dataclasses.replace(self._context, progress=feed, actor=job.principal, principal=principal)
             stand(self._grounds.of(job.tenant).root)
-            result = self._told(context, operation, request)
+            result = self._told(context, operation, request, feed)
             return JobEvent.FINISH, Outcome(201 if operation.creates else 200, encode(result))
         except Stop:
             if feed.cancelled:
                 return JobEvent.CANCEL, _problem(job, JobCancelled())
             return JobEvent.RETURN, None
+        except JobCancelled as error:
+            return JobEvent.CANCEL, _problem(job, error)
         except StellaError as error:
             return JobEvent.FAIL, _problem(job, error)
         except Exception as error:  # noqa: BLE001  # the last guard of a thread: whoever waits gets a code
@@ -232,13 +234,20 @@ class Runner:
             self._report("failed", {"job": job.id, "operation": job.operation, "traceback": trace_of(error)})
             return JobEvent.FAIL, _problem(job, failed)
 
-    def _told(self, context: Context, operation: Operation[Any, Any], request: Any) -> Any:
-        """Do the work and write it into the audit log, however long the database is away; a stop ends the wait."""
-        problem: StellaError | None = None
+    def _told(self, context: Context, operation: Operation[Any, Any], request: Any, feed: Feed) -> Any:
+        """Do the work and write it into the audit log, however long the database is away; a stop ends the wait.
+
+        Work that was cancelled is told too: something of it may have been done.
+        """
+        problem: Exception | None = None
         result: Any = None
         try:
             result = operation.run(context, request)
-        except StellaError as error:
+        except Stop:
+            if not feed.cancelled:
+                raise
+            problem = JobCancelled()
+        except Exception as error:  # noqa: BLE001  # raised again when it is told
             problem = error
         while True:
             try:

@@ -156,7 +156,7 @@ class WrongPassphraseOfKeys(StellaError):
     code = "IDENTITY-012"
     exit = Exit.DENIED
     reason = "passphrase"
-    hint = "restore that passphrase; `stella config show identity` says where it is looked for"
+    hint = "restore that passphrase; `stella config show --origin` says where it is looked for"
 
 
 class BadIssuerSetting(StellaError):

@@ -9,7 +9,7 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from stella.identity import device
 from stella.identity.asked import Asked
@@ -22,6 +22,7 @@ from stella.identity.rules import read_subject
 from stella.identity.standing import Standing
 from stella.kernel.instant import Instant, Reading, Seconds
 from stella.runtime.ports import Clock, Entropy
+from stella.runtime.transaction import Transaction
 from stella.tenancy import binding
 from stella.tenancy.binding import ProvedKey, Replays
 from stella.tenancy.errors import Refusal, TokenBinding
@@ -33,7 +34,11 @@ from stella.tenancy.tokens import Verifier
 MAX_SCOPES = 256
 METHODS = ["client_secret_basic", "client_secret_post", "private_key_jwt", "none"]
 
-Told = Callable[[str, str, Mapping[str, str]], None]  # what was issued or refused, for which tenant, facts
+
+class Told(Protocol):
+    """Hears what was issued or refused, for which tenant, and facts; in the open transaction of a change, if any."""
+
+    def __call__(self, action: str, tenant: str, facts: Mapping[str, str], t: Transaction | None = None, /) -> None: ...
 
 
 class Parts(NamedTuple):
@@ -178,8 +183,8 @@ class Issuer:
         entry = Revocation("token", found.id, found.issued, found.expires + SKEW)
         with self._parts.opened(found.tenant) as t:
             t.run(PACKAGE, "revoke", kind=entry.kind, id=entry.id, before=entry.before, until=entry.until)
+            self._parts.told("token.revoke", found.tenant, {"subject": found.subject, "token": found.id}, t)
         self._parts.standing.revoke(entry)
-        self._parts.told("token.revoke", found.tenant, {"subject": found.subject, "token": found.id})
 
     def _believed(self, text: str) -> Verified | None:
         """A token of ours that is still good; whether its holder presents it does not matter to revoke it."""

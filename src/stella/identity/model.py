@@ -139,7 +139,9 @@ class TenantExported(msgspec.Struct, frozen=True, kw_only=True, tag_field="schem
 class CreatePrincipal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Request of principal.create."""
 
-    name: Annotated[str, arg("Name: small letters, digits, `_` and `-`.", positional=True, metavar="NAME")]
+    name: Annotated[
+        str, arg("Name: small letters, digits, `_` and `-`.", positional=True, metavar="NAME", personal=True)
+    ]
     scope: Annotated[tuple[str, ...], arg("Scope that it may have; may be given again.", metavar="SCOPE")]
     kind: Annotated[Kind, arg("Whether it is a person or a service.")] = "person"
     tenant: OfTenant = None
@@ -156,14 +158,14 @@ class ListPrincipals(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class NamePrincipal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Request of principal.show."""
 
-    name: Annotated[str, arg("Name of the principal.", positional=True, metavar="NAME")]
+    name: Annotated[str, arg("Name of the principal.", positional=True, metavar="NAME", personal=True)]
     tenant: OfTenant = None
 
 
 class DisablePrincipal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Request of principal.disable."""
 
-    name: Annotated[str, arg("Name of the principal.", positional=True, metavar="NAME")]
+    name: Annotated[str, arg("Name of the principal.", positional=True, metavar="NAME", personal=True)]
     tenant: OfTenant = None
     undo: Annotated[bool, arg("Let it act again.")] = False
 
@@ -171,7 +173,7 @@ class DisablePrincipal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class DeletePrincipal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Request of principal.delete."""
 
-    name: Annotated[str, arg("Name of the principal.", positional=True, metavar="NAME")]
+    name: Annotated[str, arg("Name of the principal.", positional=True, metavar="NAME", personal=True)]
     reason: Reason
     ticket: Ticket
     tenant: OfTenant = None

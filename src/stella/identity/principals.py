@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from stella.audit.model import Marked
 from stella.identity import events, rules, secret
 from stella.identity.errors import NameTaken, NoSuchName
 from stella.identity.model import (
@@ -43,7 +44,7 @@ def create(ctx: Context, want: CreatePrincipal) -> PrincipalMade:
         take_name(t, name)
         t.run(PACKAGE, "put_principal", who=name, kind=want.kind, scopes=list(scopes), secret=kept, now=now)
         told = {"kind": want.kind, "scopes": " ".join(scopes)}
-        events.tell(ctx, t, "principal.create", rules.subject_of(tenant, name), after=told)
+        events.tell(ctx, t, "principal.create", Marked(rules.subject_of(tenant, name)), after=told)
         return PrincipalMade(**_facts(tenant, _found(t, name)), secret=made)
 
 
@@ -78,7 +79,7 @@ def disable(ctx: Context, want: DisablePrincipal) -> PrincipalDisabled:
         t.run(PACKAGE, "disable_principal", who=want.name, disabled=not want.undo)
         if not want.undo:
             revoke(t, "subject", subject, now)
-        events.tell(ctx, t, "principal.enable" if want.undo else "principal.disable", subject)
+        events.tell(ctx, t, "principal.enable" if want.undo else "principal.disable", Marked(subject))
         return PrincipalDisabled(**_facts(tenant, _found(t, want.name)))
 
 
@@ -90,7 +91,7 @@ def delete(ctx: Context, want: DeletePrincipal) -> PrincipalDeleted:
         _found(t, want.name)
         t.run(PACKAGE, "drop_name", who=want.name)
         revoke(t, "subject", subject, now)
-        events.tell(ctx, t, "principal.delete", subject, reason=want.reason, ticket=want.ticket)
+        events.tell(ctx, t, "principal.delete", Marked(subject), reason=want.reason, ticket=want.ticket)
     return PrincipalDeleted(subject=subject)
 
 

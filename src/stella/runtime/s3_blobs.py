@@ -20,7 +20,7 @@ from stella.runtime.places import filled, shared_key
 from stella.runtime.ports import Held, Refused
 from stella.runtime.s3 import WINDOW, Objects, Outdated, connect
 from stella.runtime.settings import StoreSettings
-from stella.runtime.tenant_blobs import WHOLE, Source, TenantBlobs, collect, collecting
+from stella.runtime.tenant_blobs import MAX_PAGE, WHOLE, Source, TenantBlobs, collect, collecting, rewind
 
 
 def keys_of(want: StoreSettings, tenant: str) -> StoreSettings:
@@ -76,12 +76,12 @@ class S3Blobs(TenantBlobs):
             with collecting() as file:
                 for piece in source:
                     collect(file, piece)
-            with file:
                 self._send(file, BlobName(kind, source.digest), source.size)
+            file.close()
         return source.digest
 
     def _send(self, file: BinaryIO, name: BlobName, size: int) -> None:
-        file.seek(0)
+        rewind(file)
         if size <= WHOLE:
             self._objects.put(name.path, file.read())
         else:
@@ -118,7 +118,18 @@ class S3Blobs(TenantBlobs):
         self._objects.delete(name.path)
 
     def _list(self, kind: str, after: str, limit: int) -> tuple[Held, ...]:
-        start = BlobName(kind, after).path if after else ""
-        rows = self._objects.page(f"{kind}/{HASH}", start, limit)
-        named = ((key.rpartition("/")[2], size) for key, size in rows)
-        return tuple(Held(name, size) for name, size in named if is_digest(name))
+        """Asks on while what it gets is no object: the tenant's own keys may have put anything there."""
+        found: list[Held] = []
+        start, asked = BlobName(kind, after).path if after else "", limit
+        while True:
+            rows = self._objects.page(f"{kind}/{HASH}", start, asked)
+            found += (held for key, size in rows if (held := _held(kind, key, size)))
+            if len(found) >= limit or len(rows) < asked:
+                return tuple(found[:limit])
+            start, asked = rows[-1][0], MAX_PAGE
+
+
+def _held(kind: str, key: str, size: int) -> Held | None:
+    """The object behind a key below the tenant's prefix; None for a key that is no object's."""
+    digest = key.rpartition("/")[2]
+    return Held(digest, size) if is_digest(digest) and key == BlobName(kind, digest).path else None

@@ -67,7 +67,8 @@ def collecting() -> Iterator[BinaryIO]:
     try:
         yield cast("BinaryIO", file)
     except BaseException:
-        file.close()
+        with contextlib.suppress(OSError):  # a full disk, once more
+            file.close()
         raise
 
 
@@ -75,6 +76,13 @@ def collect(file: BinaryIO, piece: bytes) -> None:
     """Add to such a file; raises DiskFull or Unwritable."""
     with writing(Path(tempfile.gettempdir())):
         file.write(piece)
+
+
+def rewind(file: BinaryIO) -> BinaryIO:
+    """Go to the start of such a file, what was added to it being there; raises DiskFull or Unwritable."""
+    with writing(Path(tempfile.gettempdir())):
+        file.seek(0)  # writes what is still in a buffer
+    return file
 
 
 class TenantBlobs(ABC):
@@ -159,8 +167,7 @@ class TenantBlobs(ABC):
                 collect(file, piece)
             if hasher.hexdigest() != digest:
                 raise ObjectDamaged(path=self._shown(name))
-            file.seek(0)
-            return file
+            return rewind(file)
 
     def has(self, kind: str, digest: str) -> bool:
         with self._asked("has", self._below(kind, digest)):

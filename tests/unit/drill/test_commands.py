@@ -273,6 +273,6 @@ def test_entering_without_rights_is_told(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_every_drill_is_in_the_table() -> None:
     names = {found.verb for found in bootstrap.load("drill")}
     assert names == {*service.DRILLS, "pool-leak"}
-    assert all(operations.find(f"drill.{name}").local for name in names)
+    assert all(operations.find(f"drill.{name}").long for name in names)
     assert dataclasses.is_dataclass(operations.find("drill.pool-leak"))
     assert clock_skew.PLAY == claims.SKEW

@@ -14,19 +14,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
 from stella.cli.main import run
-from stella.drill import namespace
-from stella.drill.errors import NoNamespace
 from stella.kernel.errors import Exit
 from stella.runtime.postgres_server import Postgres
-from stella.runtime.silent import Silent
 from stella.tenancy import claims
-from stella.testing import ManualClock
 from tests.e2e.material import ROOT, as_process
 from tests.service import PATIENCE, Running, running
+from tests.unit.drill.planned import no_namespace
 
 pytestmark = pytest.mark.network
 
@@ -121,18 +117,8 @@ def test_a_drill_that_is_cancelled_leaves_neither_database_nor_process(service: 
     assert left(service) == before
 
 
-def possible() -> bool:
-    """Whether a drill can have a network of its own here."""
-    want = msgspec.Raw(b'{"tenants":2,"speed":10000}')
-    try:
-        namespace.drill(namespace.Errand("clock-skew", want, 1, ManualClock().read()), Silent())
-    except NoNamespace:
-        return False
-    return True
-
-
 def test_a_network_namespace_ends_with_its_job(service: Running) -> None:
-    if not possible():
+    if no_namespace():
         job = service.job("/v1/drills/clock-skew", {**FAST, "netns": True})
         assert (job["state"], job["problem"]["code"]) == ("failed", "DRILL-003")
         return

@@ -21,6 +21,7 @@ from stella.http.errors import (
     Failed,
     MethodRefused,
     RangeRefused,
+    ScopeMissing,
     TooSlow,
 )
 from stella.http.exchange import Answer, Gone, Headers, Message, Receive, Request, Send
@@ -128,12 +129,13 @@ class App:
         request.operation = route.name
         if route.scope:
             request.principal = await self._who(request)
-            try:
+        try:
+            if route.scope and not route.own:
                 allow(request.principal, route.scope)
-            except StellaError as error:
-                self._denied(request.principal, "auth.denied", route.name, code=error.code, scope=route.scope)
-                raise
-        return await route.handle(request)
+            return await route.handle(request)
+        except ScopeMissing as error:
+            self._denied(request.principal, "auth.denied", route.name, code=error.code, scope=str(error.facts["scope"]))
+            raise
 
     async def _who(self, request: Request) -> Principal:
         given = Presented(request.headers.get(b"authorization", b""), request.scope)

@@ -22,7 +22,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, TypeVar, get_type_hints
 
 import msgspec
 
@@ -70,6 +70,7 @@ SENSITIVE = frozenset(
         "client.rotate",
         "client.delete",
         "issuer.rotate-key",
+        "site.release",
     }
 )
 OBJECTS = "objects"  # the folder of them in a data folder, when no setting says otherwise
@@ -207,6 +208,15 @@ def arg(
     """
     about = Field(help, where, positional=positional, metavar=metavar, setting=setting, personal=personal)
     return msgspec.Meta(description=help, extra={"field": about})
+
+
+# What the request of a sensitive operation asks for.
+Reason = Annotated[
+    str, msgspec.Meta(min_length=1, max_length=1000, pattern=r"\S"), arg("Why, for the audit log.", metavar="TEXT")
+]
+Ticket = Annotated[
+    str, msgspec.Meta(min_length=1, max_length=200, pattern=r"\S"), arg("Under which ticket.", metavar="ID")
+]
 
 
 @dataclass(frozen=True)

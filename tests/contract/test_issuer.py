@@ -340,6 +340,8 @@ def test_a_revocation_and_its_event_are_one_transaction(world: World, identity: 
         one.verify(presented(token))
     issuer.revoke(asked("/revoke", client_id=made.client_id, client_secret=made.secret or "", token=token))
     assert ("token.revoke", "success") in world.events("acme")
+
+
 def test_many_revocations_are_one_step(world: World, identity: Identity) -> None:
     """After a restart there may be thousands; each step costs a copy of all, and every result that was kept."""
     now = world.clock.read().wall

@@ -89,6 +89,12 @@ ROWS = {
     ),
     "site.rollback": Row("--dir D2", "--dir D2 --to 9", "--dir broken", writes=True),
     "site.quarantine": Row("--dir D", "--dir D feed", "--dir broken"),
+    "site.release": Row(
+        "-: tests/unit/site/test_upkeep.py does it",
+        "feed --dir D --reason none --ticket T",
+        "feed --dir broken --reason none --ticket T",
+        begins="feed --dir D --reason none --ticket T",
+    ),
     "site.receipt": Row(
         "--dir D --out new.json",
         "--dir none --out new.json",

@@ -22,6 +22,7 @@ from urllib.parse import urlencode
 
 import pytest
 
+from stella.client.api import Client
 from stella.identity.asked import MAX_FORM
 from stella.runtime.blobs import DiskBlobs
 from stella.runtime.postgres_server import Postgres
@@ -110,6 +111,22 @@ def test_a_client_works_within_its_scopes_and_its_tenant(service: Running) -> No
         assert as_token(service, token, "GET", "/v1/clients", X_Stella_Tenant=bad or '""').status in {400, 200}
     events = as_token(service, token, "GET", "/v1/audit/events?action=token.issue").json["rows"]
     assert "acme.reader" in {event["resource"] for event in events}
+
+
+def test_the_scope_of_an_operation_is_enough_for_its_files_and_its_job(service: Running, tmp_path: Path) -> None:
+    putter = token_of(service, new_client(service, "putter", "object:write"))
+    getter = token_of(service, new_client(service, "getter", "object:read"))
+    (tmp_path / "note").write_text("what is put is what is got")
+    digest = Client(service.url, putter).object.put(kind="note", file=str(tmp_path / "note")).digest
+    Client(service.url, getter).object.get(kind="note", digest=digest, out=str(tmp_path / "again"))
+    assert (tmp_path / "again").read_text() == "what is put is what is got"
+    asked = as_token(service, putter, "POST", "/v1/objects", {"kind": "note", "file": "downloads"})
+    assert (asked.status, asked.json["facts"]["scope"]) == (403, "files:read")
+    job = service.call("POST", "/v1/drills/clock-skew", {"tenants": 2, "speed": 10_000}).headers["location"]
+    for token in (putter, getter):
+        assert as_token(service, token, "GET", job).status == 403
+        assert as_token(service, token, "GET", "/v1/jobs").status == 403
+        assert as_token(service, token, "GET", "/v1/files/downloads").status == 403
 
 
 def test_what_is_no_token(service: Running) -> None:

@@ -29,6 +29,7 @@ FLOOD: Seconds = 50  # of the drill: the bucket gives ten downloads in it
 ROTATED: Seconds = 25  # when the issuer signs with a key that it publishes only then
 CUT: Seconds = 35  # when the issuer can no longer be reached
 SIGNATURE = encode(b"\x01" * 64)
+LOOK = 256  # tokens between two questions whether the drill goes on; a second's share may take a minute
 
 
 class Attacker:
@@ -48,8 +49,10 @@ class Attacker:
         if not self.attacking:
             return
         end = time.monotonic() + self._seconds
-        verify = self._stage.verifier.verify
+        verify, going_on = self._stage.verifier.verify, self._stage.plan.progress.advance
         for number in range(self._each):
+            if number % LOOK == 0:
+                going_on(0)
             kid = f"{self._random.getrandbits(128):032x}" if number else self._same
             header = encode(msgspec.json.encode({"typ": "at+jwt", "alg": "EdDSA", "kid": kid}))
             self.sent += 1

@@ -24,6 +24,7 @@ from stella.http.errors import (
     Failed,
     MethodRefused,
     RangeRefused,
+    ScopeMissing,
     TooManyJobs,
     TooManyUploads,
     TooSlow,
@@ -143,14 +144,15 @@ class App:
         request.operation = route.name
         if route.scope:
             request.principal = await self._who(request)
-            try:
+        try:
+            if route.scope and not route.own:
                 allow(request.principal, route.scope)
-            except StellaError as error:
-                facts = {"code": error.code, "reason": error.reason, "scope": route.scope}
-                self._denied(request.principal, "auth.denied", route.name, **facts)
-                self._metrics.refused(TokenScopeMissing.reason)
-                raise
-        return await route.handle(request)
+            return await route.handle(request)
+        except ScopeMissing as error:
+            facts = {"code": error.code, "reason": error.reason, "scope": str(error.facts["scope"])}
+            self._denied(request.principal, "auth.denied", route.name, **facts)
+            self._metrics.refused(TokenScopeMissing.reason)
+            raise
 
     async def _who(self, request: Request) -> Principal:
         given = presented(request.headers, request.scope)

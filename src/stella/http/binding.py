@@ -11,13 +11,12 @@ Rules:
 from __future__ import annotations
 
 import re
-from typing import Any, get_args, get_origin
+from typing import Any, Protocol, get_args, get_origin
 from urllib.parse import parse_qsl
 
 import msgspec
 
 from stella.http.errors import BadField, BodyNotJson
-from stella.http.places import Places
 from stella.operations import Operation, Where, fields_of
 from stella.runtime.config import value_of
 from stella.runtime.settings import Settings
@@ -26,6 +25,12 @@ MAX_PARAMETERS = 100  # of a query; bounds the work on a hostile one
 
 _PARAMETER = re.compile(r"\{([a-z0-9_]+)(?:\.\.\.)?\}")
 _PLACE = re.compile(r" - at `\$\.([a-z0-9_]+)[^`]*`\Z")
+
+
+class Checks(Protocol):
+    """Says what a field may name; see `Places.check` and `own.Reach`."""
+
+    def check(self, field: str, where: Where, text: str) -> None: ...
 
 
 class Binder:
@@ -54,6 +59,7 @@ class Binder:
             for name, _, about, _ in fields
             if about.where not in {"value", "key"} and not about.at_home
         ]
+        self.names_files = any(where != "folder" for _, _, where in self._places)
         self._decoder = msgspec.json.Decoder(operation.request)
 
     def _greedy(self, path: str, places: dict[str, Where]) -> str:
@@ -61,8 +67,8 @@ class Binder:
         last = self.parameters[-1] if self.parameters and path.endswith("}") else ""
         return f"{path[:-1]}...}}" if places.get(last, "value") != "value" else path
 
-    def bind(self, values: tuple[str, ...], query: str, body: bytes, places: Places) -> Any:
-        """The request. Raises BadField, BodyNotJson or UnsafePlace."""
+    def bind(self, values: tuple[str, ...], query: str, body: bytes, places: Checks) -> Any:
+        """The request. Raises BadField, BodyNotJson or as `places`. Blocks where it names files."""
         if self.in_query:
             request = self._convert(read_query(query, self._many) | self._in_path(values), strict=False)
         elif query:

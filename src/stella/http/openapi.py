@@ -29,6 +29,7 @@ KEY = {
     "description": "The same request with the same key gets the same answer, and is worked on once.",
     "schema": {"type": "string", "maxLength": 200, "pattern": r"^[\x21-\x7e]+$"},
 }
+OWN = "The scope is for what belongs to others of the tenant; for one's own, that of an operation is enough."
 _PARAMETER = re.compile(r"\{([a-z0-9_]+)\}")
 _PROBLEM = {"$ref": "#/components/responses/Problem"}
 
@@ -163,6 +164,8 @@ def _resource(row: Resource, schemas: _Schemas) -> dict[str, Any]:
         entry["security"] = []
     else:
         entry["x-stella-scope"] = row.scope
+    if row.own:
+        entry["description"] = OWN
     if row.body is BYTES:
         entry["requestBody"] = {
             "required": True,

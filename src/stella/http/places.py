@@ -20,6 +20,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
+from stella.http.claims import Claims
 from stella.http.errors import UnsafePlace
 from stella.kernel.tenant import DEFAULT_TENANT, is_tenant, parse_tenant
 from stella.operations import Where
@@ -29,19 +30,25 @@ from stella.runtime.files import make_directory
 MAX_PATH = 1024  # bytes; Linux resolves no more than 4096, and the service's own folder stands in front
 MAX_NAME = 255  # bytes; what file systems take
 FORBIDDEN = "it has control characters or is not UTF-8"
+UPLOADS = "uploads"  # what was sent, below the id of each upload
 DOWNLOADS = "downloads"  # what clients ask to be written so that they can fetch it; folders in it are made for them
 WRITTEN = frozenset({"file_out", "folder_out", "report"})
+CLAIMS = "claims"  # beside the uploads that are on their way, whose names all have a dot
 TENANTS = "tenants"  # the folder that holds a folder of each
 MAX_TENANTS = 4096  # whose ground is remembered
 PAIRS = frozenset({"source", "report"})  # written as `NAME=PATH`, where the name may be left out
 
 
 class Ground(NamedTuple):
-    """What belongs to one tenant: where its requests begin, what they may name, the uploads that are on their way."""
+    """What belongs to one tenant: where its requests begin, what they may name, the uploads that are on their way.
+
+    `claims` say whose each name in its downloads is.
+    """
 
     root: Path
     places: Places
     parts: Path
+    claims: Claims
 
 
 class Grounds:
@@ -61,7 +68,9 @@ class Grounds:
         work, parts = (top / parse_tenant(tenant) for top in self._tops)
         make_directory(work)
         bucket = self._bucket and f"{self._bucket}/{TENANTS}/{tenant}"
-        return Ground(work, Places(work, bucket, "" if tenant == DEFAULT_TENANT else self._shared), parts)
+        places = Places(work, bucket, "" if tenant == DEFAULT_TENANT else self._shared)
+        claims = Claims(parts / CLAIMS, lambda name: os.path.lexists(work / DOWNLOADS / name))
+        return Ground(work, places, parts, claims)
 
     def every(self) -> Iterator[tuple[str, Ground]]:
         """The tenants that have left something here."""
@@ -69,9 +78,10 @@ class Grounds:
         return ((name, self.of(name)) for name in sorted(found) if is_tenant(name))
 
     def sweep(self, before: float) -> None:
-        """As `Places.sweep`, for every tenant."""
+        """As `Places.sweep`, for every tenant, and what is known of whose it was."""
         for _, ground in self.every():
             ground.places.sweep(before)
+            ground.claims.sweep(before)
 
 
 class Places:
@@ -83,7 +93,12 @@ class Places:
         self._shared = shared
 
     def check(self, field: str, where: Where, text: str) -> None:
-        """Raise UnsafePlace for a value of a request field that leads elsewhere; make room for what will be written.
+        """Raise UnsafePlace for a value of a request field that leads elsewhere; make room for what will be written."""
+        self.require(field, where, text)
+        self.make_room(where, text)
+
+    def require(self, field: str, where: Where, text: str) -> None:
+        """Raise UnsafePlace for a value of a request field that leads elsewhere.
 
         Raises SharedKeys for one in the bucket, of a tenant that has no keys of its own there.
         """
@@ -91,12 +106,15 @@ class Places:
             if self._shared:
                 raise SharedKeys(key=self._shared)
             return
-        path = self.inside(text, field)
-        head, equals, tail = text.partition("=")
-        if where in PAIRS and equals and "/" not in head:
-            path = self.inside(tail, field)
-        if where in WRITTEN and DOWNLOADS in path.relative_to(self.root).parts[:1]:
-            make_directory(path.parent)
+        self.inside(text, field)
+        if (tail := tail_of(where, text)) is not None:
+            self.inside(tail, field)
+
+    def make_room(self, where: Where, text: str) -> None:
+        """Make the folders of what will be written to the downloads; the value was required before."""
+        path = Path(tail_of(where, text) or text)
+        if where in WRITTEN and path.parts[:1] == (DOWNLOADS,):
+            make_directory((self.root / path).parent)
 
     def sweep(self, before: float) -> None:
         """Remove results that nobody fetched since that time, in seconds since 1970."""
@@ -134,6 +152,12 @@ class Places:
             except OSError as error:
                 return os.strerror(error.errno or 0)
         return ""
+
+
+def tail_of(where: Where, text: str) -> str | None:
+    """The path of a value that is written as `NAME=PATH`; None for every other value."""
+    head, equals, tail = text.partition("=")
+    return tail if where in PAIRS and equals and "/" not in head else None
 
 
 def problem_of(text: str) -> str:

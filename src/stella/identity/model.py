@@ -13,14 +13,12 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from stella.operations import arg
+from stella.operations import Reason, Ticket, arg
 
 Kind = Literal["person", "service"]
 Method = Literal["secret", "key", "certificate"]
 Limit = Annotated[int, msgspec.Meta(ge=1, le=1000), arg("Rows of a page, at most 1000.", metavar="N")]
 Cursor = Annotated[str | None, arg("Where the page before ended: its `next`.", metavar="CURSOR")]
-Reason = Annotated[str, msgspec.Meta(min_length=1, max_length=1000), arg("Why, for the audit log.", metavar="TEXT")]
-Ticket = Annotated[str, msgspec.Meta(min_length=1, max_length=200), arg("Under which ticket.", metavar="ID")]
 OfTenant = Annotated[
     str | None, arg("The tenant, where it is not your own; needs the scope `tenant:write`.", metavar="TENANT")
 ]

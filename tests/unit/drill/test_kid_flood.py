@@ -38,6 +38,26 @@ def test_what_does_not_fit_into_the_time_is_left_out_and_said() -> None:
     assert "were left out for lack of time" in found.notes[0]
 
 
+@pytest.mark.usefixtures("quick")
+def test_a_flood_ends_in_the_middle_of_its_share_of_a_second() -> None:
+    class Cancelled:
+        """The progress of a job that is cancelled while the flood is under way."""
+
+        def __init__(self) -> None:
+            self.asked = 0
+
+        def start(self, task: str, total: int | None, unit: str) -> None:
+            """Not looked at."""
+
+        def advance(self, amount: int) -> None:
+            self.asked += amount == 0
+            if self.asked > 3:
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        kid_flood.drill(plan()._replace(progress=Cancelled()), 100_000_000, 3600)
+
+
 def no_bucket(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(TokenBucket, "take", lambda *_: True)
     patch.setattr(TokenBucket, "ready", lambda *_: True)

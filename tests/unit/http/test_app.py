@@ -114,11 +114,12 @@ class World:
         return found
 
     def verify(self, given: Presented) -> Principal:
-        """Knows tokens such as `kim@acme`."""
-        name, at, tenant = given.authorization.decode().partition(" ")[2].partition("@")
+        """Knows tokens such as `kim@acme`, which has every scope, and `kim@acme probe:read` with those named."""
+        name, at, rest = given.authorization.decode().partition(" ")[2].partition("@")
         if not at:
             raise NotAuthenticated(problem="unknown")
-        return Principal(name, frozenset({EVERY_SCOPE}), tenant)
+        tenant, _, scopes = rest.partition(" ")
+        return Principal(name, frozenset(scopes.split() or {EVERY_SCOPE}), tenant)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[World]:
@@ -150,8 +151,13 @@ class World:
             "headers": [(name.encode(), value.encode()) for name, value in sent.items()],
         }
         told: list[Any] = []
+        sent_whole = False
 
         async def receive() -> Any:
+            nonlocal sent_whole
+            if sent_whole:  # whoever asks for more waits for the client to leave, which it does not
+                await asyncio.Event().wait()
+            sent_whole = True
             return {"type": "http.request", "body": b"" if body is None else json.dumps(body).encode()}
 
         async def send(message: Any) -> None:

@@ -331,6 +331,6 @@ def test_a_refusal_is_told(files: Files) -> None:
 
     play(files, scene)
     assert told == [
-        ("lee", "auth.denied", "jobs.show", {"code": "HTTP-002", "scope": "jobs:read"}),
-        ("lee", "auth.denied", "take.now", {"code": "HTTP-002", "scope": "files:read"}),
+        ("lee", "auth.denied", "jobs.show", {"code": "HTTP-002", "reason": "scope", "scope": "jobs:read"}),
+        ("lee", "auth.denied", "take.now", {"code": "HTTP-002", "reason": "scope", "scope": "files:read"}),
     ]

@@ -15,14 +15,16 @@ import asyncio
 import itertools
 import re
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
-from stella.http.auth import TENANT, Tokens, allow, challenge, presented
+from stella.http.auth import TENANT, Presented, Tokens, allow, challenge, presented
 from stella.http.denials import STRANGER
 from stella.http.errors import (
     Draining,
     Failed,
     MethodRefused,
+    Overloaded,
     RangeRefused,
     ScopeMissing,
     TooManyJobs,
@@ -42,6 +44,8 @@ from stella.tenancy.model import Pending
 
 _TRACE = re.compile(rb"00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}\Z")
 TOO_MANY = 429
+ASKING = 8  # threads in which tokens wait for keys, so that whoever names an issuer that is away holds nothing else up
+MAX_ASKING = 64  # requests that wait for those threads
 CLIENT_GONE = 499  # in the log; nobody gets it
 
 
@@ -67,9 +71,15 @@ class App:
         self._metrics = metrics
         self._prefix = prefix
         self._denied = denied
+        self._threads = ThreadPoolExecutor(ASKING, "tokens")
+        self._asking = 0
         self._numbers = itertools.count(1)
         self.answered = 0
         self.draining = False
+
+    def close(self) -> None:
+        """Wait for no issuer any more."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -161,7 +171,7 @@ class App:
                 return self._tokens.principal(given, names=TENANT in request.headers)
             except Pending:
                 given.wait = True
-                return await asyncio.to_thread(self._tokens.principal, given)
+                return await self._waited(given)
         except StellaError as error:
             if given.known is not None:
                 request.principal = given.known
@@ -169,6 +179,16 @@ class App:
                 whom = given.known or STRANGER
                 self._denied(whom, "auth.denied", request.operation, code=error.code, reason=error.reason)
             raise
+
+    async def _waited(self, given: Presented) -> Principal:
+        """Who it is, when that has to be waited for; raises Overloaded when too many do."""
+        if self._asking >= MAX_ASKING:
+            raise Overloaded(running=self._asking, limit=MAX_ASKING)
+        self._asking += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, self._tokens.principal, given)
+        finally:
+            self._asking -= 1
 
     def _failure(self, request: Request, error: StellaError) -> Answer:
         if isinstance(error, TooManyJobs | TooManyUploads):

@@ -64,6 +64,7 @@ class Service(NamedTuple):
             yield
         finally:
             self.handlers.close()
+            self.app.close()
             await self.runner.stop(parse_duration(settings.drain))
             sweep.cancel()
             await asyncio.gather(sweep, return_exceptions=True)

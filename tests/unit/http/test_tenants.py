@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import threading
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
+from stella.http.app import MAX_ASKING
 from stella.http.auth import Presented, Tokens, presented
 from stella.http.errors import NotAuthenticated, UnsafePlace
 from stella.http.ids import Ids
@@ -20,7 +22,7 @@ from stella.kernel.errors import BadTenant
 from stella.operations import EVERY_SCOPE, Context, Principal
 from stella.runtime.errors import SharedKeys
 from stella.runtime.settings import ServiceSettings, StoreSettings
-from stella.tenancy.errors import TokenBinding, TokenTenantMismatch
+from stella.tenancy.errors import TokenBinding, TokenKeyUnknown, TokenTenantMismatch
 from stella.tenancy.model import Pending
 from stella.testing import counted_entropy
 from tests.stores import ROOM, job_id, new
@@ -262,6 +264,32 @@ def test_a_verifier_that_waits_does_so_in_a_thread(world: World) -> None:
         assert threads == [(False, True), (True, False)]
         assert (await world.call("GET", "/v1/looks"))[2]["actor"] == "admin"
         assert len(threads) == 2
+
+    play(world, scene)
+
+
+def test_who_waits_for_an_issuer_keeps_nobody_else_waiting(world: World) -> None:
+    """Anybody can name an issuer that does not answer now, and a key that it might have."""
+    go = threading.Event()
+
+    def verify(given: Presented) -> Principal:
+        if not given.wait:
+            raise Pending
+        go.wait(30)
+        raise TokenKeyUnknown(problem="the key set cannot be fetched")
+
+    world.verify = verify  # type: ignore[method-assign]
+
+    async def scene(world: World) -> None:
+        flood = [asyncio.create_task(world.call("GET", "/v1/looks", token="x")) for _ in range(MAX_ASKING + 20)]
+        try:
+            await asyncio.sleep(0.1)
+            assert (await asyncio.wait_for(world.call("GET", "/v1/jobs"), 10))[0] == 200
+        finally:
+            go.set()
+        codes = Counter([found[2]["code"] for found in await asyncio.gather(*flood)])
+        assert codes == {"TOKEN-003": MAX_ASKING, "HTTP-034": 20}
+        assert (await world.call("GET", "/v1/looks", token="x"))[2]["code"] == "TOKEN-003"
 
     play(world, scene)
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from stella.http.identity import Identity
+from stella.identity import device
 from stella.identity.model import ClientMade
+from stella.tenancy.discovery import Discovered
 from stella.tenancy.errors import Refusal
 from stella.tenancy.mint import SigningKey
 from stella.testing import counted_entropy
@@ -25,6 +28,7 @@ from tests.identity import (
     world,
 )
 from tests.tenants import guarded
+from tests.unit.tenancy.issued import token
 
 __all__ = ["guarded", "identity", "postgres", "world"]  # fixtures
 pytestmark = [pytest.mark.network]
@@ -87,3 +91,14 @@ def test_a_token_that_is_not_good_says_of_nobody(world: World, identity: Identit
     with pytest.raises(Refusal):
         identity.verify(given)
     assert given.known is None
+
+
+def test_a_token_of_another_issuer_is_not_looked_into(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Anybody may ask to have one revoked; fetching the keys of its issuer would hold up those who want tokens."""
+    fetched: list[str] = []
+    monkeypatch.setattr(Discovered, "__call__", lambda _, etag: fetched.append(etag))
+    world.settings = msgspec.structs.replace(world.settings, issuers="https://idp.example audience=stella")
+    issuer = issuer_of(world.identity())
+    text = token(KEY, iss="https://idp.example")
+    issuer.revoke(asked("/revoke", client_id=device.CLIENT, token=text))
+    assert fetched == []

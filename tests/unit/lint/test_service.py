@@ -313,10 +313,23 @@ def test_findings_of_squawk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         tmp_path, {"migrations/.waivers": "001_a.sql:2 allow squawk:ban-drop-table until 2027-01-01: nobody reads it\n"}
     )
     assert not lint(".").findings
+    assert not lint(".", squawk=False).findings  # who was not asked cannot say that a waiver is not needed
+    monkeypatch.setattr(squawk, "program", lambda: None)
+    assert not lint(".").findings
 
 
 @pytest.mark.parametrize(
-    "script", ["exit 3", "echo '{'", "echo '[{\"file\": 1}]'", "printf '\\377'", "echo broken >&2; exit 101"]
+    "script",
+    [
+        "exit 0",
+        "exit 1",
+        "echo 'Configuration error' >&2; exit 1",
+        "exit 3",
+        "echo '{'",
+        "echo '[{\"file\": 1}]'",
+        "printf '\\377'",
+        "echo broken >&2; exit 101",
+    ],
 )
 def test_a_squawk_that_is_not_understood_is_noted(script: str, tmp_path: Path) -> None:
     heard = squawk.ask(["a.sql"], program(tmp_path, script))
@@ -327,7 +340,7 @@ def test_a_squawk_that_is_not_understood_is_noted(script: str, tmp_path: Path) -
 
 def test_a_squawk_that_cannot_be_started_is_noted(tmp_path: Path) -> None:
     assert "not heard" in squawk.ask(["a.sql"], str(tmp_path / "none")).notes[0]
-    assert squawk.ask([], None) == ({}, ())
+    assert squawk.ask([], None) == ({}, (), False)
 
 
 # --- ourselves --------------------------------------------------------------------------------------------------------

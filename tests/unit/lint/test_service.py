@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -88,6 +90,14 @@ def test_the_room_is_the_same_from_wherever_it_is_looked_at(tmp_path: Path, monk
     assert not lint(tmp_path / "app/site/service.py", room="site").findings
 
 
+def test_a_path_that_passes_through_the_room_is_not_in_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lay(tmp_path, dict(APP))
+    assert len(lint(tmp_path / "app/runtime/../site/service.py").findings) == 1
+    assert len(lint(tmp_path / "app/runtime/../site").findings) == len(lint(tmp_path / "app/site").findings)
+    monkeypatch.chdir(tmp_path / "app/runtime")
+    assert len(lint("../site/service.py").findings) == 1
+
+
 def test_what_is_left_out(tmp_path: Path) -> None:
     bad = "import psycopg\n"
     lay(tmp_path, {f"{name}/x.py": bad for name in (".git", ".venv", "node_modules", "__pycache__", "site-packages")})
@@ -135,16 +145,18 @@ def test_a_link_in_the_room_does_not_let_in_what_is_outside(tmp_path: Path) -> N
 
 
 def test_folders_may_be_deep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    depth = 1000
+    depth, limit = 300, sys.getrecursionlimit()
     monkeypatch.chdir(tmp_path)
     for _ in range(depth):
         os.mkdir("d")  # noqa: PTH102  # a Path of that many parts is slow
         os.chdir("d")
     Path("x.py").write_text("import psycopg\n")
     os.chdir(tmp_path)
+    sys.setrecursionlimit(len(inspect.stack()) + 200)
     try:
         assert len(lint(".").findings) == 1
     finally:  # what tidies up after tests goes in by recursion
+        sys.setrecursionlimit(limit)
         os.chdir("/".join("d" * depth))
         Path("x.py").unlink()
         for _ in range(depth):
@@ -346,9 +358,13 @@ def test_a_squawk_that_cannot_be_started_is_noted(tmp_path: Path) -> None:
 # --- ourselves --------------------------------------------------------------------------------------------------------
 
 
-def test_stella_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "paths", [("src/stella/audit", "src/stella/http"), pytest.param(("src",), marks=pytest.mark.nightly)], ids=str
+)
+def test_stella_itself(monkeypatch: pytest.MonkeyPatch, paths: tuple[str, ...]) -> None:
+    """All of it is linted by `make check` each time."""
     monkeypatch.chdir(ROOT)
-    result = lint("src")
+    result = lint(*paths)
     assert result.findings == ()
     assert all(one.reason for one in result.waived)
 

@@ -5,7 +5,8 @@ Rules:
 - Each file is one that the installed release ships with this content, so that what was migrated is what works on it.
 - The database must stand where the bundle begins, or on the way that the bundle describes: history, policies, schema.
 - What a file leads to is compared in its own transaction; if it is not what the manifest says, the file is undone.
-- One import at a time. After a kill the same command goes on, since every state on the way is known.
+- One import at a time; a start beside it may apply files of its own accord, and the import goes on behind those.
+- After a kill the same command goes on, since every state on the way is known.
 """
 
 from __future__ import annotations
@@ -21,7 +22,14 @@ from stella.bundle.reader import BundleFile
 from stella.bundle.receive import Receiver, check_blobs
 from stella.bundle.verify import Genuine, judge_time, trust_folder, verify_documents
 from stella.database.apply import Shipped, apply_one
-from stella.database.errors import NeedsPostgres, NeedsRelease, NotMigrations, ReadOnlyPending, ResultDiffers
+from stella.database.errors import (
+    NeedsPostgres,
+    NeedsRelease,
+    NewerDatabase,
+    NotMigrations,
+    ReadOnlyPending,
+    ResultDiffers,
+)
 from stella.database.files import load
 from stella.database.manifest import NAME, Manifest, check_entries, read, version
 from stella.database.model import (
@@ -37,6 +45,7 @@ from stella.database.rules import SHORT, labels
 from stella.database.service import open_session
 from stella.database.standing import compare, standing
 from stella.database.trial import CLEAN
+from stella.kernel.errors import StellaError
 from stella.kernel.instant import TrustedTime, format_time, judge, parse_duration, raise_floor
 from stella.operations import Context
 from stella.runtime.files import DiskFolder
@@ -143,14 +152,30 @@ class Import:
     def run(self) -> MigrationsImported:
         """Apply what is left, file by file."""
         rows: list[ImportedFile] = []
-        for number, file in enumerate(self.files[self.position :], self.position + 1):
-            rows.append(self._file(number, file))
+        while self.position < len(self.files):
+            try:
+                rows.append(self._file(self.position + 1, self.files[self.position]))
+            except (NewerDatabase, ResultDiffers):
+                taken = self._overtaken()
+                if not taken:
+                    raise
+                rows += taken
+                self.position += len(taken)
+                continue
             if rows[-1].state == "paused":
                 return self._done(rows)
-            self.position = number
+            self.position += 1
         gate.require(self.session.connection)
         self._compare(len(self.files), self.files[-1], "everything is applied")
         return self._done(rows)
+
+    def _overtaken(self) -> list[ImportedFile]:
+        """The files from here on that a start has applied meanwhile, since the lock of an import keeps none back."""
+        try:
+            there = standing(self.session, self.manifest, self.files)
+        except StellaError:  # what was met first says more
+            return []
+        return [_row(file, "applied") for file in self.files[self.position : there]]
 
     def _file(self, number: int, file: File) -> ImportedFile:
         """Apply a file, or see that another one just has; raises ResultDiffers or GateFailed."""

@@ -172,4 +172,4 @@ def _file(step: Step, data: bytes) -> File:
     category = category_of(step.name, f"{step.module}/migrations")
     if checksum_of(data) != step.sha256 or category is not step.category:
         raise NotMigrations(problem=f"{step.label} is not the file that the manifest describes")
-    return File(step.module, step.name, category, step.sha256, data.decode("utf-8", "replace"))
+    return File(step.module, step.name, category, step.sha256, data.decode("utf-8", "replace").replace("\r\n", "\n"))

@@ -8,6 +8,7 @@ Rules:
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -38,10 +39,11 @@ class Protected(NamedTuple):
 def keys(statements: Sequence[Statement], tenant_tables: Collection[str]) -> Iterator[Spot]:
     """The spots of a script, or of a catalogue, about tenant tables."""
     tables = Tables(tenant_tables)
-    protected = [found for place, statement in enumerate(statements) for found in _protected(place, statement.node)]
+    protected = deque(found for place, one in enumerate(statements) for found in _protected(place, one.node))
     for place, statement in enumerate(statements):
-        later = [one for one in protected if one.place > place]
-        found = _statement(statement, tables, tenant_tables, later)
+        while protected and protected[0].place <= place:  # only what comes after it protects a table
+            protected.popleft()
+        found = _statement(statement, tables, tenant_tables, protected)
         yield from (Spot(rule, statement.line, 1, said, statement.line) for rule, said in found)
 
 

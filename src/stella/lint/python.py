@@ -11,8 +11,10 @@ Rules:
 from __future__ import annotations
 
 import ast
+import io
+import tokenize
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from stella.lint.model import Spot
 from stella.lint.names import (
@@ -50,9 +52,8 @@ def lint(data: bytes, package: str = "", room: str = "runtime") -> Iterator[Spot
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             tree = ast.parse(data)
-        yield from sorted(
-            set(_Finder(tree, package, room).spots()), key=lambda spot: (spot.line, spot.column, spot.rule)
-        )
+        found = sorted(set(_Finder(tree, package, room).spots()), key=lambda spot: (spot.line, spot.column, spot.rule))
+        yield from found if data.isascii() else _in_characters(found, data)
     except SyntaxError as error:
         line = error.lineno or 1
         yield Spot("STL000", max(line, 1), max(error.offset or 1, 1), f"it is no Python: {error.msg}", max(line, 1))
@@ -63,6 +64,15 @@ def lint(data: bytes, package: str = "", room: str = "runtime") -> Iterator[Spot
             else f"it is no Python: {error}"
         )
         yield Spot("STL000", 1, 1, said, 1)
+
+
+def _in_characters(spots: Sequence[Spot], data: bytes) -> Iterator[Spot]:
+    """Spots whose columns count characters; the parser counts the bytes of UTF-8."""
+    encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
+    lines = io.StringIO(data.decode(encoding), newline=None).readlines()
+    for spot in spots:
+        begins = "".join(lines[spot.start - 1 : spot.start]).encode()[: spot.column - 1]
+        yield spot._replace(column=len(begins.decode(errors="ignore")) + 1)
 
 
 class _Finder:

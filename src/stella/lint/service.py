@@ -22,7 +22,7 @@ from stella.lint.errors import BadLintReport, BadRoom
 from stella.lint.keys import keys
 from stella.lint.model import Finding, LintTenancy, Spot, TenancyLinted, Waived
 from stella.lint.report import FORMATS
-from stella.lint.rules import fix_of
+from stella.lint.rules import PREFIX, fix_of
 from stella.lint.sql_files import File, read
 from stella.lint.statements import hazards
 from stella.lint.tables import Known
@@ -58,8 +58,8 @@ def tenancy(ctx: Context, want: LintTenancy) -> TenancyLinted:
         looked.append(_look(source, packages, room))
         ctx.progress.advance(1)
     known = _across(looked)
-    notes = _squawk(looked) if want.squawk else ()
-    result = _result(looked, known, _today(ctx), notes)
+    heard = _squawk(looked) if want.squawk else squawk.Heard({}, ())
+    result = _result(looked, known, _today(ctx), heard)
     for form, path in reports:
         make_directory(Path(path).absolute().parent)
         with replacing(Path(path)) as file:
@@ -111,16 +111,16 @@ def _across(looked: Iterable[Looked]) -> Known:
     return known
 
 
-def _squawk(looked: Sequence[Looked]) -> tuple[str, ...]:
+def _squawk(looked: Sequence[Looked]) -> squawk.Heard:
     scripts = {one.source.shown: one for one in looked if one.sql is not None and not one.source.is_catalogue}
     heard = squawk.ask(sorted(scripts), squawk.program())
     for shown, spots in heard.spots.items():
         if shown in scripts:
             scripts[shown].spots.extend(spots)
-    return heard.notes
+    return heard
 
 
-def _result(looked: Sequence[Looked], known: Known, today: dt.date, notes: tuple[str, ...]) -> TenancyLinted:
+def _result(looked: Sequence[Looked], known: Known, today: dt.date, heard: squawk.Heard) -> TenancyLinted:
     findings: list[Finding] = []
     waived: list[Waived] = []
     beside = _beside(looked)
@@ -128,7 +128,7 @@ def _result(looked: Sequence[Looked], known: Known, today: dt.date, notes: tuple
         shown, folder = one.source.shown, one.source.path.parent
         spots = sorted(set(one.spots), key=lambda spot: (spot.line, spot.column, spot.rule, spot.message))
         outside = beside.get(folder, {}).pop(one.source.path.name, [])
-        judged = waivers.judge(spots, [*one.waivers, *outside], today)
+        judged = waivers.judge(spots, [*one.waivers, *outside], today, unasked="" if heard.answered else PREFIX)
         findings += [_finding(shown, spot) for spot in judged.left]
         findings += [
             _finding(
@@ -154,7 +154,7 @@ def _result(looked: Sequence[Looked], known: Known, today: dt.date, notes: tuple
         tenant_tables=known.all(),
         findings=tuple(findings),
         waived=tuple(waived),
-        notes=notes,
+        notes=heard.notes,
     )
 
 

@@ -62,13 +62,13 @@ def _unreadable(line: int, problem: str) -> Spot:
 
 
 def _statements(text: str, tree: Any, first: int) -> Iterator[Statement]:  # noqa: ANN401  # the trees have no types
-    data = text.encode()
+    data, line, counted = text.encode(), first, 0
     for raw in tree.stmts:
         end = raw.stmt_location + raw.stmt_len if raw.stmt_len else len(data)
         piece = data[raw.stmt_location : end].decode(errors="replace")
         skipped = _leading(piece)
-        line = first + data.count(b"\n", 0, raw.stmt_location) + piece.count("\n", 0, skipped)
-        yield Statement(raw.stmt, piece[skipped:], line)
+        line, counted = line + data.count(b"\n", counted, raw.stmt_location), raw.stmt_location
+        yield Statement(raw.stmt, piece[skipped:], line + piece.count("\n", 0, skipped))
 
 
 def _leading(piece: str) -> int:

@@ -40,10 +40,11 @@ class Said(msgspec.Struct, frozen=True):
 
 
 class Heard(NamedTuple):
-    """The spots by file, and what a person should know about the run."""
+    """The spots by file, and what a person should know about the run. `answered` says whether there was an answer."""
 
     spots: Mapping[str, tuple[Spot, ...]]
     notes: tuple[str, ...]
+    answered: bool = False
 
 
 def program() -> str | None:
@@ -67,7 +68,7 @@ def ask(files: Sequence[str], found: str | None) -> Heard:
             message = one.message if one.help is None else f"{one.message} {one.help}"
             spot = Spot(f"{PREFIX}{one.rule_name}", line, one.column + 1, message, line, "warning")
             spots.setdefault(os.path.normpath(one.file), []).append(spot)
-    return Heard({name: tuple(sorted(rows)) for name, rows in spots.items()}, ())
+    return Heard({name: tuple(sorted(rows)) for name, rows in spots.items()}, (), answered=True)
 
 
 def _run(found: str, files: Sequence[str]) -> list[Said] | str:
@@ -76,9 +77,9 @@ def _run(found: str, files: Sequence[str]) -> list[Said] | str:
         done = subprocess.run(line, capture_output=True, timeout=PATIENCE, check=False, stdin=subprocess.DEVNULL)  # noqa: S603  # no shell
     except (OSError, subprocess.TimeoutExpired) as error:
         return " ".join(str(error).split())
-    if done.returncode not in GOOD:
+    if done.returncode not in GOOD or not done.stdout.strip():  # it says `[]` when there is nothing to say
         return (done.stderr.decode(errors="replace").strip().splitlines() or ["it said nothing"])[-1]
     try:
-        return msgspec.json.decode(done.stdout or b"[]", type=list[Said])
+        return msgspec.json.decode(done.stdout, type=list[Said])
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         return f"its answer is not of the known form ({error})"

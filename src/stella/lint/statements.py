@@ -188,13 +188,20 @@ def _procedure(text: str) -> Iterator[Statement]:
             pending += node.values()
 
 
+def _sides(query: str, sign: str) -> tuple[str, ...]:
+    """Both sides of an assignment, whose sign stands outside of every bracket."""
+    depth = 0
+    for place, letter in enumerate(query):
+        depth += (letter in "([") - (letter in ")]")
+        if not depth and query.startswith(sign, place):
+            return f"SELECT {query[:place]}", f"SELECT {query[place + len(sign) :]}"
+    return ()
+
+
 def _expression(query: str) -> Iterator[Statement]:
     """A query of a body, which may be a bare expression or an assignment; the place that it assigns to is read too."""
-    places = [place for place in range(len(query)) if query.startswith(":=", place)]
-    parts = [(f"SELECT {query[:place]}", f"SELECT {query[place + 2 :]}") for place in places]
-    left, equals, right = query.partition("=")
-    parts += [(f"SELECT {left}", f"SELECT {right}")] if equals else []
-    for texts in ((query,), (f"SELECT {query}",), *parts):
+    parts = [_sides(query, sign) for sign in (":=", "=")]
+    for texts in ((query,), (f"SELECT {query}",), *filter(None, parts)):
         try:
             found = [statement for text in texts for statement in parts_of(text)]
         except NotSql:

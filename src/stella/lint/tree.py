@@ -148,7 +148,7 @@ class Packages:
 
     def place(self, path: Path) -> tuple[str, tuple[str, ...]]:
         """The top package of a file and the folders from it to the file; an empty name for a file outside of any."""
-        folder = path.parent if path.is_absolute() else Path.cwd() / path.parent
+        folder = Path(os.path.abspath(path)).parent  # noqa: PTH100  # `..` is no folder that a file is in
         inside: list[str] = []
         while self._is_package(folder):
             inside.append(folder.name)

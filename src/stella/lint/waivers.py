@@ -115,8 +115,11 @@ def _read(text: str, at: int) -> Waiver:
     return Waiver(at, 0 if parts["verb"] == "allow-file" else at, rules, day, parts["reason"].strip())
 
 
-def judge(spots: Sequence[Spot], waivers: Sequence[Waiver], today: dt.date) -> Judged:
-    """Hold the spots of a file against its waivers on a day."""
+def judge(spots: Sequence[Spot], waivers: Sequence[Waiver], today: dt.date, unasked: str = "") -> Judged:
+    """Hold the spots of a file against its waivers on a day; nothing was looked for by rules that begin with `unasked`.
+
+    A waiver of those may be needed or not.
+    """
     left: list[Spot] = []
     allowed: list[tuple[Spot, Waiver]] = []
     used: set[tuple[int, str]] = set()
@@ -130,16 +133,20 @@ def judge(spots: Sequence[Spot], waivers: Sequence[Waiver], today: dt.date) -> J
             allowed.append((spot, valid[0]))
         else:
             left.append(spot)
-    return Judged(tuple(left), tuple(_wrong(waivers, used, today)), tuple(allowed))
+    return Judged(tuple(left), tuple(_wrong(waivers, used, today, unasked)), tuple(allowed))
 
 
-def _wrong(waivers: Iterable[Waiver], used: set[tuple[int, str]], today: dt.date) -> Iterator[tuple[Spot, Waiver]]:
+def _wrong(
+    waivers: Iterable[Waiver], used: set[tuple[int, str]], today: dt.date, unasked: str
+) -> Iterator[tuple[Spot, Waiver]]:
     for number, waiver in enumerate(waivers):
         at = waiver.at
         if waiver.problem:
             yield Spot("STW003", at, 1, f"the waiver says nothing: {waiver.problem}", at), waiver
             continue
         for rule in waiver.rules:
+            if unasked and rule.startswith(unasked):
+                continue
             if (number, rule) not in used:
                 yield Spot("STW002", at, 1, f"the waiver allows {rule}, which is not found here", at), waiver
             elif waiver.until < today:

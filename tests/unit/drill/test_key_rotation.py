@@ -22,7 +22,7 @@ UNANNOUNCED = "seconds until a key that was not published ahead is accepted"
 
 @pytest.mark.usefixtures("quick")
 def test_keys_rotate_unnoticed() -> None:
-    found = key_rotation.drill(plan(tenants=10))
+    found = key_rotation.drill(plan(tenants=4))
     assert broken(found) == []
     assert [event.name for event in found.events].count("key.retired") == 2
 

@@ -123,3 +123,20 @@ def test_found(rule: str, text: str) -> None:
 @pytest.mark.parametrize("text", QUIET)
 def test_quiet(text: str) -> None:
     assert rules(text, tables=TABLE) == set()
+
+
+def test_what_an_assignment_names_is_read_once_however_long_it_is() -> None:
+    places = ", ".join(f"f(a := {n})" for n in range(2000))
+    body = "DECLARE x text[]; BEGIN x[g({})] := {}; RETURN 1; END"
+    assert rules(FUNCTION.format("plpgsql", body.format(places, "'a'"))) == set()
+    assert rules(FUNCTION.format("plpgsql", body.format(places, "set_config('a', 'b', true)"))) == {"STS003"}
+    assert rules(FUNCTION.format("plpgsql", body.format("set_config('a', 'b', true)", "'a'"))) == {"STS003"}
+
+
+def test_a_table_of_an_earlier_file_that_becomes_a_tenant_table() -> None:
+    made = "CREATE TABLE app.q (t text PRIMARY KEY)"
+    assert rules("ALTER TABLE app.q RENAME COLUMN t TO tenant_id", tables=made) == {"STS018"}
+    assert rules("ALTER TABLE app.q ADD COLUMN tenant_id text", tables=made) == {"STS018"}
+    protected = "SELECT tenancy.protect('app.q')"
+    assert rules(f"ALTER TABLE app.q RENAME COLUMN t TO tenant_id; {protected}", tables=made) == set()
+    assert rules(f"{protected}; ALTER TABLE app.q RENAME COLUMN t TO tenant_id", tables=made) == {"STS018"}

@@ -195,6 +195,13 @@ def test_places_and_order() -> None:
     assert found[0].message == "`first.execute(...)` may run any statement"
 
 
+def test_columns_count_characters() -> None:
+    (spot,) = lint("x = 'äöü'; c.execute(y)\n".encode())
+    assert spot.column == 12
+    (spot,) = lint("# coding: latin-1\nx = 'äöü'; c.execute(y)\n".encode("latin-1"))
+    assert (spot.line, spot.column) == (2, 12)
+
+
 UNREADABLE = {
     "syntax": b"def f(:\n",
     "NUL": b"x = 1\0\nimport psycopg\n",
@@ -277,7 +284,7 @@ PIECES = [
 ]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.lists(st.sampled_from(PIECES), max_size=14).map(" ".join))
 def test_any_words_have_an_answer(text: str) -> None:
     assert all(spot.line >= 1 for spot in lint(text.encode(), "app"))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -88,6 +90,14 @@ def test_the_room_is_the_same_from_wherever_it_is_looked_at(tmp_path: Path, monk
     assert not lint(tmp_path / "app/site/service.py", room="site").findings
 
 
+def test_a_path_that_passes_through_the_room_is_not_in_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lay(tmp_path, dict(APP))
+    assert len(lint(tmp_path / "app/runtime/../site/service.py").findings) == 1
+    assert len(lint(tmp_path / "app/runtime/../site").findings) == len(lint(tmp_path / "app/site").findings)
+    monkeypatch.chdir(tmp_path / "app/runtime")
+    assert len(lint("../site/service.py").findings) == 1
+
+
 def test_what_is_left_out(tmp_path: Path) -> None:
     bad = "import psycopg\n"
     lay(tmp_path, {f"{name}/x.py": bad for name in (".git", ".venv", "node_modules", "__pycache__", "site-packages")})
@@ -135,16 +145,18 @@ def test_a_link_in_the_room_does_not_let_in_what_is_outside(tmp_path: Path) -> N
 
 
 def test_folders_may_be_deep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    depth = 1000
+    depth, limit = 300, sys.getrecursionlimit()
     monkeypatch.chdir(tmp_path)
     for _ in range(depth):
         os.mkdir("d")  # noqa: PTH102  # a Path of that many parts is slow
         os.chdir("d")
     Path("x.py").write_text("import psycopg\n")
     os.chdir(tmp_path)
+    sys.setrecursionlimit(len(inspect.stack()) + 200)
     try:
         assert len(lint(".").findings) == 1
     finally:  # what tidies up after tests goes in by recursion
+        sys.setrecursionlimit(limit)
         os.chdir("/".join("d" * depth))
         Path("x.py").unlink()
         for _ in range(depth):
@@ -313,10 +325,23 @@ def test_findings_of_squawk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         tmp_path, {"migrations/.waivers": "001_a.sql:2 allow squawk:ban-drop-table until 2027-01-01: nobody reads it\n"}
     )
     assert not lint(".").findings
+    assert not lint(".", squawk=False).findings  # who was not asked cannot say that a waiver is not needed
+    monkeypatch.setattr(squawk, "program", lambda: None)
+    assert not lint(".").findings
 
 
 @pytest.mark.parametrize(
-    "script", ["exit 3", "echo '{'", "echo '[{\"file\": 1}]'", "printf '\\377'", "echo broken >&2; exit 101"]
+    "script",
+    [
+        "exit 0",
+        "exit 1",
+        "echo 'Configuration error' >&2; exit 1",
+        "exit 3",
+        "echo '{'",
+        "echo '[{\"file\": 1}]'",
+        "printf '\\377'",
+        "echo broken >&2; exit 101",
+    ],
 )
 def test_a_squawk_that_is_not_understood_is_noted(script: str, tmp_path: Path) -> None:
     heard = squawk.ask(["a.sql"], program(tmp_path, script))
@@ -327,15 +352,19 @@ def test_a_squawk_that_is_not_understood_is_noted(script: str, tmp_path: Path) -
 
 def test_a_squawk_that_cannot_be_started_is_noted(tmp_path: Path) -> None:
     assert "not heard" in squawk.ask(["a.sql"], str(tmp_path / "none")).notes[0]
-    assert squawk.ask([], None) == ({}, ())
+    assert squawk.ask([], None) == ({}, (), False)
 
 
 # --- ourselves --------------------------------------------------------------------------------------------------------
 
 
-def test_stella_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "paths", [("src/stella/audit", "src/stella/http"), pytest.param(("src",), marks=pytest.mark.nightly)], ids=str
+)
+def test_stella_itself(monkeypatch: pytest.MonkeyPatch, paths: tuple[str, ...]) -> None:
+    """All of it is linted by `make check` each time."""
     monkeypatch.chdir(ROOT)
-    result = lint("src")
+    result = lint(*paths)
     assert result.findings == ()
     assert all(one.reason for one in result.waived)
 

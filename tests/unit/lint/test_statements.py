@@ -331,7 +331,12 @@ WORDS = [
 ]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.lists(st.sampled_from(WORDS), max_size=16).map(" ".join), st.booleans())
 def test_any_words_have_an_answer(text: str, catalogue: bool) -> None:
     rules(text, catalogue=catalogue)
+
+
+def test_lines_of_a_long_script() -> None:
+    script = read(b"SELECT 1;\n\n-- of a seed\nINSERT INTO a\nVALUES (1);\n" * 4000, catalogue=False)
+    assert [statement.line for statement in script.statements[-2:]] == [19_996, 19_999]

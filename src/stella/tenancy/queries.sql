@@ -188,21 +188,9 @@ FROM logins l WHERE l.rolname <> %(owner)s AND 'track_activities=off' IS DISTINC
 )
 ORDER BY 1, 2, 3;
 
--- name: policies
--- The policies as they are, for the proof: table, policy, command, roles, expressions.
-SELECT p.polrelid::regclass::text, p.polname, p.polcmd::text, array(SELECT r::regrole::text FROM unnest(p.polroles) r ORDER BY 1),
-    coalesce(pg_get_expr(p.polqual, p.polrelid), ''), coalesce(pg_get_expr(p.polwithcheck, p.polrelid), '')
-FROM pg_policy p ORDER BY 1, 2;
-
--- name: schema
--- Every column of every table of ours, for a digest of the schema: table, column, type, whether it may be null, its default.
-SELECT c.oid::regclass::text, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull,
-    coalesce(pg_get_expr(d.adbin, d.adrelid), '')
-FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-    JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-    LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
-WHERE c.relkind IN ('r', 'p', 'v') AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
-ORDER BY 1, a.attnum;
+-- name: schemas
+-- The schemas that are not PostgreSQL's own.
+SELECT nspname::text FROM pg_namespace WHERE nspname <> 'information_schema' AND nspname !~ '^pg_' ORDER BY 1;
 
 -- name: snapshot_policies
 -- The policies of some schemas, the owner of a table under that name: table, policy, command, kind, roles, expressions.

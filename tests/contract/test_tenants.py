@@ -101,6 +101,16 @@ def test_what_raises_is_rolled_back(shop: Guarded) -> None:
         assert opened.all("shop", "read") == [(1, "acme")]
 
 
+def test_what_was_caught_is_not_committed_in_silence(shop: Guarded) -> None:
+    """PostgreSQL answers COMMIT with ROLLBACK then, and that is no error."""
+    with pytest.raises(StatementRefused, match="nothing was committed"), shop.tenants.transaction("a") as t:
+        t.run("shop", "put", id=1, word="kept")
+        with contextlib.suppress(psycopg.errors.UniqueViolation):
+            t.run("shop", "put", id=1, word="again")
+    with shop.tenants.transaction("a") as t:
+        assert t.all("shop", "read") == []
+
+
 def test_two_tenants_on_one_connection(shop: Guarded) -> None:
     """As behind a pooler in transaction mode: nothing is left of one for the other."""
     shop.tenants._connections.keep = 1

@@ -121,7 +121,13 @@ def _judge(connection: Connection) -> str:
     """The name of the role that is connected; raises BypassingLogin."""
     name, superuser, bypasses, owns = _run(connection, "login")[0]
     problem = (
-        "it is a superuser" if superuser else "it has BYPASSRLS" if bypasses else f"it owns {owns}" if owns else ""
+        "it is, or may become, a superuser"
+        if superuser
+        else "it has, or may have, BYPASSRLS"
+        if bypasses
+        else f"it owns {owns}"
+        if owns
+        else ""
     )
     if problem:
         raise BypassingLogin(role=name, problem=problem)

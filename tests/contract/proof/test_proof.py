@@ -224,6 +224,17 @@ def test_no_proof_with_a_login_that_passes_policies(used: Used) -> None:
         used.done("ALTER ROLE stella_app NOBYPASSRLS")
 
 
+@pytest.mark.parametrize(("role", "word"), [(SUPERUSER, "superuser"), ("proof_passes", "BYPASSRLS")])
+def test_no_proof_with_a_login_that_may_become_one(used: Used, role: str, word: str) -> None:
+    used.done(f"CREATE ROLE proof_passes BYPASSRLS; CREATE ROLE proof_login LOGIN PASSWORD '{PASSWORD}'")
+    try:
+        used.done(f"GRANT CONNECT ON DATABASE used_copy TO proof_login; GRANT {role} TO proof_login")
+        with pytest.raises(BypassingLogin, match=word):
+            live.examine(used.context(), used.dsn("proof_login"))
+    finally:
+        used.done("DROP OWNED BY proof_login; DROP ROLE proof_login, proof_passes")
+
+
 def test_another_database_by_its_address(used: Used) -> None:
     found = live.examine(context(password=PASSWORD, owner_password=PASSWORD), used.dsn(roles.APP))
     assert found is not None

@@ -342,8 +342,12 @@ HIDDEN = {
         "open_table",
         "CREATE TABLE shop.t (); INSERT INTO tenancy.duties VALUES ('stella_app', 'shop.t', 'select');" + OPENED,
     ),
-    "a duty of a stranger": (
-        "duty_exceeded",
+    "a duty of a strong stranger": (
+        "role_can_bypass",
+        "CREATE ROLE proof_stranger BYPASSRLS; SELECT tenancy.duty('proof_stranger', 'shop.things', 'select')",
+    ),
+    "a duty of one who is seen": (
+        "activity_shown",
         "CREATE ROLE proof_stranger; SELECT tenancy.duty('proof_stranger', 'shop.things', 'select')",
     ),
     "a duty of everybody": (

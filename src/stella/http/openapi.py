@@ -44,10 +44,19 @@ class _Schemas:
     def of(self, kind: Any) -> dict[str, Any]:
         return self._of[repr(kind)]
 
-    def leave_out(self, request: type[msgspec.Struct], names: Sequence[str]) -> None:
-        """Drop the fields of a request that a service does not take."""
-        for name in names:
-            self.components[request.__name__]["properties"].pop(name, None)  # operations may share a request
+    def leave_out(self, kind: Any, names: set[str]) -> None:
+        """A service does not take these fields of a struct."""
+        component = self._component(kind)
+        component["properties"] = {name: one for name, one in component["properties"].items() if name not in names}
+
+    def relax(self, kind: Any, names: set[str]) -> None:
+        """These fields of a struct may be left out."""
+        component = self._component(kind)
+        component["required"] = [name for name in component.get("required", ()) if name not in names]
+
+    def _component(self, kind: Any) -> dict[str, Any]:
+        found: dict[str, Any] = self.components[self.of(kind)["$ref"].removeprefix(REF.format(name=""))]
+        return found
 
 
 def _anything(kind: Any) -> dict[str, Any]:
@@ -67,7 +76,7 @@ def document(operations: Sequence[Operation[Any, Any]]) -> dict[str, Any]:
     schemas = _Schemas(list({repr(kind): kind for kind in kinds}.values()))
     for operation in operations:
         schemas.leave_out(
-            operation.request, [name for name, _, about, _ in fields_of(operation.request) if about.at_home]
+            operation.request, {name for name, _, about, _ in fields_of(operation.request) if about.at_home}
         )
     paths: dict[str, dict[str, Any]] = {}
     for operation in operations:
@@ -114,8 +123,16 @@ def _operation(operation: Operation[Any, Any], schemas: _Schemas) -> dict[str, A
     if operation.method == "POST":
         parameters.append(KEY)
     if operation.method not in {"GET", "DELETE"}:
+        schemas.relax(operation.request, _known_otherwise(operation))
         entry["requestBody"] = _body("application/json", schemas.of(operation.request))
     return entry | ({"parameters": parameters} if parameters else {})
+
+
+def _known_otherwise(operation: Operation[Any, Any]) -> set[str]:
+    """What a body need not say: the path says it, a setting, or the service itself."""
+    about = {name: about for name, _, about, _ in fields_of(operation.request)}
+    given = {name for name, one in about.items() if one.setting or one.where == "home"}
+    return given | set(_PARAMETER.findall(operation.path))
 
 
 def _own(schemas: _Schemas) -> dict[str, dict[str, Any]]:

@@ -58,6 +58,16 @@ def server(postgres: Postgres) -> Iterator[throwaway.Throwaway]:
             connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")  # type: ignore[call-overload]
 
 
+def test_another_server_of_the_environment_is_never_reached(
+    server: throwaway.Throwaway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGHOSTADDR", "192.0.2.1")
+    monkeypatch.setenv("PGHOST", "192.0.2.1")
+    assert server.login("postgres", APP).on_this_machine
+    with server.line("postgres") as line:
+        assert line.ask("SELECT 1").rows == ((b"1",),)
+
+
 def test_answers_of_every_kind(server: throwaway.Throwaway) -> None:
     server.create("one")
     with server.line("one") as line:

@@ -7,6 +7,7 @@ Rules:
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -19,6 +20,7 @@ from stella.kernel.canonical import dump, load, parse
 from stella.kernel.nearest import did_you_mean
 from stella.kernel.statement import PAYLOAD_TYPE, STATEMENT_TYPE, Statement, Subject
 
+_SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 MAX_SIZE = 4 << 20  # bytes; the largest predicate lists findings, not data
 
 
@@ -53,8 +55,10 @@ def read(data: bytes, keys: Sequence[dsse.Verifier], file: str, wanted: str | No
     statement = load(found.payload, Statement, file)
     if statement.type != STATEMENT_TYPE or not statement.subject:
         raise NoStatement(file=file, problem="it is no in-toto Statement v1 about something")
-    if any("sha256" not in subject.digest for subject in statement.subject):
+    if any(not _SHA256.match(subject.digest.get("sha256", "")) for subject in statement.subject):
         raise NoStatement(file=file, problem="a subject has no SHA-256")
+    if len({subject.name for subject in statement.subject}) < len(statement.subject):
+        raise NoStatement(file=file, problem="two subjects have one name")
     _check_kind(file, statement.predicate_type, wanted)
     try:
         core = msgspec.convert(statement.predicate, Core)

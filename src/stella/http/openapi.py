@@ -45,15 +45,19 @@ class _Schemas:
     def of(self, kind: Any) -> dict[str, Any]:
         return self._of[repr(kind)]
 
+    def leave_out(self, kind: Any, names: set[str]) -> None:
+        """A service does not take these fields of a struct."""
+        component = self._component(kind)
+        component["properties"] = {name: one for name, one in component["properties"].items() if name not in names}
+
     def relax(self, kind: Any, names: set[str]) -> None:
         """These fields of a struct may be left out."""
-        component = self.components[self.of(kind)["$ref"].removeprefix(REF.format(name=""))]
+        component = self._component(kind)
         component["required"] = [name for name in component.get("required", ()) if name not in names]
 
-    def leave_out(self, request: type[msgspec.Struct], names: Sequence[str]) -> None:
-        """Drop the fields of a request that a service does not take."""
-        for name in names:
-            self.components[request.__name__]["properties"].pop(name, None)  # operations may share a request
+    def _component(self, kind: Any) -> dict[str, Any]:
+        found: dict[str, Any] = self.components[self.of(kind)["$ref"].removeprefix(REF.format(name=""))]
+        return found
 
 
 def _anything(kind: Any) -> dict[str, Any]:
@@ -73,7 +77,7 @@ def document(operations: Sequence[Operation[Any, Any]]) -> dict[str, Any]:
     schemas = _Schemas(list({repr(kind): kind for kind in kinds}.values()))
     for operation in operations:
         schemas.leave_out(
-            operation.request, [name for name, _, about, _ in fields_of(operation.request) if about.at_home]
+            operation.request, {name for name, _, about, _ in fields_of(operation.request) if about.at_home}
         )
     paths: dict[str, dict[str, Any]] = {}
     for operation in operations:

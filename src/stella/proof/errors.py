@@ -30,6 +30,19 @@ class NothingProtected(StellaError):
     hint = "see that the packages of the schemas are installed whole: `stella migrate status`"
 
 
+class SameRows(StellaError):
+    """Both databases have the same rows of {table}, so that comparing their answers says nothing.
+
+    One has the rows of one tenant, the other those of a second one as well. What a migration does to rows, such as a
+    trigger that removes them, made them equal.
+    """
+
+    code = "PROOF-006"
+    exit = Exit.NEGATIVE
+    reason = "same_rows"
+    hint = "see what the triggers of the table do to rows of another tenant"
+
+
 class BypassingLogin(StellaError):
     """The login {role} passes row-level security: {problem}.
 

@@ -1,7 +1,8 @@
 """Non-interference: what a tenant is answered is the same, byte for byte, whether another tenant has rows or not.
 
 Rules:
-- Two databases are asked, equal but for the rows of B. Answers, counts and errors must be equal.
+- Two databases are asked, equal but for the rows of B, of which every table has some. Answers, counts and errors must
+  be equal.
 - What differs is asked again of the one without B; an answer that does not even equal itself depends on a clock or on
   chance, and is reported by name instead of being counted.
 - What is written is undone at once, so that every query meets the same rows.
@@ -15,6 +16,7 @@ import random
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from stella.proof.errors import SameRows
 from stella.proof.probes import Pair
 from stella.proof.queries import Author, Query
 from stella.proof.schema import Schema
@@ -73,8 +75,9 @@ def run(  # noqa: PLR0913  # each is a fact of the proof
     queries: int,
     progress: Progress,
 ) -> Interference:
-    """Ask at least so many queries of both databases."""
+    """Ask at least so many queries of both databases; raises SameRows."""
     with contextlib.ExitStack() as stack:
+        _require_more([stack.enter_context(server.line(name)) for name in names], schema)
         lines = [stack.enter_context(server.line(name, APP)) for name in names]
         asker = _Asker(lines, seal, pair.a.tenant.id)
         progress.start("non-interference", queries, "queries")
@@ -88,6 +91,14 @@ def run(  # noqa: PLR0913  # each is a fact of the proof
         while asker.queries < queries:
             progress.advance(asker.query(author.next()))
     return asker.result(len(found), unasked)
+
+
+def _require_more(lines: Sequence[Line], schema: Schema) -> None:
+    """Raise SameRows unless the second database has more rows of every table than the first."""
+    for table in schema.tables:
+        first, second = (int(line.ask(f"SELECT count(*) FROM {table.name}").rows[0][0] or 0) for line in lines)
+        if not 0 < first < second:
+            raise SameRows(table=table.name)
 
 
 class _Asker:

@@ -20,18 +20,19 @@ from stella.proof.errors import BypassingLogin, GateUnreadable, Unguarded
 from stella.proof.schema import PACKAGE
 from stella.runtime.connections import Connections
 from stella.runtime.errors import DatabaseDenied
-from stella.runtime.postgres import Connection, Login, duty_login, login, service_login, speaking
+from stella.runtime.postgres import Connection, Login, duty_login, login, names_in_full, service_login, speaking
 from stella.runtime.roles import OWNER
 from stella.runtime.transaction import Row, ask
 from stella.tenancy import gate, guard
 
 SHOWN = 50  # differences that a result names
+PARTS = ("snapshot_policies", "snapshot_objects")
 
 Rows = tuple[tuple[object, ...], ...]
 
 
 class Snapshot(NamedTuple):
-    """What the protection of a database is made of, as the catalogue prints it."""
+    """What the protection of a database is made of, as the catalogue prints it: policies, and every other object."""
 
     policies: Rows
     schema: Rows
@@ -57,8 +58,10 @@ def digest(rows: object) -> str:
 
 def snapshot(connection: Connection) -> Snapshot:
     """The protection of the database of a connection."""
-    with speaking("the catalogue"):
-        return Snapshot(*(tuple(ask(connection, "stella.tenancy", name)) for name in ("policies", "schema")))
+    with speaking("the catalogue"), names_in_full(connection):
+        schemas = [name for (name,) in ask(connection, "stella.tenancy", "schemas")]
+        found = (ask(connection, "stella.tenancy", name, schemas=schemas) for name in PARTS)
+        return Snapshot(*(tuple(sorted(map(_settled, rows), key=repr)) for rows in found))
 
 
 def examine(ctx: Context, dsn: str | None) -> Live | None:
@@ -97,12 +100,17 @@ def differences(proved: Snapshot, found: Snapshot) -> tuple[str, ...]:
     said: list[str] = []
     for what, ours, theirs in (
         ("policy", proved.policies, found.policies),
-        ("column", proved.schema, found.schema),
+        ("object", proved.schema, found.schema),
     ):
         mine, live = set(map(_line, ours)), set(map(_line, theirs))
         said += [f"{what} is missing or other: {line}" for line in sorted(mine - live)]
         said += [f"{what} was not proved: {line}" for line in sorted(live - mine)]
     return tuple(said[:SHOWN])
+
+
+def _settled(row: tuple[object, ...]) -> tuple[object, ...]:
+    """A row whose lists are in one order."""
+    return tuple(sorted(cell) if isinstance(cell, list) else cell for cell in row)
 
 
 def _line(row: tuple[object, ...]) -> str:
@@ -113,7 +121,13 @@ def _judge(connection: Connection) -> str:
     """The name of the role that is connected; raises BypassingLogin."""
     name, superuser, bypasses, owns = _run(connection, "login")[0]
     problem = (
-        "it is a superuser" if superuser else "it has BYPASSRLS" if bypasses else f"it owns {owns}" if owns else ""
+        "it is, or may become, a superuser"
+        if superuser
+        else "it has, or may have, BYPASSRLS"
+        if bypasses
+        else f"it owns {owns}"
+        if owns
+        else ""
     )
     if problem:
         raise BypassingLogin(role=name, problem=problem)

@@ -91,6 +91,13 @@ def judge(probe: Probe, answers: Sequence[Answer], b: Tenant) -> str:
     return ""
 
 
+def got_through(probe: Probe, answers: Sequence[Answer], b: Tenant) -> bool:
+    """Whether a probe that is wrong did something, instead of failing for another reason or meeting no row."""
+    last, seen = answers[-1], b"\n".join(answer.text() for answer in answers)
+    done = not last.state and last.tag not in {b"UPDATE 0", b"DELETE 0"}
+    return done or last.state in probe.never or bool(shown(seen, b, probe.echo))
+
+
 def shown(seen: bytes, b: Tenant, echo: str = "") -> str:
     """What bytes tell of a tenant; `echo` is what was in the question already."""
     if LEAK.encode() in seen:
@@ -109,7 +116,7 @@ def leaks_within(line: Line, seal: Seal, pair: Pair, probes: Iterable[Probe]) ->
     for probe in probes:  # one message each: what the one before did is undone first
         answers = line.ask_all("; ".join([*UNDONE, *probe.steps]))[len(UNDONE) :]
         problem = judge(probe, answers, pair.b.tenant)
-        if problem:
+        if problem and got_through(probe, answers, pair.b.tenant):
             found.append(Leak(probe.name, probe.object, problem))
     return found
 

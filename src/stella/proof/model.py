@@ -134,7 +134,7 @@ class MutationsShown(msgspec.Struct, frozen=True):
 class LiveShown(msgspec.Struct, frozen=True):
     """The database that the proof is carried over to; `identity` is a digest that says which one, and not where.
 
-    `differences` are policies and columns that it has otherwise than what was proved.
+    `differences` are policies and other objects that it has otherwise than what was proved.
     """
 
     login: str

@@ -68,8 +68,11 @@ ORDER BY 1;
 SELECT array(SELECT t::text FROM unnest(parameter_types) t) FROM pg_prepared_statements WHERE name = %(name)s;
 
 -- name: login
--- Who is connected: its name, superuser, past the policies, and one table of ours that it owns.
-SELECT r.rolname::text, r.rolsuper, r.rolbypassrls,
+-- Who is connected: its name, whether it is a superuser or past the policies or may become one that is, and one table of
+-- ours that it owns.
+SELECT r.rolname::text,
+    EXISTS (SELECT FROM pg_roles m WHERE m.rolsuper AND pg_has_role(r.oid, m.oid, 'MEMBER')),
+    EXISTS (SELECT FROM pg_roles m WHERE m.rolbypassrls AND pg_has_role(r.oid, m.oid, 'MEMBER')),
     (SELECT format('%%I.%%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
      WHERE n.nspname <> 'information_schema' AND n.nspname !~ '^pg_' AND pg_has_role(r.oid, c.relowner, 'MEMBER')
      ORDER BY 1 LIMIT 1)

@@ -22,7 +22,7 @@ def of_server(schema: Schema, a: Tenant, b: Tenant, contexts: Mapping[str, str])
     return [
         *_contexts(tables, a, b, contexts),
         *_roles(),
-        *_settings(tables[0] if tables else "pg_class", b),
+        *_settings(tables[0] if tables else "pg_class"),
         *_catalogue(),
         *_files(),
         *_large_objects(),
@@ -96,7 +96,7 @@ def _roles() -> Iterator[Probe]:
     yield _one("default-privileges", f"ALTER DEFAULT PRIVILEGES FOR ROLE {OWNER} GRANT ALL ON TABLES TO PUBLIC")
 
 
-def _settings(table: str, b: Tenant) -> Iterator[Probe]:
+def _settings(table: str) -> Iterator[Probe]:
     """What would switch the guard off, or remember something for the next transaction."""
     yield _one("replication-role", "SET LOCAL session_replication_role = replica")
     yield _one("show-activity", "SET LOCAL track_activities = on")
@@ -117,10 +117,6 @@ def _settings(table: str, b: Tenant) -> Iterator[Probe]:
     yield _one("operator", "CREATE OPERATOR public.=== (LEFTARG = text, RIGHTARG = text, FUNCTION = texteq)")
     yield _one("cast", "CREATE CAST (text AS integer) WITH INOUT", control="none")
     yield _one("snapshot-of-logs", "SELECT pg_create_logical_replication_slot('s', 'test_decoding')", control="none")
-    listen = ("LISTEN stella", "SELECT string_agg(c, ',') FROM pg_listening_channels() c")
-    yield Probe("listen", SERVER, listen, "nothing", "none")
-    locks = f"SELECT string_agg(l::text, ',') FROM pg_locks l WHERE locktype = 'advisory' OR l::text LIKE '%{b.mark}%'"
-    yield Probe("locks", SERVER, (locks,), "nothing", "none")
 
 
 def _catalogue() -> Iterator[Probe]:
@@ -140,17 +136,11 @@ def _catalogue() -> Iterator[Probe]:
         "activity": "SELECT x::text FROM pg_stat_activity x",
         "activity-function": "SELECT x::text FROM pg_stat_get_activity(NULL) x",
         "activity-of-each": "SELECT pg_stat_get_backend_activity(i) FROM generate_series(1, 50) i",
-        "prepared-statements": "SELECT x::text FROM pg_prepared_statements x",
-        "cursors": "SELECT x::text FROM pg_cursors x",
-        "prepared-transactions": "SELECT x::text FROM pg_prepared_xacts x",
-        "sizes": "SELECT relname, pg_relation_size(oid) FROM pg_class",
-        "table-statistics": "SELECT x::text FROM pg_stat_all_tables x",
         "policies": "SELECT x::text FROM pg_policies x",
         "descriptions": "SELECT x::text FROM pg_description x",
         "settings": "SELECT x::text FROM pg_settings x",
         "constraints": "SELECT pg_get_constraintdef(oid) FROM pg_constraint",
         "partitions": "SELECT pg_get_expr(relpartbound, oid) FROM pg_class WHERE relpartbound IS NOT NULL",
-        "information": "SELECT x::text FROM information_schema.columns x",
     }
     for title, text in shows.items():
         yield Probe(title, SERVER, (text,), "nothing", "none")

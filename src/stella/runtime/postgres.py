@@ -78,7 +78,7 @@ class Login(NamedTuple):
         """What leads to the server; libpq adds from the environment of the process what the address leaves out."""
         parts = self._parts()
         keys = ("host", "hostaddr", "service")
-        return {key: parts.get(key) or os.environ.get(f"PG{key.upper()}", "") for key in keys}
+        return {key: parts[key] if key in parts else os.environ.get(f"PG{key.upper()}", "") for key in keys}
 
     @property
     def conninfo(self) -> str:

@@ -65,7 +65,7 @@ def either(one: Plain, other: Plain) -> Plain:
 
 
 class Columns(NamedTuple):
-    """What a query gives: its `tenant_id`, the nodes by position, and which of them it is, where positions are known."""
+    """What a query gives: its `tenant_id`; where positions are known, the nodes by position and which of them it is."""
 
     plain: Plain
     places: tuple[int | None, ...] | None

@@ -166,8 +166,8 @@ class Throwaway:
             roles.make_database(connection, name)  # the rights to a database are not copied with it
 
     def login(self, database: str, role: str) -> Login:
-        """How a role gets in."""
-        return Login(self._server.dsn(database, role), self._password)
+        """How a role gets in; whatever PGHOSTADDR says of another server."""
+        return Login(f"{self._server.dsn(database, role)} hostaddr=''", self._password)
 
     def connect(self, database: str = "postgres", role: str = postgres_server.SUPERUSER) -> Connection:
         """A connection of a role, the superuser's without one."""

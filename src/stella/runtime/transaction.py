@@ -159,7 +159,8 @@ class TenantDatabase:
                 else:
                     enter(connection, self._seal, tenant, snapshot=snapshot)
                 yield opened
-                _exchange(connection, b"COMMIT")
+                if _exchange(connection, b"COMMIT").command_status != b"COMMIT":  # what failed in it was caught in it
+                    raise psycopg.errors.InFailedSqlTransaction(f"{opened.last} had failed, so nothing was committed")
             except psycopg.errors.InsufficientPrivilege as error:
                 problem = error.diag.message_primary or str(error)
                 self._refused(Refusal(tenant, opened.last, problem))

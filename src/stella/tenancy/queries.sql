@@ -35,8 +35,7 @@ WITH ours AS (
     FROM ours o JOIN pg_attribute t ON t.attrelid = o.oid CROSS JOIN LATERAL aclexplode(t.attacl) a WHERE a.grantee <> o.relowner
 ), duties AS (
     SELECT d.role, d.target, r.oid, string_to_array(d.privileges, ', ') AS privileges
-    FROM tenancy.duties d JOIN pg_roles r ON r.rolname = d.role
-    WHERE d.role = ANY (%(logins)s) AND d.role NOT IN (%(app)s, %(owner)s)
+    FROM tenancy.duties d JOIN pg_roles r ON r.rolname = d.role WHERE d.role NOT IN (%(app)s, %(owner)s)
 ), policies AS (
     SELECT t.label, p.*, pg_get_expr(p.polqual, p.polrelid) AS using_text, pg_get_expr(p.polwithcheck, p.polrelid) AS check_text,
         EXISTS (
@@ -45,7 +44,7 @@ WITH ours AS (
         ) AS duty
     FROM tables t JOIN pg_policy p ON p.polrelid = t.oid
 ), logins AS (
-    SELECT rolname, oid FROM pg_roles WHERE rolname = ANY (%(logins)s)
+    SELECT rolname, oid FROM pg_roles WHERE rolname = ANY (%(logins)s) OR rolname IN (SELECT role FROM tenancy.duties)
 )
 SELECT 'partition_granted', label, grantee || ' has ' || privilege_type FROM grants WHERE relispartition
 UNION ALL
@@ -63,8 +62,8 @@ WHERE NOT duty AND (using_text IS DISTINCT FROM %(rule)s OR check_text IS DISTIN
 UNION ALL
 SELECT 'policy_partial', label, format('%%s is for one command alone', polname) FROM policies WHERE polcmd <> '*' OR NOT polpermissive
 UNION ALL
-SELECT 'policy_partial', label, format('%%s does not hold %%s', polname, l.rolname) FROM policies CROSS JOIN logins l
-WHERE polname = 'tenant_isolation' AND l.rolname IN (%(app)s, %(owner)s) AND NOT ARRAY[0, l.oid] && polroles
+SELECT 'policy_partial', label, format('%%s is not for %%s', polname, l.rolname) FROM policies CROSS JOIN logins l
+WHERE polname = 'tenant_isolation' AND l.rolname = %(app)s AND NOT ARRAY[0, l.oid] && polroles
 UNION ALL
 SELECT 'policy_without_check', label, polname FROM policies WHERE polwithcheck IS NULL AND polcmd IN ('*', 'a', 'w')
 UNION ALL
@@ -188,21 +187,9 @@ FROM logins l WHERE l.rolname <> %(owner)s AND 'track_activities=off' IS DISTINC
 )
 ORDER BY 1, 2, 3;
 
--- name: policies
--- The policies as they are, for the proof: table, policy, command, roles, expressions.
-SELECT p.polrelid::regclass::text, p.polname, p.polcmd::text, array(SELECT r::regrole::text FROM unnest(p.polroles) r ORDER BY 1),
-    coalesce(pg_get_expr(p.polqual, p.polrelid), ''), coalesce(pg_get_expr(p.polwithcheck, p.polrelid), '')
-FROM pg_policy p ORDER BY 1, 2;
-
--- name: schema
--- Every column of every table of ours, for a digest of the schema: table, column, type, whether it may be null, its default.
-SELECT c.oid::regclass::text, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull,
-    coalesce(pg_get_expr(d.adbin, d.adrelid), '')
-FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-    JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-    LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
-WHERE c.relkind IN ('r', 'p', 'v') AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
-ORDER BY 1, a.attnum;
+-- name: schemas
+-- The schemas that are not PostgreSQL's own.
+SELECT nspname::text FROM pg_namespace WHERE nspname <> 'information_schema' AND nspname !~ '^pg_' ORDER BY 1;
 
 -- name: snapshot_policies
 -- The policies of some schemas, the owner of a table under that name: table, policy, command, kind, roles, expressions.

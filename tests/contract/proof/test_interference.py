@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import pytest
 
 from stella.proof import interference, statements
+from stella.proof.errors import SameRows
 from stella.proof.interference import Databases, Interference
 from stella.proof.queries import Author
 from stella.proof.stage import Stage
@@ -34,6 +35,14 @@ def test_nothing_differs_where_tenants_are_apart(stage: Stage) -> None:
     assert found.queries >= 3000
     assert found.texts > 100
     assert 0 < found.refused < found.texts
+
+
+@pytest.mark.parametrize("text", ["DELETE FROM shop.parts WHERE tenant_id = 'proof-b'", "TRUNCATE shop.things CASCADE"])
+def test_two_worlds_that_do_not_differ_prove_nothing(stage: Stage, text: str) -> None:
+    with broken(stage, text) as name, pytest.raises(SameRows, match=r"shop\."):
+        run(stage, Databases(stage.names.alone, name), queries=100)
+    with pytest.raises(SameRows):
+        run(stage, Databases(stage.names.both, stage.names.both), queries=100)
 
 
 def test_the_seed_decides(stage: Stage) -> None:

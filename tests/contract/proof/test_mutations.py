@@ -34,16 +34,40 @@ def test_every_break_is_noticed(stage: Stage) -> None:
 
 
 def test_the_matrix_notices_without_the_gate(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = {"no-force", "disable", "check-true", "or-more", "duty-of-the-application"}
+    wanted = [one for one in mutations.all_of(stage.schema, "x") if one.name in names and one.object == "shop.things"]
+    monkeypatch.setattr(mutations, "all_of", lambda *_: wanted)
     monkeypatch.setattr(mutations.gate, "findings", lambda _: [])
     found = run(stage)
-    assert "no-force on shop.things" in found.survivors
-    assert "disable on shop.things" not in found.survivors
-    assert "check-true on shop.things" not in found.survivors
+    assert found.made == len(names)
+    assert found.survivors == ("no-force on shop.things",)
 
 
 def test_what_cannot_be_done_is_no_survivor(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    wanted = [Mutation("absurd", "shop.none", "ALTER TABLE shop.none ADD x int"), Mutation("idle", "x", "SELECT 1")]
+    wanted = [
+        Mutation("absurd", "shop.none", "open_table", "ALTER TABLE shop.none ADD x int"),
+        Mutation("idle", "x", "open_table", "SELECT 1"),
+    ]
     monkeypatch.setattr(mutations, "all_of", lambda *_: wanted)
     found = run(stage)
     assert found.barred == ("absurd on shop.none",)
     assert found.survivors == ("idle on x",)
+
+
+OTHERWISE = {  # each breaks something, but not what its kind says
+    "another finding": Mutation("m", "shop.things", "not_forced", "GRANT TRUNCATE ON shop.things TO stella_app"),
+    "probes that fail": Mutation("m", "shop.things", "not_forced", "ALTER TABLE shop.things RENAME tenant_id TO t"),
+    "probes that meet no row": Mutation(
+        "m", "shop.things", "not_forced", "DROP POLICY tenant_isolation ON shop.things"
+    ),
+}
+
+
+@pytest.mark.parametrize("why", OTHERWISE)
+def test_what_is_noticed_for_another_reason_survives(stage: Stage, why: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mutations, "all_of", lambda *_: [OTHERWISE[why]])
+    assert run(stage).survivors == ("m on shop.things",)
+
+
+def test_kinds_are_those_of_the_gate(stage: Stage) -> None:
+    assert {one.kind for one in mutations.all_of(stage.schema, "x")} <= mutations.gate.WHY.keys()

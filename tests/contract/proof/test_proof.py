@@ -179,11 +179,37 @@ def test_what_is_wrong_in_use_fails_the_proof(whole: Whole, used: Used, monkeypa
     assert found.verdict == "failed"
     assert found.proof.live is not None
     assert [one.kind for one in found.proof.live.findings] == ["not_forced"]
-    assert [line for line in found.proof.live.differences if "site.sites more text" in line]
+    assert [line for line in found.proof.live.differences if "column site.sites.more " in line]
     assert found.schema_digest == whole.proved.schema_digest != found.proof.live.schema
     assert parts.live is not None
     assert parts.live.identity != found.proof.live.identity
     assert find("tenancy.prove").verdict(found) is Exit.NEGATIVE
+
+
+TELLING = (
+    "CREATE FUNCTION site.tell() RETURNS trigger LANGUAGE plpgsql AS"
+    " $x$BEGIN PERFORM pg_notify('stella', NEW.tenant_id); RETURN NEW; END$x$"
+)
+OTHERWISE = {  # the gate has nothing against these, and they were not proved
+    "a trigger": f"{TELLING}; CREATE TRIGGER told AFTER INSERT ON site.sites FOR EACH ROW EXECUTE FUNCTION site.tell()",
+    "a function": TELLING,
+    "an index": "CREATE INDEX more ON site.sites (tenant_id)",
+    "a check that is gone": "ALTER TABLE audit.chain DROP CONSTRAINT chain_tenant_id_event_id_fkey",
+    "a right that is gone": "REVOKE DELETE ON site.sites FROM stella_app",
+    "a schema": "CREATE SCHEMA more; CREATE TYPE more.mood AS ENUM ('calm')",
+    "a policy of others": "ALTER POLICY tenant_isolation ON site.sites TO stella_app, stella_owner, stella_jobs",
+}
+
+
+@pytest.mark.parametrize("what", OTHERWISE)
+def test_what_was_not_proved_is_named(used: Used, laid: Used, what: str) -> None:
+    before = live.examine(laid.context(), None)
+    used.done(OTHERWISE[what])
+    after = live.examine(used.context(), None)
+    assert before is not None
+    assert after is not None
+    assert live.differences(before.snapshot, before.snapshot) == ()
+    assert live.differences(before.snapshot, after.snapshot)
 
 
 def test_no_proof_with_a_login_that_passes_policies(used: Used) -> None:
@@ -196,6 +222,17 @@ def test_no_proof_with_a_login_that_passes_policies(used: Used) -> None:
             service.prove(used.context(), Prove(dsn=used.dsn(roles.APP)))
     finally:
         used.done("ALTER ROLE stella_app NOBYPASSRLS")
+
+
+@pytest.mark.parametrize(("role", "word"), [(SUPERUSER, "superuser"), ("proof_passes", "BYPASSRLS")])
+def test_no_proof_with_a_login_that_may_become_one(used: Used, role: str, word: str) -> None:
+    used.done(f"CREATE ROLE proof_passes BYPASSRLS; CREATE ROLE proof_login LOGIN PASSWORD '{PASSWORD}'")
+    try:
+        used.done(f"GRANT CONNECT ON DATABASE used_copy TO proof_login; GRANT {role} TO proof_login")
+        with pytest.raises(BypassingLogin, match=word):
+            live.examine(used.context(), used.dsn("proof_login"))
+    finally:
+        used.done("DROP OWNED BY proof_login; DROP ROLE proof_login, proof_passes")
 
 
 def test_another_database_by_its_address(used: Used) -> None:

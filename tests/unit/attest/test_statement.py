@@ -73,6 +73,12 @@ REFUSED: dict[str, tuple[bytes, type[Exception]]] = {
     "another type": (signed(plain(_type="https://in-toto.io/Statement/v0.1")), NoStatement),
     "about nothing": (signed(plain(subject=[])), NoStatement),
     "another digest": (signed(plain(subject=[{"name": "x", "digest": {"md5": "00"}}])), NoStatement),
+    "a digest of another form": (signed(plain(subject=[{"name": "x", "digest": {"sha256": "AB" * 32}}])), NoStatement),
+    "half a digest": (signed(plain(subject=[{"name": "x", "digest": {"sha256": "ab" * 16}}])), NoStatement),
+    "one name for two": (
+        signed(plain(subject=[{"name": "x", "digest": {"sha256": byte * 32}} for byte in ("ab", "cd")])),
+        NoStatement,
+    ),
     "an unknown kind": (signed(plain(predicateType="https://example.com/x")), PredicateDiffers),
     "no verdict": (signed(plain(predicate={"release": "1", "made": "2026-01-31T12:00:00Z"})), NoStatement),
     "another verdict": (signed(plain(predicate={**plain()["predicate"], "verdict": "maybe"})), NoStatement),

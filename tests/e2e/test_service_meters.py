@@ -166,6 +166,7 @@ def expressions() -> list[str]:
 def test_every_metric_of_the_kit_has_a_series(service: Running, provider: Provider) -> None:
     """No panel and no alert is without data for ever."""
     live(service, provider)
+    assert value(service, "tenant_rate_limit_hits_total", tenant="_unknown") > 0
     found = figures(service)
     samples = [one for family in found.values() for one in family.samples]
     recorded = {one.name for one in RECORDED}

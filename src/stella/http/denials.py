@@ -103,12 +103,16 @@ class Denials:
         self._thread.start()
 
     def end(self, patience: float) -> None:
-        """Write what waits and what was counted, for so many seconds at most."""
+        """Write what waits and what was counted, for so many seconds at most; a second call waits for nothing."""
         with self._there:
-            self._ending = True
+            ended, self._ending = self._ending, True
             self._there.notify()
-        if self._thread is not None:
+        if self._thread is not None and not ended:
             self._thread.join(patience)
+            with self._there:
+                left = len(self._waiting)
+                self._waiting.clear()
+            self._tell_lost(left)
 
     def _counted(self, principal: Principal) -> Principal:
         """Count a denial; as whose."""
@@ -159,8 +163,11 @@ class Denials:
             self._write(ctx, event)
             with self._there:
                 lost, self._lost = self._lost, 0
-            if lost:
-                self._log.event("denials_not_written", {"count": lost})
+            self._tell_lost(lost)
+
+    def _tell_lost(self, count: int) -> None:
+        if count:
+            self._log.event("denials_not_written", {"count": count})
 
     def _write(self, ctx: Context, event: _Event) -> None:
         """Write an event, however long the database is away; at the end there is one try."""

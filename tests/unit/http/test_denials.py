@@ -231,6 +231,21 @@ def test_a_stop_waits_for_no_database(world: World) -> None:
     assert [(line["event"], line["code"]) for line in world.log()] == [("denial_not_written", "DB-002")] * 3
 
 
+def test_a_stop_waits_for_no_write_that_hangs(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And says what it left."""
+    go = threading.Event()
+    monkeypatch.setattr(denials, "_written", lambda *_: (world.database.tried.set(), go.wait(PATIENCE)))
+    world.start()
+    for _ in range(3):
+        world.denials.tell(KIM, "auth.denied", "x", code="HTTP-002")
+    assert world.database.tried.wait(PATIENCE)
+    world.denials.end(0.01)
+    assert [(line["event"], line["count"]) for line in world.log()] == [("denials_not_written", 2)]
+    world.end()
+    assert world.denials._thread.is_alive(), "a second call has waited"  # type: ignore[union-attr]
+    go.set()
+
+
 @pytest.mark.parametrize("problem", [BadTenant(text="x"), RuntimeError("secret-of-the-request")])
 def test_no_surprise_ends_it(world: World, problem: Exception) -> None:
     world.database.problem = problem

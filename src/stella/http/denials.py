@@ -134,7 +134,7 @@ class Denials:
         self._folded[key] = event._replace(principal=actor, resource="", facts=kind | {"count": count})
 
     def _put(self, event: _Event, room: int) -> None:
-        if len(self._waiting) >= room:
+        if self._ending or len(self._waiting) >= room:  # at the end no refusal of a write may bring another one
             self._lost += 1
         else:
             self._waiting.append(event)
@@ -153,8 +153,10 @@ class Denials:
                 self._there.wait(max(self._closes - time.monotonic(), 0) if self._written else None)
 
     def _close_window(self) -> None:
-        for event in self._folded.values():
-            self._put(event, ROOM)
+        room = max(ROOM - len(self._waiting), 0)
+        folded = list(self._folded.values())
+        self._waiting.extend(folded[:room])
+        self._lost += len(folded[room:])
         self._folded.clear()
         self._written.clear()
 

@@ -118,6 +118,12 @@ class Base:
         with self.connect("stella_sealer") as connection:
             return [row[0] for row in connection.execute(statements("stella.audit")["list_waiting_tenants"].sql)]
 
+    def forgotten(self) -> int:
+        """As the sealer does it."""
+        with self.connect("stella_sealer") as connection:
+            (found,) = connection.execute(statements("stella.audit")["find_forgotten"].sql).fetchone() or (0,)
+        return int(found)
+
     def transaction(self, tenant: str) -> contextlib.AbstractContextManager[Psycopg]:
         """As the sealer has it: its duty opens every tenant, so none is set."""
         return self._sealing(tenant)
@@ -163,8 +169,8 @@ def make_vault(seed: str = "vault") -> Vault:
 
 def happened(number: int, entropy: Any, principal: Principal = KIM, **rest: Any) -> Event:
     """An event."""
-    facts = {"after": {"generation": number}} | rest
-    return event_of(principal, NOW + number, entropy(10), "mirror.create", "channel/stable", **facts)
+    given = {"resource": "channel/stable", "after": {"generation": number}} | rest
+    return event_of(principal, NOW + number, entropy(10), "mirror.create", **given)
 
 
 def records(count: int, seed: str = "log", tenant: str = TENANT) -> list[Record]:

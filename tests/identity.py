@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -12,10 +13,10 @@ import pytest
 from stella import bootstrap
 from stella.http.auth import Presented
 from stella.http.identity import Identity
-from stella.identity import clients, principals, tenants
+from stella.identity import clients, erasure, principals, tenants
 from stella.identity.asked import Asked
 from stella.identity.issuer import Issuer
-from stella.identity.model import ClientMade, CreateClient, CreatePrincipal, CreateTenant, PrincipalMade
+from stella.identity.model import ClientMade, CreateClient, CreatePrincipal, CreateTenant, PrincipalMade, StopTenant
 from stella.identity.refusals import Refused
 from stella.kernel.tenant import DEFAULT_TENANT
 from stella.operations import EVERY_SCOPE, Context, Principal
@@ -32,6 +33,7 @@ ADDRESS = "http://127.0.0.1:8400"
 KEY = base64.b64encode(b"k" * 32)
 PASSPHRASE = b"only for tests, long enough"
 SCHEMAS = ("audit", "identity", "service", "mirror", "site")
+GRACE = 30 * 24 * 3600  # seconds; the default
 WHY = {"reason": "a test", "ticket": "T-1"}
 SIGNS, WRAPS, OPENS = Settings().audit.key, Settings().audit.wrap_key, Settings().identity.passphrase
 SECRETS = {SIGNS: KEY, WRAPS: KEY, OPENS: PASSPHRASE}
@@ -150,3 +152,33 @@ def refused(call: Callable[[], object]) -> str:
     with pytest.raises(Refused) as caught:
         call()
     return caught.value.error
+
+
+def fill(world: World) -> None:
+    """The same things for two tenants."""
+    world.tenant("beta")
+    for tenant in ("acme", "beta"):
+        world.principal("ada", tenant=tenant)
+        world.client("ci", tenant=tenant)
+        world.guarded.execute(
+            "INSERT INTO service.answers (tenant_id, principal, operation, key, digest, state, changed)"
+            " VALUES (%s, 'x', 'y', 'z', 'd', 'answered', 1)",
+            [tenant],
+        )
+
+
+def rows_of(world: World, tenant: str) -> dict[str, str]:
+    """A digest of each table's rows of a tenant, as the superuser sees them."""
+    names = world.guarded.execute("SELECT target::text FROM tenancy.protected ORDER BY 1").fetchall()
+    found = {}
+    for (name,) in names:
+        rows = world.guarded.execute(f"SELECT t::text FROM {name} t WHERE tenant_id = %s ORDER BY 1", [tenant])
+        found[str(name)] = hashlib.sha256(repr(rows.fetchall()).encode()).hexdigest()
+    return found
+
+
+def erase(world: World) -> list[str]:
+    """Delete a tenant and let its grace period pass; who was erased."""
+    tenants.delete(world.context(), StopTenant("acme", **WHY))
+    world.clock.pass_time(GRACE)
+    return erasure.sweep(world.context())

@@ -22,6 +22,7 @@ from stella.http.model import (
     UploadState,
 )
 from stella.http.store import Bound, Key, Load, Outcome, Place
+from stella.identity.model import State
 from stella.kernel.errors import IllegalMove
 
 Id = tuple[str, str]  # of a tenant, and its own
@@ -42,6 +43,7 @@ class MemoryStore:
         self.events: dict[Id, list[Event]] = {}
         self.answers: dict[Key, tuple[Answered, int]] = {}
         self.uploads: dict[Id, Upload] = {}
+        self.stops: dict[str, State] = {}  # tenants that are not active
         self._lock = RLock()
 
     @contextmanager
@@ -104,9 +106,13 @@ class MemoryStore:
             tenants = [place.tenant for place in working]
             for job in sorted(self.jobs.values(), key=lambda job: (tenants.count(job.tenant), job.id)):
                 free = not job.folder or Place(job.tenant, job.folder) not in working
-                if job.state is JobState.QUEUED and free:
+                if job.state is JobState.QUEUED and free and job.tenant not in self.stops:
                     return self._state(replace(job, state=JobState.RUNNING, attempt=job.attempt + 1, started=now), now)
             return None
+
+    def stopped(self, tenants: Collection[str]) -> dict[str, State]:
+        with self._there():
+            return {tenant: state for tenant, state in self.stops.items() if tenant in tenants}
 
     def move(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -11,6 +11,7 @@ from stella.http.model import NewJob, Upload, UploadState
 from stella.http.postgres import PostgresStore, connections
 from stella.http.right import Right
 from stella.http.store import Bound, Key, Outcome, Store
+from stella.identity.model import State
 from stella.kernel.ids import uuid7
 from stella.runtime import roles
 from stella.runtime.postgres import Login
@@ -39,6 +40,7 @@ def opened(place: Guarded, more: str = "") -> PostgresStore:
 @pytest.fixture
 def place(guarded: Guarded) -> Guarded:
     """A migrated database."""
+    guarded.migrate("identity")  # the runner asks which tenants work
     guarded.migrate("service")
     return guarded
 
@@ -51,6 +53,26 @@ def store(request: pytest.FixtureRequest) -> Iterator[Store]:
     made = opened(request.getfixturevalue("place"))
     yield made
     made.close()
+
+
+@pytest.fixture
+def stop(store: Store, request: pytest.FixtureRequest) -> Callable[[str, State], None]:
+    """Puts a tenant into a state, as `stella tenant` does."""
+
+    def put(tenant: str, state: State) -> None:
+        if isinstance(store, MemoryStore):
+            store.stops |= {tenant: state}
+            store.stops = {name: found for name, found in store.stops.items() if found is not State.ACTIVE}
+            return
+        request.getfixturevalue("place").execute(
+            "INSERT INTO identity.tenants AS t (tenant_id, name, state, created, changed, erase_after, proof)"
+            " SELECT %s, '', s, 1, 1, CASE s WHEN 'deleting' THEN 1 END, CASE s WHEN 'erased' THEN ''::bytea END"
+            " FROM (VALUES (%s)) AS v (s) ON CONFLICT (tenant_id) DO UPDATE"
+            " SET state = EXCLUDED.state, erase_after = EXCLUDED.erase_after, proof = EXCLUDED.proof",
+            [tenant, state.value],
+        )
+
+    return put
 
 
 def job_id(number: int) -> str:

@@ -4,8 +4,9 @@ Rules:
 - A request and a result are frozen structs; a result's tag is its public schema id, such as `stella.mirror.create@1`.
 - A field says in its annotation what people and machines need: help, position, and whether it names something on this
   machine (`file_in`, `file_out`, `folder`, `folder_out`), so that the command line takes a path where a service takes
-  an upload or a resource. A `key` names an object of the tenant. A field that is `home` names the folder of the
-  machine's own stack: a service fills it in and takes no other, and a command asks a service about it only when
+  an upload or a resource. A `file` is where the operation is done, as a `folder` is: a private key never travels. A
+  `key` names an object of the tenant. A field that is `home` names the folder of the machine's own stack, one that is
+  `here` its own database: a service has its own and takes no other, and a command asks a service about it only when
   `--server` is typed.
 - An operation has a route, a scope and an example; without them it does not import. A name in braces in a route is a
   request field that is required. A route that begins with `LOCAL` is none: the operation acts on the machine of whoever
@@ -21,21 +22,23 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, TypeVar, get_type_hints
 
 import msgspec
 
 from stella.formats.view import View
 from stella.kernel.errors import Exit
 from stella.kernel.tenant import DEFAULT_TENANT
-from stella.runtime.errors import NoDatabase
-from stella.runtime.ports import Blobs, Clock, Entropy, Folder, Progress
-from stella.runtime.settings import Settings
+from stella.runtime.errors import BadSetting, NoDatabase
+from stella.runtime.ports import Blobs, Clock, Entropy, Folder, Progress, StoreAccounts
+from stella.runtime.settings import Settings, StoreSettings
 
 if TYPE_CHECKING:
     from stella.runtime.transaction import Duty, TenantDatabase, Transaction
 
-Where = Literal["value", "key", "file_in", "file_out", "folder", "folder_out", "source", "report", "home"]
+Where = Literal[
+    "value", "key", "file", "file_in", "file_out", "folder", "folder_out", "source", "report", "home", "here"
+]
 Request = TypeVar("Request", bound=msgspec.Struct)
 Result = TypeVar("Result", bound=msgspec.Struct)
 
@@ -67,6 +70,7 @@ SENSITIVE = frozenset(
         "client.rotate",
         "client.delete",
         "issuer.rotate-key",
+        "site.release",
     }
 )
 OBJECTS = "objects"  # the folder of them in a data folder, when no setting says otherwise
@@ -98,6 +102,7 @@ class Context:
     refused: Refused = tell_nobody  # what the store of objects, or this side of it, refuses to the principal
     duties: Callable[[str], Duty] | None = None  # the way to work that spans tenants, by its role
     scopes: Callable[[], frozenset[str]] = frozenset  # every scope that there is
+    heed: Callable[[], None] = lambda: None  # called when who may act has changed, for a service that remembers it
     say: Callable[[str], None] = lambda _: None  # words that somebody must read while the operation runs
 
     def duty(self, role: str) -> Duty:
@@ -113,8 +118,32 @@ class Context:
         return self.database().transaction(self.principal.tenant)
 
     @property
+    def accounts(self) -> StoreAccounts | None:
+        """The accounts of tenants in the store; None where this installation does not keep them. Raises BadSetting."""
+        if not self.settings.store.accounts:
+            return None
+        from pathlib import Path
+
+        from stella.runtime.stack_store import OBJECTS as PLACE
+        from stella.runtime.stack_store import StackStore
+
+        _require("store.accounts", self.settings.store.accounts, "stack")
+        _require("store.objects", self.settings.store.objects, "", PLACE)
+        return StackStore(Path(self.settings.stack.data), self.clock.read().boot_id, self.entropy)
+
+    @property
+    def store(self) -> StoreSettings:
+        """Where the store of objects is, and the references to its keys. Raises BadSetting or StackStoreAway."""
+        accounts = self.accounts
+        return self.settings.store if accounts is None else accounts.settings()
+
+    @property
     def objects(self) -> str:
         """Where the objects of all tenants are: a folder, or `s3://BUCKET/PREFIX`."""
+        if self.settings.store.accounts:
+            from stella.runtime.stack_store import OBJECTS as PLACE
+
+            return PLACE
         return (self.settings.store.objects or f"{self.settings.stack.data}/{OBJECTS}").rstrip("/")
 
     def blobs(self) -> Blobs:
@@ -124,14 +153,26 @@ class Context:
         def refused(_: str, tried: str, key: str) -> None:
             self.refused(self.principal, tried, key)
 
-        tenant, store = self.principal.tenant, self.settings.store
-        return open_blobs(self.objects, tenant, store, self.secret, refused, sealed=self.sealed)
+        tenant = self.principal.tenant
+        return open_blobs(self.objects, tenant, self.store, self.secret, refused, sealed=self.sealed)
 
     def folder(self, location: str, *, make: bool = False) -> Folder:
-        """The channel or site folder at a path or at `s3://BUCKET/PREFIX`; see `places.open_folder`."""
-        from stella.runtime.places import open_folder
+        """The channel or site folder at a path or at `s3://BUCKET/PREFIX`; see `places.open_folder`.
 
-        return open_folder(location, self.settings.store, self.secret, sealed=self.sealed, make=make)
+        In a bucket it is reached with the keys of the principal's tenant, where the tenants have keys of their own.
+        """
+        from stella.runtime.places import BUCKET, filled, open_folder
+
+        store = self.settings.store
+        if location.startswith(BUCKET):
+            store = filled(self.store, self.principal.tenant)
+        return open_folder(location, store, self.secret, sealed=self.sealed, make=make)
+
+
+def _require(key: str, found: str, *good: str) -> None:
+    if found not in good:
+        expected = " or ".join(f"`{word}`" if word else "nothing" for word in good)
+        raise BadSetting(key=key, origin="the settings", value=repr(found), expected=expected)
 
 
 @dataclass(frozen=True)
@@ -143,18 +184,39 @@ class Field:
     positional: bool = False
     metavar: str = ""
     setting: str = ""
+    personal: bool = False
+
+    @property
+    def at_home(self) -> bool:
+        """Whether it is about what the machine has of its own, of which a service takes no other."""
+        return self.where in {"home", "here"}
 
 
 def arg(
-    help: str, where: Where = "value", *, positional: bool = False, metavar: str = "", setting: str = ""
+    help: str,
+    where: Where = "value",
+    *,
+    positional: bool = False,
+    metavar: str = "",
+    setting: str = "",
+    personal: bool = False,
 ) -> msgspec.Meta:
     """Annotation of a request field.
 
-    `setting` names the configuration key that gives the value when the flag is absent.
+    `setting` names the configuration key that gives the value when the flag is absent. What is `personal` may be the
+    name of a person: the audit log keeps it encrypted.
     """
-    return msgspec.Meta(
-        description=help, extra={"field": Field(help, where, positional=positional, metavar=metavar, setting=setting)}
-    )
+    about = Field(help, where, positional=positional, metavar=metavar, setting=setting, personal=personal)
+    return msgspec.Meta(description=help, extra={"field": about})
+
+
+# What the request of a sensitive operation asks for.
+Reason = Annotated[
+    str, msgspec.Meta(min_length=1, max_length=1000, pattern=r"\S"), arg("Why, for the audit log.", metavar="TEXT")
+]
+Ticket = Annotated[
+    str, msgspec.Meta(min_length=1, max_length=200, pattern=r"\S"), arg("Under which ticket.", metavar="ID")
+]
 
 
 @dataclass(frozen=True)
@@ -192,8 +254,8 @@ class Operation(Generic[Request, Result]):
 
     @property
     def at_home(self) -> bool:
-        """Whether it is about the machine's own stack, so that a service does it only when one is named for it."""
-        return self.local or any(about.where == "home" for _, _, about, _ in fields_of(self.request))
+        """Whether it is about what the machine has of its own, so that a service does it only when one is named."""
+        return self.local or any(about.at_home for _, _, about, _ in fields_of(self.request))
 
     @property
     def noun(self) -> str:

@@ -10,11 +10,13 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
+import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from stella.kernel.blob_key import BlobName
+from stella.kernel.digest import is_digest
 from stella.kernel.instant import Reading, Seconds
 from stella.runtime.errors import Busy, ObjectMissing, TooLarge
 from stella.runtime.ports import Held, Refused
@@ -183,7 +185,19 @@ class MemoryBlobs(TenantBlobs):
     def _delete(self, name: BlobName) -> None:
         self.objects.pop(self._shown(name), None)
 
+    def _all(self) -> Iterator[tuple[str, int]]:
+        top = f"{self._prefix}/"
+        yield from ((key.removeprefix(top), len(data)) for key, data in self.objects.items() if key.startswith(top))
+
+    def _clear(self) -> None:
+        for path, _ in list(self._all()):
+            del self.objects[f"{self._prefix}/{path}"]
+
     def _list(self, kind: str, after: str, limit: int) -> tuple[Held, ...]:
-        top = f"{self._prefix}/{kind}/"
-        named = ((key.rpartition("/")[2], len(data)) for key, data in self.objects.items() if key.startswith(top))
-        return tuple(Held(name, size) for name, size in sorted(named) if name > after)[:limit]
+        named = ((key.rpartition("/")[2], key, len(data)) for key, data in self.objects.items())
+        held = (
+            Held(name, size)
+            for name, key, size in sorted(named)
+            if name > after and is_digest(name) and key == self._shown(BlobName(kind, name))
+        )
+        return tuple(itertools.islice(held, limit))

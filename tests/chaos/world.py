@@ -37,7 +37,7 @@ from stella.site import service as importing
 from stella.site import upkeep
 from stella.site.errors import NothingToRollBack, NotInQuarantine, SiteExists
 from stella.site.folder import SiteFolder
-from stella.site.model import ImportBundle, ImportState, InitSite, MakeReceipt, RollBack, SeeQuarantine
+from stella.site.model import ImportBundle, ImportState, InitSite, MakeReceipt, ReleaseCase, RollBack
 from stella.testing import ManualClock, SilentProgress, counted_entropy
 
 PASSPHRASE = b"correct horse"
@@ -146,8 +146,8 @@ def make_receipt(top: Path, seed: str) -> Any:
 
 def let_go(top: Path, seed: str) -> Any:
     case = next((found.id for found in SiteFolder(DiskFolder(top / "D"), "D").cases()), "none")
-    want = SeeQuarantine(dir=str(top / "D"), id=case, release=True, reason="a bad copy")
-    return upkeep.quarantine(context(3, seed), want)
+    want = ReleaseCase(dir=str(top / "D"), id=case, reason="a bad copy", ticket="OPS-7")
+    return upkeep.release(context(3, seed), want)
 
 
 # Worlds: how far the main job has come.

@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 from stella.audit import export, sealer, write
-from stella.audit.errors import BadAuditKey, ChainDamaged
+from stella.audit.errors import BadAuditKey, ChainDamaged, ChainHeld
 from stella.audit.sealer import Sealer
 from stella.audit.verify import Proven, verify
 from stella.operations import Principal
@@ -69,7 +69,7 @@ def whole(base: Base) -> int:
 
 def test_what_waits_is_sealed_and_holds(base: Base) -> None:
     put(base, 5)
-    assert make_sealer(base).seal() == ({TENANT: 5}, {})
+    assert make_sealer(base).seal() == ({TENANT: 5}, {}, 0)
     put(base, 3, 5)
     assert make_sealer(base).seal().sealed == {TENANT: 3}
     found = proven(base)
@@ -80,7 +80,7 @@ def test_what_waits_is_sealed_and_holds(base: Base) -> None:
 def test_with_nothing_new_nothing_is_signed(base: Base) -> None:
     put(base, 1)
     make_sealer(base).seal()
-    assert make_sealer(base).seal() == ({}, {})
+    assert make_sealer(base).seal() == ({}, {}, 0)
     assert base.rows("SELECT count(*) FROM audit.checkpoints") == [(1,)]
 
 
@@ -91,6 +91,29 @@ def test_more_than_a_batch_is_sealed_in_one_pass(base: Base, monkeypatch: pytest
     assert make_sealer(base).seal().sealed == {TENANT: 14}
     found = proven(base)
     assert (found.events, found.checkpoints) == (14, 4)
+
+
+def test_a_tenant_with_much_to_seal_keeps_no_other_waiting(base: Base, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sealer, "BATCH", 2)
+    put(base, 7)
+    put(base, 1, tenant="beta")
+    assert make_sealer(base).seal().sealed == {TENANT: 7, "beta": 1}
+    order = base.rows("SELECT tenant_id FROM audit.checkpoints ORDER BY xmin::text::bigint")
+    assert order == [(TENANT,), ("beta",), (TENANT,), (TENANT,), (TENANT,)]
+
+
+def test_a_chain_that_somebody_holds_for_long_is_told(base: Base) -> None:
+    put(base, 1)
+    put(base, 1, tenant="beta")
+    working = make_sealer(base)
+    with base.connect("stella_app") as holder:
+        holder.execute("SELECT pg_advisory_lock(hashtextextended('audit.seal/acme', 0))")
+        found = [working.seal() for _ in range(2 * sealer.HELD)]
+    assert found[0].sealed == {"beta": 1}
+    assert [sorted(one.failed) for one in found] == [[], [], [], [], [TENANT]] * 2
+    assert isinstance(found[-1].failed[TENANT], ChainHeld)
+    assert found[-1].failed[TENANT].facts["passes"] == 2 * sealer.HELD
+    assert working.seal().sealed == {TENANT: 1}
 
 
 def test_each_tenant_has_a_chain_of_its_own(base: Base) -> None:
@@ -118,7 +141,7 @@ def test_an_event_that_is_rolled_back_is_nowhere(base: Base) -> None:
         write.insert(t, KIM, happened(0, VAULT.entropy), VAULT)
         t.connection.execute("SELECT 1")
         raise psycopg.Rollback
-    assert make_sealer(base).seal() == ({}, {})
+    assert make_sealer(base).seal() == ({}, {}, 0)
     assert base.rows("SELECT count(*) FROM audit.events") == [(0,)]
 
 
@@ -136,7 +159,7 @@ def test_two_sealers_at_once_do_not_disturb_each_other(base: Base) -> None:
     first.start()
     assert reached.wait(30)
     base.before_each = lambda _name: None
-    assert make_sealer(base).seal() == ({}, {})  # somebody is there
+    assert make_sealer(base).seal() == ({}, {}, 0)  # somebody is there
     put(base, 2, 3)
     go_on.set()
     first.join()
@@ -270,13 +293,40 @@ def test_an_event_that_has_its_place_and_waits_again_is_left_alone(base: Base) -
 
 
 def test_an_event_that_was_forgotten_is_found(base: Base) -> None:
+    for tenant in (TENANT, "beta"):
+        put(base, 3, tenant=tenant)
+    make_sealer(base).seal()
+    for tenant in (TENANT, "beta"):
+        put(base, 2, 3, tenant=tenant)
+    with base.connect() as connection:
+        connection.execute("DELETE FROM audit.waiting WHERE tenant_id = 'acme'")
+    assert make_sealer(base).seal().sealed == {"beta": 2}
+    assert make_sealer(base).find_forgotten() == 2
+    assert make_sealer(base).find_forgotten() == 0
+    assert make_sealer(base).seal().sealed == {TENANT: 2}
+    assert (proven(base).events, proven(base, "beta").events) == (5, 5)
+
+
+def test_a_sealer_that_starts_finds_what_was_forgotten_once_the_database_is_there(base: Base) -> None:
+    stop, told, away = threading.Event(), list[Any](), DatabaseUnavailable(where="x", problem="y")
     put(base, 3)
     with base.connect() as connection:
         connection.execute("DELETE FROM audit.waiting")
-    assert make_sealer(base).seal() == ({}, {})
-    assert make_sealer(base).find_forgotten(TENANT) == 3
-    make_sealer(base).seal()
-    assert make_sealer(base).find_forgotten(TENANT) == 0
+    answers = iter([away, None])
+
+    class Late(Base):
+        def forgotten(self) -> int:
+            if error := next(answers):
+                raise error
+            return super().forgotten()
+
+    def hear(found: Any) -> None:
+        told.append(found)
+        if found.sealed:
+            stop.set()
+
+    sealer.run(make_sealer(Late(base.dsn)), 0, stop, hear)
+    assert told == [({}, {"*": away}, 0), ({TENANT: 3}, {}, 3)]
     assert whole(base) == 3
 
 
@@ -333,7 +383,7 @@ def test_it_runs_until_it_is_stopped_and_seals_once_more_then(base: Base) -> Non
     put(base, 2)
     stop.set()
     sealer.run(make_sealer(base), 0, stop, told.append)
-    assert told == [({TENANT: 2}, {})]
+    assert told == [({TENANT: 2}, {}, 0)]
 
 
 def test_a_database_that_is_away_is_tried_again(base: Base, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -347,6 +397,7 @@ def test_a_database_that_is_away_is_tried_again(base: Base, monkeypatch: pytest.
             raise away
 
         transaction = base.transaction
+        forgotten = base.forgotten
 
     def hear(told_of: Any) -> None:
         told.append(told_of)
@@ -354,7 +405,7 @@ def test_a_database_that_is_away_is_tried_again(base: Base, monkeypatch: pytest.
 
     found = Sealer(Away(), KEY, CLOCK)
     sealer.run(found, 0, stop, hear)
-    assert told == [({}, {"*": away}), ({TENANT: 2}, {})]
+    assert told == [({}, {"*": away}, 0), ({TENANT: 2}, {}, 0)]
 
 
 CHANGES = [

@@ -18,18 +18,17 @@ import psycopg
 import pytest
 
 from stella.audit import service, write
-from stella.audit.errors import BadEvent, BadFilter, NothingSealed, WrongWrapKey
+from stella.audit.errors import BadEvent, BadFilter, BadLogKey, NothingSealed, WrongWrapKey
 from stella.audit.model import EventsShown, ExportLog, ListEvents, Marked, VerifyLog
 from stella.audit.rules import event_of
 from stella.audit.sealer import Sealer
 from stella.kernel.cursor import make_cursor
-from stella.kernel.errors import BadCursor, BadTime
+from stella.kernel.errors import BadCursor, BadTime, Exit
 from stella.kernel.instant import format_time
 from stella.operations import Context, Principal
 from stella.runtime.errors import SecretMissing
 from stella.runtime.settings import AuditSettings, Settings
 from stella.runtime.transaction import TenantDatabase
-from stella.signing.errors import MalformedPublicKey
 from stella.testing import ManualClock, SilentProgress, counted_entropy
 from tests.audit_log import KEY, NOW, TENANT, Base, happened, lay, make_vault
 
@@ -255,8 +254,9 @@ def test_an_export_is_the_same_bytes_each_time_and_ends_at_the_last_checkpoint(b
 @pytest.mark.parametrize("key", ["", "x", PUBLIC[:-1], PUBLIC + "=", base64.b64encode(bytes(32)).decode()])
 def test_a_key_that_is_none_is_refused(key: str, tmp_path: Path) -> None:
     (tmp_path / "log").write_bytes(b"")
-    with pytest.raises(MalformedPublicKey):
+    with pytest.raises(BadLogKey) as caught:
         service.verify_log(context(None), VerifyLog(file=str(tmp_path / "log"), key=(key,)))
+    assert caught.value.exit is Exit.USAGE  # 6 would be a verdict about the file
 
 
 FILL = """

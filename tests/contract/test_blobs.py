@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import itertools
 import threading
@@ -20,7 +21,7 @@ from stella.kernel.digest import sha256
 from stella.kernel.errors import BadBlobKey, BadTenant, ForeignBlob, StellaError
 from stella.runtime import tenant_blobs
 from stella.runtime.blobs import DiskBlobs
-from stella.runtime.errors import ObjectDamaged, ObjectMissing, TooLarge
+from stella.runtime.errors import DiskFull, NotCleared, ObjectDamaged, ObjectMissing, TooLarge
 from stella.runtime.places import open_blobs
 from stella.runtime.ports import Blobs
 from stella.runtime.s3 import Objects
@@ -123,6 +124,33 @@ def test_a_stream_that_does_not_end_is_cut(blobs: Blobs, kind: str, monkeypatch:
     assert blobs.list(kind) == ()
 
 
+def test_all_of_a_tenant_is_counted_and_removed_and_nothing_of_a_sibling(place: Place, kind: str) -> None:
+    mine, sibling = place.handle("a"), place.handle("aa")
+    mine.clear()
+    kept = [sibling.put(kind, text) for text in (b"one", b"two")]
+    theirs = list(sibling.contents())
+    keys = sorted(mine.key(name, mine.put(name, text)) for name in (kind, "other") for text in (b"one", b"three"))
+    place.damage(f"tenants/a/{kind}/stray", b"no object of ours")
+    assert list(mine.contents()) == sorted(
+        [*((key, 5 if key.endswith(sha256(b"three")) else 3) for key in keys), (f"tenants/a/{kind}/stray", 17)]
+    )
+    mine.clear()
+    assert list(mine.contents()) == []
+    assert mine.list(kind) == mine.list("other") == ()
+    assert list(sibling.contents()) == theirs
+    assert {held.digest for held in sibling.list(kind)} == set(kept)
+    mine.clear()  # again: no error
+    assert not place.refusals
+
+
+def test_what_comes_back_while_all_is_removed_is_told(place: Place, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    mine = place.handle("a")
+    mine.put(kind, b"one")
+    monkeypatch.setattr(type(mine), "_clear", lambda _: None)
+    with pytest.raises(NotCleared):
+        mine.clear()
+
+
 def test_a_missing_object(blobs: Blobs, kind: str) -> None:
     blobs.put(kind, b"another one")
     assert not blobs.has(kind, NONE)
@@ -186,6 +214,25 @@ def test_a_list_goes_on_behind_any_digest(blobs: Blobs, kind: str) -> None:
     assert len(blobs.list(kind, "", 0)) == 1
     blobs.put(f"{kind}-more", b"x")
     assert list(blobs.list(kind)) == all_, "a kind whose name begins alike is another kind"
+
+
+def test_what_is_no_object_neither_shows_in_a_list_nor_ends_it(place: Place, kind: str, tmp_path: Path) -> None:
+    blobs, digests = place.handle("a"), sorted(sha256(b"%d" % number) for number in range(5))
+    for number in range(5):
+        blobs.put(kind, b"%d" % number)
+    strange = [f"{digest[:2]}/{name}" for digest in digests for name in ("0", "a.txt", digest[:63], "g" * 64)]
+    strange += [f"{digest[:2]}/{NONE[::-1]}" for digest in digests if digest[:2] != NONE[::-1][:2]]
+    strange += ["0x", "zz/" + NONE, "zz/0"]
+    for name in strange:
+        (tmp_path / f"tenants/a/{kind}/sha256/{name}").parent.mkdir(parents=True, exist_ok=True)
+        place.damage(f"tenants/a/{kind}/sha256/{name}", b"no object")
+    for limit in (1, 2, 5, 1000):
+        after, found = "", []
+        while page := blobs.list(kind, after, limit):
+            assert len(page) == min(limit, 5 - len(found))
+            found += [held.digest for held in page]
+            after = page[-1].digest
+        assert found == digests
 
 
 def test_kinds_are_listed_in_order(place: Place) -> None:
@@ -323,6 +370,31 @@ def test_an_audit_that_fails_is_no_answer(tmp_path: Path) -> None:
 
     with pytest.raises(RuntimeError):
         DiskBlobs(tmp_path, "a", broken).get("..", NONE)
+
+
+@pytest.mark.parametrize("store", ["memory", "s3"])
+def test_a_disk_that_is_full_when_the_last_bytes_leave_the_buffer_is_told(
+    store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Full(io.BytesIO):
+        def seek(self, *_: int) -> int:  # as a buffered file that writes what is left
+            raise OSError(errno.ENOSPC, "full")
+
+        def close(self) -> None:
+            raise OSError(errno.ENOSPC, "still full")
+
+    made: dict[str, Blobs] = {
+        "memory": MemoryBlobs("a", lambda *_: None),
+        "s3": S3Blobs(Objects(MemoryStore(), "s3://memory/x", "memory"), "a", lambda *_: None),
+    }
+    blobs = made[store]
+    digest = blobs.put("kind", b"data")
+    monkeypatch.setattr(tenant_blobs.tempfile, "SpooledTemporaryFile", lambda **_: Full())
+    with pytest.raises(DiskFull):
+        blobs.open("kind", digest)
+    if store == "s3":  # its key is known at the end, so a stream is collected first
+        with pytest.raises(DiskFull):
+            blobs.put("kind", io.BytesIO(b"data"))
 
 
 def test_many_writers_of_one_object(place: Place, kind: str) -> None:

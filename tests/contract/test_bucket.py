@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,12 +15,14 @@ from obstore.store import MemoryStore
 
 from stella.kernel.digest import sha256
 from stella.kernel.errors import StellaError
+from stella.runtime import bucket as folders
 from stella.runtime import s3
 from stella.runtime.bucket import BucketFolder
 from stella.runtime.errors import (
     BadLocation,
     BadSetting,
     BucketMissing,
+    DiskFull,
     EgressBlocked,
     ObjectDamaged,
     Overtaken,
@@ -243,3 +246,26 @@ def test_the_twin_in_memory_of_the_library_keeps_conditions() -> None:
         with pytest.raises(Outdated):
             objects.put_if("a", b"2", wrong)
     assert objects.put_if("a", b"2", tag) != tag
+
+
+def test_a_disk_that_is_full_when_the_last_bytes_leave_the_buffer_is_told(
+    memory: Objects, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Full(io.BytesIO):
+        def seek(self, *_: int) -> int:  # as a buffered file that writes what is left
+            raise OSError(errno.ENOSPC, "full")
+
+        def close(self) -> None:
+            raise OSError(errno.ENOSPC, "still full")
+
+    monkeypatch.setattr(folders.tempfile, "SpooledTemporaryFile", lambda **_: Full())
+    folder = BucketFolder(memory)
+
+    def write() -> None:
+        with folder.writing() as spool:
+            spool.write(b"data")
+            spool.place("key")
+
+    with pytest.raises(DiskFull):
+        write()
+    assert not folder.exists("key")

@@ -7,6 +7,7 @@ import threading
 from typing import Any
 
 import msgspec
+import psycopg
 import pytest
 
 from stella.bundle.cutting import cut_files, open_channel, write_checked
@@ -24,7 +25,9 @@ from stella.database.errors import (
 from stella.database.manifest import Manifest, Requires
 from stella.database.model import Choice
 from stella.kernel.errors import Exit, StellaError
+from stella.runtime import batches
 from stella.runtime.errors import LockTimeout
+from stella.runtime.migrate import Session
 from stella.tenancy import gate, snapshot
 from stella.tenancy.errors import GateFailed
 from tests.carried import PROTECTED, Carried, carried, manifest_of, trial_here
@@ -102,6 +105,76 @@ def test_data_that_waits_keeps_the_release_waiting(carried: Carried, monkeypatch
     done = carried.import_()
     assert (done.complete, carried.applied(done)["DM001_mark.sql"]) == (False, "paused")
     assert "100_rename.sql" not in carried.history()
+
+
+def cut_off(carried: Carried, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """End an import before a file is entered into the history."""
+
+    def record(session: Session, entry: Any, took: int) -> int:
+        if entry.name == name:
+            raise KeyboardInterrupt
+        return kept(session, entry, took)
+
+    kept = Session.record
+    with monkeypatch.context() as patch:
+        patch.setattr(Session, "record", record)
+        with pytest.raises(KeyboardInterrupt):
+            carried.import_()
+
+
+def test_a_file_outside_of_a_transaction_that_was_cut_off_is_gone_on_with(
+    carried: Carried, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    carried.ship({"001_item.sql": STARTUP, "002_index.sql": INDEX, "003_size.sql": COLUMN})
+    carried.bundle()
+    cut_off(carried, monkeypatch, "002_index.sql")
+    assert carried.history() == ["001_item.sql"]
+    assert carried.execute("SELECT to_regclass('box.item_word') IS NOT NULL") == [(True,)]
+    assert carried.applied(carried.import_(dry_run=True)) == {
+        "001_item.sql": "applied",
+        "002_index.sql": "pending",
+        "003_size.sql": "pending",
+    }
+    carried.execute("CREATE TABLE box.stray (id int)")
+    with pytest.raises(DatabaseDiffers, match="its schema is"):  # what else differs is no trace of the file
+        carried.import_()
+    carried.execute("DROP TABLE box.stray; DROP INDEX box.item_word")
+    with pytest.raises(psycopg.errors.UniqueViolation):  # leaves one that is not valid, as a kill in the middle does
+        carried.execute("CREATE UNIQUE INDEX CONCURRENTLY item_word ON box.item (word)")
+    assert carried.import_().complete
+
+
+def test_a_file_that_drops_an_index_and_was_cut_off_is_gone_on_with(
+    carried: Carried, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    again = "-- stella:no-transaction\nDROP INDEX CONCURRENTLY IF EXISTS item_word;\n"
+    again += "CREATE INDEX CONCURRENTLY item_more ON item (word, id);\n"
+    carried.ship({"001_item.sql": STARTUP, "002_index.sql": INDEX, "100_again.sql": again, "101_size.sql": COLUMN})
+    carried.bundle()
+    cut_off(carried, monkeypatch, "100_again.sql")
+    carried.execute("DROP INDEX box.item_more")  # only the first of its statements was done
+    carried.execute("GRANT SELECT ON box.item TO stella_app")
+    with pytest.raises(ResultDiffers, match=r"100_again\.sql"):
+        carried.import_()
+    carried.execute("REVOKE SELECT ON box.item FROM stella_app")
+    assert carried.import_().complete
+
+
+def test_what_waits_behind_data_that_is_paused_is_not_called_applied(
+    carried: Carried, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    carried.ship(EVERY)
+    carried.bundle()
+    carried.run(Choice.AUTOMATIC)
+    run = batches.run
+    monkeypatch.setattr(batches, "run", lambda *words: run(*words)._replace(done=False))
+    done = carried.import_()
+    assert [(row.name, row.state) for row in done.files[-3:]] == [
+        ("S001_seed.sql", "applied"),
+        ("DM001_mark.sql", "paused"),
+        ("100_rename.sql", "pending"),
+    ]
+    assert not done.complete
 
 
 # --- bundles that are refused -----------------------------------------------------------------------------------------
@@ -286,6 +359,7 @@ OTHERS = {
     "a column": ("ALTER TABLE box.item ADD COLUMN stray int", "its schema is"),
     "an index": ("DROP INDEX box.item_word", "its schema is"),
     "a function": ("CREATE FUNCTION box.stray() RETURNS int LANGUAGE sql AS 'SELECT 1'", "its schema is"),
+    "a type": ("CREATE TYPE box.stray AS (id int)", "its schema is"),
     "a grant": ("GRANT SELECT ON box.item TO stella_app", "its schema is"),
     "a policy": ("CREATE POLICY stray ON box.item USING (true)", "its policies differ"),
     "history, edited": (

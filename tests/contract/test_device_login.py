@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from stella.http.identity import Identity
-from stella.identity import attempts, device, principals
+from stella.identity import attempts, device, principals, tenants
 from stella.identity.asked import Asked
-from stella.identity.model import DisablePrincipal
+from stella.identity.model import DisablePrincipal, NameTenant, StopTenant
 from stella.tenancy.mint import SigningKey
 from stella.testing import counted_entropy
 from tests.database import postgres
-from tests.identity import ADDRESS, World, asked, identity, issuer_of, presented, proof_for, refused, world
+from tests.identity import ADDRESS, WHY, World, asked, identity, issuer_of, presented, proof_for, refused, world
 from tests.tenants import guarded
 
 __all__ = ["guarded", "identity", "postgres", "world"]  # fixtures
@@ -79,12 +79,36 @@ def test_who_is_disabled_meanwhile_gets_nothing(world: World, identity: Identity
     assert refused(lambda: issuer.token(poll(begun["device_code"]))) == "invalid_grant"
 
 
+@pytest.mark.parametrize("how", ["principal", "tenant"])
+def test_what_takes_tokens_back_takes_back_a_login_that_waits(world: World, identity: Identity, how: str) -> None:
+    """Approved by somebody who had the secret then; that whoever it is may act again is no reason to let him in."""
+    issuer, ada, ctx = issuer_of(identity), world.principal("ada"), world.context()
+    begun = begin(issuer)
+    assert issuer.approve(begun["user_code"], "acme.ada", ada.secret, "x") is not None
+    world.clock.pass_time(60)
+    if how == "principal":
+        principals.disable(world.context("acme"), DisablePrincipal("ada"))
+        principals.disable(world.context("acme"), DisablePrincipal("ada", undo=True))
+    else:
+        tenants.suspend(ctx, StopTenant("acme", **WHY))
+        tenants.resume(ctx, NameTenant("acme"))
+    world.clock.pass_time(60)
+    assert refused(lambda: issuer.token(poll(begun["device_code"]))) == "invalid_grant"
+    again = begin(issuer)
+    assert issuer.approve(again["user_code"], "acme.ada", ada.secret, "x") is not None
+    assert issuer.token(poll(again["device_code"]))["token_type"] == "Bearer"
+
+
 def test_codes_cannot_be_guessed_for_long(world: World, identity: Identity) -> None:
     issuer = issuer_of(identity)
     assert world
     for _ in range(attempts.BURST):
         assert issuer.waiting("BCDF-GHJK", "203.0.113.9") is None
     assert refused(lambda: issuer.waiting("BCDF-GHJK", "203.0.113.9")) == "slow_down"
+    for number in range(attempts.BURST):  # whoever has one line has many addresses
+        assert issuer.waiting("BCDF-GHJK", f"2001:db8:0:7::{number:x}") is None
+    assert refused(lambda: issuer.waiting("BCDF-GHJK", "2001:db8:0:7:ffff::1")) == "slow_down"
+    assert issuer.waiting("BCDF-GHJK", "2001:db8:0:8::1") is None
 
 
 def test_logins_that_wait_are_bounded(world: World, identity: Identity, monkeypatch: pytest.MonkeyPatch) -> None:

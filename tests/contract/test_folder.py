@@ -424,3 +424,11 @@ def test_any_bytes_survive(data: bytes) -> None:
     folder = MemoryFolder()
     folder.write("a", data)
     assert folder.read("a", len(data)) == data
+
+
+@pytest.mark.parametrize("path", ["", ".", "/", "./"])
+def test_a_path_that_no_file_can_have_is_refused(path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(NotAFolder), replacing(Path(path)):
+        pass
+    assert not list(tmp_path.iterdir())

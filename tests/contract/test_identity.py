@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import tarfile
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
-from stella.audit.sealer import signing_key
-from stella.identity import clients, erasure, export, principals, tenants
+from stella.identity import clients, export, principals, tenants
 from stella.identity.errors import (
     BadClientKey,
     BadName,
@@ -43,19 +42,16 @@ from stella.identity.model import (
     State,
     StopTenant,
 )
-from stella.kernel import dsse
 from stella.kernel.errors import BadTenant, StellaError
 from stella.runtime import roles
 from stella.runtime.settings import IdentitySettings
 from stella.tenancy.model import MAX_LIFE, SKEW
 from tests.database import postgres
-from tests.identity import KEY, SIGNS, WHY, WRAPS, World, world
+from tests.identity import WHY, WRAPS, World, erase, fill, world
 from tests.tenants import guarded
 
 __all__ = ["guarded", "postgres", "world"]  # fixtures
 pytestmark = [pytest.mark.network]
-
-GRACE = 30 * 24 * 3600
 
 
 def test_the_gate_is_quiet_and_a_duty_is_no_open_table(world: World) -> None:
@@ -94,6 +90,41 @@ def test_a_tenant_lives(world: World) -> None:
     assert actions == sorted(f"tenant.{verb}" for verb in ("create", "suspend", "resume", "delete", "resume"))
 
 
+def test_who_may_act_is_looked_at_again_after_each_change(world: World) -> None:
+    """And not before it is committed, or what is found is what was."""
+    seen: list[tuple[object, ...]] = []
+
+    def heed() -> None:
+        seen.extend(world.guarded.execute("SELECT state FROM identity.tenants WHERE tenant_id = 'acme'").fetchall())
+
+    world.principal("ada")
+    world.client("ci")
+    ctx = dataclasses.replace(world.context(), heed=heed)
+    tenants.suspend(ctx, StopTenant("acme", **WHY))
+    tenants.resume(ctx, NameTenant("acme"))
+    principals.disable(ctx, DisablePrincipal("ada", tenant="acme"))
+    principals.delete(ctx, DeletePrincipal("ada", **WHY, tenant="acme"))
+    clients.rotate(ctx, RotateClient("ci", **WHY, tenant="acme"))
+    clients.delete(ctx, DeleteClient("ci", **WHY, tenant="acme"))
+    tenants.delete(ctx, StopTenant("acme", **WHY))
+    assert seen == [("suspended",), *[("active",)] * 5, ("deleting",)]
+    with pytest.raises(TenantStops):
+        tenants.suspend(ctx, StopTenant("acme", **WHY))
+    assert len(seen) == 7
+
+
+def test_a_token_that_was_signed_while_its_tenant_was_stopped_counts_no_more(world: World) -> None:
+    """Its client was looked at before the suspension was committed, and it was dated after it."""
+    ctx = world.context()
+    tenants.suspend(ctx, StopTenant("acme", **WHY))
+    world.clock.pass_time(60)
+    issued = world.clock.read().wall
+    tenants.resume(ctx, NameTenant("acme"))
+    row = world.guarded.execute("SELECT before FROM identity.revocations WHERE kind = 'tenant'").fetchone()
+    assert row is not None
+    assert row[0] >= issued
+
+
 def test_reason_and_ticket_are_in_the_log(world: World) -> None:
     tenants.suspend(world.context(), StopTenant("acme", reason="did not pay", ticket="T-77"))
     (body,) = world.guarded.execute("SELECT body FROM audit.events WHERE action = 'tenant.suspend'").fetchone() or ()
@@ -113,7 +144,7 @@ def test_what_is_not_audited_is_not_done(world: World) -> None:
 def test_ids_are_taken_for_ever(world: World) -> None:
     with pytest.raises(TenantTaken):
         tenants.create(world.context(), CreateTenant("acme"))
-    _erase(world)
+    erase(world)
     with pytest.raises(TenantTaken):
         tenants.create(world.context(), CreateTenant("acme"))
 
@@ -172,7 +203,7 @@ def test_who_may_reach_another_tenant(world: World) -> None:
             principals.create(principal, CreatePrincipal("eve", ("mirror:read",), tenant="beta"))
         with pytest.raises(OtherTenant):
             tenants.delete(principal, StopTenant("beta", **WHY))
-    own = world.context("acme", "principal:write", name="acme.ada")
+    own = world.context("acme", "principal:write", "mirror:read", name="acme.ada")
     assert principals.create(own, CreatePrincipal("eve", ("mirror:read",))).subject == "acme.eve"
 
 
@@ -293,101 +324,6 @@ def test_rotation_keeps_to_the_way(world: World) -> None:
     assert (made.method, made.secret) == ("certificate", None)
 
 
-def _fill(world: World) -> None:
-    world.tenant("beta")
-    for tenant in ("acme", "beta"):
-        world.principal("ada", tenant=tenant)
-        world.client("ci", tenant=tenant)
-        world.guarded.execute(
-            "INSERT INTO service.answers (tenant_id, principal, operation, key, digest, state, changed)"
-            " VALUES (%s, 'x', 'y', 'z', 'd', 'answered', 1)",
-            [tenant],
-        )
-
-
-def _rows(world: World, tenant: str) -> dict[str, str]:
-    """A digest of each table's rows of a tenant, as the superuser sees them."""
-    names = world.guarded.execute("SELECT target::text FROM tenancy.protected ORDER BY 1").fetchall()
-    found = {}
-    for (name,) in names:
-        rows = world.guarded.execute(f"SELECT t::text FROM {name} t WHERE tenant_id = %s ORDER BY 1", [tenant])
-        found[str(name)] = hashlib.sha256(repr(rows.fetchall()).encode()).hexdigest()
-    return found
-
-
-def _erase(world: World) -> list[str]:
-    tenants.delete(world.context(), StopTenant("acme", **WHY))
-    world.clock.pass_time(GRACE)
-    return erasure.sweep(world.context())
-
-
-def test_nothing_is_erased_within_the_grace_period(world: World) -> None:
-    _fill(world)
-    tenants.delete(world.context(), StopTenant("acme", **WHY))
-    before = _rows(world, "acme")
-    world.clock.pass_time(GRACE - 1)
-    assert erasure.sweep(world.context()) == []
-    assert not erasure._erased(world.context(), "acme", world.clock.read().wall, ())  # deleted anew after it was listed
-    assert _rows(world, "acme") == before
-    tenants.resume(world.context(), NameTenant("acme"))
-    world.clock.pass_time(GRACE)
-    assert erasure.sweep(world.context()) == []
-
-
-def test_an_erasure_is_proved_and_touches_nobody_else(world: World, tmp_path: Path) -> None:
-    _fill(world)
-    tenants.delete(world.context(), StopTenant("acme", **WHY))
-    exported = export.export(world.context(), ExportTenant("acme", str(tmp_path / "acme.tar"), **WHY))
-    others = _rows(world, "beta")
-    world.clock.pass_time(GRACE)
-    assert erasure.sweep(world.context(), [lambda tenant: [erasure.Gone(f"files of {tenant}", 3)]]) == ["acme"]
-    assert _rows(world, "beta") == others
-    shown = tenants.show(world.context(), NameTenant("acme"))
-    assert (shown.state, shown.name) == (State.ERASED, "")
-    assert shown.proof is not None
-    key = signing_key(KEY)
-    opened = dsse.verify(shown.proof.encode(), erasure.PAYLOAD_TYPE, [key.public], 1, "proof")
-    proof = msgspec.json.decode(opened.payload, type=erasure.Erasure)
-    assert proof.elsewhere == (erasure.Gone("files of acme", 3),)
-    erased = {one.table: (one.rows, one.sha256) for one in proof.tables}
-    assert erased["identity.principals"][0] == erased["service.answers"][0] == 1
-    kept = {one.table: (one.rows, one.sha256) for one in exported.tables}
-    assert {name: erased[name] for name in erased} == {name: kept[name] for name in erased}
-    assert set(proof.kept) == {"audit.events", "audit.waiting", "audit.chain", "audit.checkpoints", "audit.keys"}
-    for table in erased:
-        left = world.guarded.execute(f"SELECT count(*) FROM {table} WHERE tenant_id = 'acme'").fetchone()
-        assert left == (0,), table
-    assert world.guarded.execute(
-        "SELECT count(*) FROM audit.keys WHERE tenant_id = 'acme' AND wrapped IS NOT NULL"
-    ).fetchone() == (0,)
-    assert world.events("acme")[-1] == ("tenant.erase", "success")
-    for move in (tenants.suspend, tenants.delete):
-        with pytest.raises(TenantStops):
-            move(world.context(), StopTenant("acme", **WHY))
-
-
-def test_a_proof_without_a_key_is_not_signed(world: World) -> None:
-    del world.secrets[SIGNS]
-    assert _erase(world) == ["acme"]
-    shown = tenants.show(world.context(), NameTenant("acme"))
-    assert json.loads(shown.proof or "")["signatures"] == []
-
-
-def test_what_fails_on_the_way_erases_nothing(world: World) -> None:
-    _fill(world)
-    tenants.delete(world.context(), StopTenant("acme", **WHY))
-    world.clock.pass_time(GRACE)
-    before = _rows(world, "acme")
-
-    def full(tenant: str) -> list[erasure.Gone]:
-        raise OSError(tenant)
-
-    with pytest.raises(OSError, match="acme"):
-        erasure.sweep(world.context(), [full])
-    assert _rows(world, "acme") == before
-    assert erasure.sweep(world.context()) == ["acme"]
-
-
 def test_grace_has_a_floor(world: World) -> None:
     world.settings = IdentitySettings(grace="59m")
     with pytest.raises(NoGraceLeft):
@@ -395,8 +331,31 @@ def test_grace_has_a_floor(world: World) -> None:
     assert tenants.show(world.context(), NameTenant("acme")).state is State.ACTIVE
 
 
+def test_nobody_waits_for_an_export_to_suspend_its_tenant(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def suspended(*given: Any) -> Any:
+        if tenants.show(world.context(), NameTenant("acme")).state is State.ACTIVE:
+            with world.guarded.connect() as other:
+                other.execute("SET lock_timeout = '2s'")
+                other.execute("UPDATE identity.tenants SET state = 'suspended' WHERE tenant_id = 'acme'")
+        return lines(*given)
+
+    lines = export.tenant_rows.lines
+    monkeypatch.setattr(export.tenant_rows, "lines", suspended)
+    export.export(world.context(), ExportTenant("acme", str(tmp_path / "x.tar"), **WHY))
+    assert tenants.show(world.context(), NameTenant("acme")).state is State.SUSPENDED
+
+
+def test_an_export_that_is_not_in_the_log_is_not_there(world: World, tmp_path: Path) -> None:
+    del world.secrets[WRAPS]
+    with pytest.raises(StellaError):
+        export.export(world.context(), ExportTenant("acme", str(tmp_path / "x.tar"), **WHY))
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_an_export_is_whole_and_the_same_each_time(world: World, tmp_path: Path) -> None:
-    _fill(world)
+    fill(world)
     first = export.export(world.context(), ExportTenant("beta", str(tmp_path / "1.tar"), **WHY))
     with tarfile.open(tmp_path / "1.tar") as tar:
         names = tar.getnames()

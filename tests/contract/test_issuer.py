@@ -25,6 +25,7 @@ from stella.identity.model import (
 from stella.identity.refusals import Refused
 from stella.identity.rotation import KEPT, LEAD
 from stella.kernel.errors import StellaError
+from stella.runtime.errors import SecretMissing
 from stella.tenancy.binding import certificate_thumbprint
 from stella.tenancy.errors import TokenBinding, TokenExpired, TokenKeyUnknown, TokenRevoked, TokenTenantMismatch
 from stella.tenancy.mint import SigningKey
@@ -36,6 +37,7 @@ from tests.identity import (
     OPENS,
     PASSPHRASE,
     WHY,
+    WRAPS,
     World,
     asked,
     credentials,
@@ -288,6 +290,26 @@ def test_a_proof_for_another_place_gives_no_token(world: World, identity: Identi
         assert refused(lambda form=form: issuer.token(form)) == "invalid_dpop_proof"
 
 
+def test_strangers_leave_no_proof_behind(world: World, identity: Identity) -> None:
+    """The memory of proofs is bounded; whoever has no login and no secret cannot fill it for those who have."""
+    made, issuer, now = world.client("ci"), issuer_of(identity), world.clock.read().wall
+    seen = issuer._parts.replays
+    for number in range(5):
+        key = SigningKey.generate(counted_entropy(f"stranger {number}"))
+        proof = proof_for(key, "POST", f"{ADDRESS}/token", now, jti=f"s{number}")
+        form = asked(grant_type=device.GRANT, client_id=device.CLIENT, device_code="x")._replace(proofs=(proof,))
+        assert refused(lambda form=form: issuer.token(form)) == "invalid_grant"
+        begin = proof_for(key, "POST", f"{ADDRESS}/device_authorization", now, jti=f"b{number}")
+        issuer.authorize_device(asked("/device_authorization", client_id=device.CLIENT)._replace(proofs=(begin,)))
+        wrong = credentials(made, scope="site:admin")._replace(proofs=(proof,))
+        assert refused(lambda form=wrong: issuer.token(form)) == "invalid_scope"
+    assert len(seen) == 0
+    proof = proof_for(KEY, "POST", f"{ADDRESS}/token", now, jti="good")
+    assert issuer.token(credentials(made)._replace(proofs=(proof,)))["token_type"] == "DPoP"
+    assert len(seen) == 1
+    assert refused(lambda: issuer.token(credentials(made)._replace(proofs=(proof,)))) == "invalid_dpop_proof"
+
+
 def test_what_revokes_a_token(world: World, identity: Identity) -> None:
     made, issuer = world.client("ci"), issuer_of(identity)
     token = issuer.token(credentials(made))["access_token"]
@@ -304,6 +326,36 @@ def test_what_revokes_a_token(world: World, identity: Identity) -> None:
     for text in ("", "x", "a.b.c", token[:-2]):
         if text:
             issuer.revoke(asked("/revoke", client_id=device.CLIENT, token=text))
+
+
+def test_a_revocation_and_its_event_are_one_transaction(world: World, identity: Identity) -> None:
+    made, issuer = world.client("ci"), issuer_of(identity)
+    token = issuer.token(credentials(made))["access_token"]
+    key = world.secrets.pop(WRAPS)  # without it no event can be written
+    with pytest.raises(SecretMissing):
+        issuer.revoke(asked("/revoke", client_id=made.client_id, client_secret=made.secret or "", token=token))
+    world.secrets[WRAPS] = key
+    assert ("token.revoke", "success") not in world.events("acme")
+    for one in (identity, world.identity()):
+        one.verify(presented(token))
+    issuer.revoke(asked("/revoke", client_id=made.client_id, client_secret=made.secret or "", token=token))
+    assert ("token.revoke", "success") in world.events("acme")
+
+
+def test_many_revocations_are_one_step(world: World, identity: Identity) -> None:
+    """After a restart there may be thousands; each step costs a copy of all, and every result that was kept."""
+    now = world.clock.read().wall
+    for kind, name in (("token", "t"), ("subject", "acme.s"), ("tenant", "acme")):
+        world.guarded.execute(
+            "INSERT INTO identity.revocations SELECT 'acme', %s, %s || n, %s, %s FROM generate_series(1, 50) n",
+            [kind, name, now, now + 900],
+        )
+    before = identity._revocations.epoch
+    identity._look()
+    assert len(identity._revocations._state.live) == 150
+    assert identity._revocations.epoch == before + 2
+    identity._look()
+    assert identity._revocations.epoch == before + 2
 
 
 @pytest.mark.parametrize("how", ["rotate", "delete", "suspend", "erase"])

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
+
+import pytest
 
 from stella.http.model import Answered, JobEvent, JobState, UploadState
 from stella.http.store import Bound, Load, Outcome, Place, Store
-from tests.stores import DONE, KEY, NOBODY, ROOM, A, B, guarded, job_id, new, place, store, submit, upload
+from stella.identity.model import State
+from tests.stores import DONE, KEY, NOBODY, ROOM, A, B, guarded, job_id, new, place, stop, store, submit, upload
 
-__all__ = ["guarded", "place", "store"]  # fixtures
+__all__ = ["guarded", "place", "stop", "store"]  # fixtures
 
 
 def kinds(store: Store, job: str, tenant: str = A) -> list[tuple[int, str, bytes]]:
@@ -92,6 +96,26 @@ def test_a_job_goes_back_into_the_queue_at_its_old_place(store: Store) -> None:
     assert store.move(A, first, JobEvent.RETURN, 4)
     assert store.claim((), 5).attempt == 2  # type: ignore[union-attr]
     assert store.find_job(A, second).state is JobState.QUEUED  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("state", [State.SUSPENDED, State.DELETING, State.ERASED])
+def test_a_job_of_a_tenant_that_was_stopped_waits(
+    store: Store, stop: Callable[[str, State], None], state: State
+) -> None:
+    first, sibling = submit(store, 1), submit(store, 2, tenant=B)
+    stop(A, state)
+    stop(B, State.ACTIVE)
+    assert store.stopped({A, B, "nobody"}) == {A: state}
+    assert store.stopped(()) == {}
+    claimed = store.claim((), 1)
+    assert claimed is not None
+    assert (claimed.tenant, claimed.id) == (B, sibling)
+    assert store.claim((), 1) is None
+    stop(A, State.ACTIVE)
+    assert store.stopped({A, B}) == {}
+    claimed = store.claim((), 2)
+    assert claimed is not None
+    assert (claimed.id, claimed.attempt) == (first, 1)
 
 
 def test_the_queue_is_bounded(store: Store) -> None:

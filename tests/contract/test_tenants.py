@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 from stella.kernel.errors import BadTenant
 from stella.runtime import roles, transaction
 from stella.runtime.connections import Connections
-from stella.runtime.errors import BadSealKey, OutsideTenant
+from stella.runtime.errors import BadSealKey, OutsideTenant, StatementRefused
 from stella.runtime.postgres import Login
 from stella.runtime.statements import Statement
 from stella.runtime.transaction import Seal, TenantDatabase
 from stella.tenancy import gate
+from stella.tenancy.errors import GateFailed
 from tests.database import postgres
 from tests.tenants import SEAL, Guarded, forged, guarded
 
@@ -258,6 +259,9 @@ OWNERS = {
     "exclusion_without_tenant": "ALTER TABLE shop.things ADD EXCLUDE USING btree (word WITH =)",
     "wide_grant": "GRANT TRUNCATE ON shop.things TO stella_app",
     "login_creates": "GRANT CREATE ON SCHEMA shop TO stella_app",
+    "guard_differs": "CREATE OR REPLACE FUNCTION tenancy.tid() RETURNS text LANGUAGE sql STABLE AS"
+    " $$SELECT current_setting('app.tenant_id', true)$$",
+    "shared_counter": "ALTER TABLE shop.things ADD COLUMN n integer GENERATED ALWAYS AS IDENTITY",
     "default_privileges": "ALTER DEFAULT PRIVILEGES IN SCHEMA shop GRANT SELECT ON TABLES TO PUBLIC",
 }
 SUPERUSERS = {
@@ -267,10 +271,16 @@ SUPERUSERS = {
     "open_database": "DO $$BEGIN EXECUTE format('GRANT TEMPORARY ON DATABASE %I TO PUBLIC', current_database()); END$$",
     "login_owns": "CREATE TABLE shop.t (id integer); ALTER TABLE shop.t OWNER TO stella_app",
     "activity_shown": "ALTER ROLE stella_app RESET track_activities",
+    "leakproof_function": "CREATE FUNCTION shop.f(text) RETURNS boolean LANGUAGE sql LEAKPROOF AS 'SELECT true'",
+    "open_parameter": "GRANT SET ON PARAMETER session_replication_role TO stella_app",
+    "loose_tenant": "CREATE COLLATION shop.loose (provider = builtin, locale = 'C.UTF-8');"
+    " UPDATE pg_collation SET collisdeterministic = false WHERE collname = 'loose';"
+    " CREATE TABLE shop.t (tenant_id text COLLATE shop.loose NOT NULL); SELECT tenancy.protect('shop.t')",
     "foreign_table": "CREATE FOREIGN DATA WRAPPER w; CREATE SERVER s FOREIGN DATA WRAPPER w;"
     " CREATE FOREIGN TABLE shop.f (id integer) SERVER s",
 }
 AFTER = {
+    "open_parameter": "REVOKE SET ON PARAMETER session_replication_role FROM stella_app",
     "role_can_bypass": "ALTER ROLE stella_app NOBYPASSRLS",
     "activity_shown": "ALTER ROLE stella_app SET track_activities = off",
 }
@@ -309,6 +319,38 @@ HIDDEN = {
     "files": ("open_function", "GRANT EXECUTE ON FUNCTION pg_read_file(text) TO stella_app"),
     "replication": ("role_can_bypass", "ALTER ROLE stella_app REPLICATION"),
     "making roles": ("role_can_bypass", "ALTER ROLE stella_app CREATEROLE"),
+    "making databases": ("role_can_bypass", "ALTER ROLE stella_app CREATEDB"),
+    "a duty of the application": ("policy_always_true", "SELECT tenancy.duty('stella_app', 'shop.things', 'select')"),
+    "a duty of the application on what is nobody's": (
+        "open_table",
+        "CREATE TABLE shop.t (id integer); INSERT INTO tenancy.duties VALUES ('stella_app', 'shop.t', 'select');"
+        " GRANT SELECT ON shop.t TO stella_app",
+    ),
+    "a duty of a stranger": (
+        "duty_exceeded",
+        "CREATE ROLE proof_stranger; SELECT tenancy.duty('proof_stranger', 'shop.things', 'select')",
+    ),
+    "a duty of everybody": (
+        "unlisted_policy",
+        "CREATE POLICY duty_public ON shop.things USING (true);"
+        " INSERT INTO tenancy.duties VALUES ('public', 'shop.things', 'select')",
+    ),
+    "the policy of others": ("policy_partial", "ALTER POLICY tenant_isolation ON shop.things TO stella_owner"),
+    "the guard of any volatility": ("guard_differs", "ALTER FUNCTION tenancy.tid() IMMUTABLE"),
+    "no guard at all": (
+        "guard_differs",
+        "DROP FUNCTION tenancy.tid() CASCADE",
+    ),
+    "the activity in one database": (
+        "activity_shown",
+        "ALTER ROLE stella_app IN DATABASE {database} SET track_activities = on",
+    ),
+    "parameters for all": ("open_parameter", "GRANT ALTER SYSTEM ON PARAMETER track_activities TO PUBLIC"),
+    "passwords by a view": ("open_statistics", "GRANT SELECT ON pg_catalog.pg_shadow TO stella_app"),
+    "an exclusion of all but the tenant": (
+        "exclusion_without_tenant",
+        "CREATE EXTENSION btree_gist; ALTER TABLE shop.things ADD EXCLUDE USING gist (tenant_id WITH <>, word WITH =)",
+    ),
 }
 
 
@@ -333,6 +375,15 @@ def test_a_definer_is_known_by_what_it_does(shop: Guarded) -> None:
 
 def test_every_kind_says_why_and_is_tried() -> None:
     assert OWNERS.keys() | SUPERUSERS.keys() == gate.WHY.keys()
+
+
+@pytest.mark.parametrize("part", ["TABLE tenancy.duties", "TABLE tenancy.protected", "FUNCTION tenancy.tid() CASCADE"])
+def test_a_guard_of_which_a_part_is_missing_is_judged(shop: Guarded, part: str) -> None:
+    """Or the gate would be quiet for ever."""
+    with shop.connect(roles.OWNER) as connection:
+        connection.execute(f"DROP {part}")  # type: ignore[call-overload]
+        with pytest.raises((StatementRefused, GateFailed)):
+            gate.require(connection)
 
 
 def test_a_database_without_the_guard_is_not_judged(guarded: Guarded) -> None:

@@ -89,6 +89,12 @@ ROWS = {
     ),
     "site.rollback": Row("--dir D2", "--dir D2 --to 9", "--dir broken", writes=True),
     "site.quarantine": Row("--dir D", "--dir D feed", "--dir broken"),
+    "site.release": Row(
+        "-: tests/unit/site/test_upkeep.py does it",
+        "feed --dir D --reason none --ticket T",
+        "feed --dir broken --reason none --ticket T",
+        begins="feed --dir D --reason none --ticket T",
+    ),
     "site.receipt": Row(
         "--dir D --out new.json",
         "--dir none --out new.json",
@@ -147,7 +153,7 @@ ROWS = {
     "logout": Row("-: it needs a service; tests/e2e has one", NO_FILE, NO_FILE),
     "tenancy.gate": Row(NO_DATABASE, NO_FILE, NO_FILE),
     "tenancy.roles": Row("", NO_FILE, NO_FILE),
-    "tenancy.prove": Row("-: it starts a server; tests/contract/proof does", NO_FILE, NO_FILE),
+    "tenancy.prove": Row("-: it starts a server; test_service_proof does", NO_FILE, NO_FILE),
     "attest.verify": Row(
         "-: tests/contract/proof makes one", f"none --key {KEY}", f"loop --key {KEY}", begins=f"none --key {KEY}"
     ),

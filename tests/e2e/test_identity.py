@@ -7,6 +7,7 @@ Rules:
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import re
 import stat
@@ -21,7 +22,9 @@ from urllib.parse import urlencode
 
 import pytest
 
+from stella.client.api import Client
 from stella.identity.asked import MAX_FORM
+from stella.runtime.blobs import DiskBlobs
 from stella.runtime.postgres_server import Postgres
 from tests.database import connected, postgres
 from tests.e2e.material import environment
@@ -110,6 +113,22 @@ def test_a_client_works_within_its_scopes_and_its_tenant(service: Running) -> No
     assert "acme.reader" in {event["resource"] for event in events}
 
 
+def test_the_scope_of_an_operation_is_enough_for_its_files_and_its_job(service: Running, tmp_path: Path) -> None:
+    putter = token_of(service, new_client(service, "putter", "object:write"))
+    getter = token_of(service, new_client(service, "getter", "object:read"))
+    (tmp_path / "note").write_text("what is put is what is got")
+    digest = Client(service.url, putter).object.put(kind="note", file=str(tmp_path / "note")).digest
+    Client(service.url, getter).object.get(kind="note", digest=digest, out=str(tmp_path / "again"))
+    assert (tmp_path / "again").read_text() == "what is put is what is got"
+    asked = as_token(service, putter, "POST", "/v1/objects", {"kind": "note", "file": "downloads"})
+    assert (asked.status, asked.json["facts"]["scope"]) == (403, "files:read")
+    job = service.call("POST", "/v1/drills/clock-skew", {"tenants": 2, "speed": 10_000}).headers["location"]
+    for token in (putter, getter):
+        assert as_token(service, token, "GET", job).status == 403
+        assert as_token(service, token, "GET", "/v1/jobs").status == 403
+        assert as_token(service, token, "GET", "/v1/files/downloads").status == 403
+
+
 def test_what_is_no_token(service: Running) -> None:
     token = token_of(service, new_client(service, "whole", "client:read"))
     head, payload, signature = token.split(".")
@@ -164,7 +183,8 @@ def test_a_suspended_tenant_stops_and_goes_on(service: Running) -> None:
     assert missing.status == 422
     assert "reason" in missing.json["detail"]
     assert service.call("POST", "/v1/tenants/beta/suspension", WHY).json["state"] == "suspended"
-    assert within(PATIENCE, lambda: as_token(service, token, "GET", "/v1/clients").status != 200)
+    refused = as_token(service, token, "GET", "/v1/clients")  # at once, though it was verified a moment ago
+    assert (refused.status, refused.json["reason"]) in {(401, "token.revoked"), (403, "tenant_state")}
     fields = {"grant_type": "client_credentials", "client_id": "beta.ci", "client_secret": made["secret"]}
     assert post(service, "/token", **fields).json["error"] == "invalid_client"
     assert service.call("DELETE", "/v1/tenants/beta/suspension").json["state"] == "active"
@@ -302,6 +322,17 @@ def test_a_person_logs_in_and_out(service: Running, tmp_path: Path) -> None:
     none = stella(service, tmp_path, "client", "list", "--server", service.url)
     assert "CLIENT-012" in none.communicate(timeout=60)[1]
     assert none.returncode == 3
+    in_words, told = (events_for(service, name, *more) for name, more in (("eve", ()), ("aud", ("audit:personal",))))
+    assert "ada" not in in_words
+    about = {row["action"]: row for row in json.loads(told)["rows"] if row["resource"] == "acme.ada"}
+    assert about.keys() >= {"principal.create", "device.refuse", "device.approve", "token.issue", "token.revoke"}
+    assert about["device.approve"]["after"] == {"address": "127.0.0.1", "subject": "acme.ada"}
+
+
+def events_for(service: Running, name: str, *scopes: str) -> str:
+    """The log of the tenant as a client with these scopes may read it."""
+    token = token_of(service, new_client(service, name, "audit:read", *scopes))
+    return as_token(service, token, "GET", "/v1/audit/events?limit=1000").body.decode()
 
 
 def test_a_service_logs_in(service: Running, tmp_path: Path) -> None:
@@ -348,6 +379,8 @@ def test_a_tenant_is_erased_with_its_files(own: Running) -> None:
     (own.work_of("gone") / "stable").mkdir()
     (own.work_of("gone") / "stable/file").write_text("x")
     (own.work / "kept").write_text("x")
+    for tenant in ("gone", "gone-2"):
+        DiskBlobs(own.data / "objects", tenant, lambda *_: None).put("note", tenant.encode())
     assert own.call("POST", "/v1/tenants/gone/deletion", WHY).json["state"] == "deleting"
     with connected(own.base.postgres, own.base.name) as connection:  # the grace period is over
         connection.execute("UPDATE identity.tenants SET erase_after = 1 WHERE tenant_id = 'gone'")
@@ -356,7 +389,11 @@ def test_a_tenant_is_erased_with_its_files(own: Running) -> None:
     assert within(PATIENCE, lambda: own.call("GET", "/v1/tenants/gone").json["state"] == "erased")
     proof = json.loads(own.call("GET", "/v1/tenants/gone").json["proof"])
     told = json.loads(base64.b64decode(proof["payload"]))
-    assert told["elsewhere"] == [{"what": "files", "count": 1}]
+    assert [(one["what"], one["count"]) for one in told["elsewhere"]] == [("files", 1), ("objects", 1)]
+    digest = hashlib.sha256(b"gone").hexdigest()
+    line = f'{{"key":"tenants/gone/note/sha256/{digest[:2]}/{digest}","size":4}}\n'
+    assert told["elsewhere"][1]["sha256"] == hashlib.sha256(line.encode()).hexdigest()
+    assert [path.name for path in (own.data / "objects/tenants").iterdir()] == ["gone-2"]
     assert {one["table"]: one["rows"] for one in told["tables"]}["identity.clients"] == 1
     assert len(proof["signatures"]) == 1
     assert not (own.data / "work/tenants/gone").exists()

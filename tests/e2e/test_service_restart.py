@@ -137,6 +137,8 @@ def test_a_running_job_is_cancelled(service: Running) -> None:
     assert (job["state"], job["problem"]["code"]) == ("cancelled", "HTTP-019")
     assert not (service.work / "big.stella").exists()
     assert left_behind(service) == []
+    (told, *_) = service.call("GET", "/v1/audit/events?action=mirror.create").json["rows"]
+    assert (told["outcome"], told["after"]["code"]) == ("failure", "HTTP-019")
     assert service.call("DELETE", location).status == 409
     assert service.job(CREATE, {"dir": "M", "out": "big.stella", "source": ["artifacts=small"]})["state"] == "done"
 

@@ -70,6 +70,8 @@ def test_no_answer_outside_of_the_document(
     path: str, method: str, name: str, mode: GenerationMode, service: Running
 ) -> None:
     row = schemathesis.openapi.from_dict(DOCUMENT)[path][method]
+    if mode is GenerationMode.POSITIVE and name.startswith("drill."):
+        pytest.skip("each would keep the machine busy for minutes")
     if mode is GenerationMode.NEGATIVE and not (row.body or row.query or row.headers):
         pytest.skip("nothing that could be wrong")
 

@@ -56,7 +56,7 @@ def test_a_key_without_its_passphrase(tmp_path: Path, capsys: pytest.CaptureFixt
     assert "KEY-" in capsys.readouterr().err
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_from_the_proof_to_its_verification(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "key.pem").write_bytes(KEY.to_pem(PASSPHRASE.encode()))
     public = KEY.public.to_base64()
@@ -85,7 +85,6 @@ def test_an_interrupt_leaves_nothing(tmp_path: Path) -> None:
         end = time.monotonic() + PATIENCE
         while len(list(place.glob("*/data/base/*/PG_VERSION"))) < DATABASES and time.monotonic() < end:
             time.sleep(0.05)
-        time.sleep(1)  # somewhere in the middle
         pids = [int(path.read_text().split()[0]) for path in place.glob("*/data/postmaster.pid")]
         assert len(pids) == 1
         process.send_signal(signal.SIGINT)

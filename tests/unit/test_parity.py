@@ -16,11 +16,8 @@ ROOT = Path(__file__).parents[2]
 TABLE = {operation.name: operation for operation in bootstrap.load_all()}
 OFFERED = {name for name, operation in TABLE.items() if not operation.local}
 OF_THE_SERVICE = {"jobs", "uploads", "files", "openapi", "healthz", "readyz", "metrics"}  # not the table's
-DRILLS = ("jwks-outage", "token-expiry", "clock-skew", "kid-flood", "key-rotation", "pool-leak")
-# They start or stop what runs on this machine, a service among it, or keep what a person has; a drill and a proof work
-# this machine as hard as they can.
-HERE = {"demo", "up", "down", "serve", "login", "logout", "tenancy.prove"}
-LOCAL = HERE | {f"drill.{name}" for name in DRILLS}
+# They start or stop what runs on this machine, a service among it, or keep what a person has.
+LOCAL = {"demo", "up", "down", "serve", "login", "logout"}
 
 
 def test_what_a_service_does_not_offer_is_known() -> None:

@@ -4,9 +4,13 @@ Rules:
 - A line is a function of what it carries: whoever reads one makes it again and compares, so that nothing in an
   envelope can be altered apart from the event.
 - Extension attributes have lower-case letters and digits alone, as CloudEvents asks (section 3.1).
+- Attributes have no control character and no noncharacter (section 3.2): a subject has them written out. The event
+  itself has its resource as it was.
 """
 
 from __future__ import annotations
+
+import re
 
 import msgspec
 
@@ -21,6 +25,9 @@ AUTHENTICATION, API_ACTIVITY = 3002, 6003  # classes of OCSF
 SUCCESS, FAILURE = 1, 2  # status_id of OCSF
 INFORMATIONAL, LOW, MEDIUM = 1, 2, 3  # severity_id of OCSF
 OTHER = 99
+
+_PLANES = "".join(map(chr, (end for plane in range(17) for end in (plane << 16 | 0xFFFE, plane << 16 | 0xFFFF))))
+_NO_ATTRIBUTE = re.compile(f"[\0-\x1f\x7f-\x9f\ufdd0-\ufdef{_PLANES}]")  # CloudEvents 1.0, section 3.2
 
 _LOGON, _LOGOFF, _TICKET = 1, 2, 3
 _AUTHENTICATION = {"login": _LOGON, "logout": _LOGOFF, "token": _TICKET, "verify": _LOGON}
@@ -147,13 +154,22 @@ def source_of(tenant: str) -> str:
     return f"urn:stella:tenant:{tenant}:audit"
 
 
+def subject_of(resource: str | Sealed) -> str:
+    """The CloudEvents subject for a resource: its text, what no attribute may hold written out, or its pseudonym."""
+    if isinstance(resource, Sealed):
+        return resource.mark
+    if resource.isascii() and resource.isprintable():
+        return resource
+    return _NO_ATTRIBUTE.sub(lambda found: found[0].encode("unicode_escape").decode(), resource)
+
+
 def event_line(event: Chained) -> bytes:
     """The line of an event, without the line feed."""
     return dump_whole(
         EventLine(
             id=event.id,
             source=source_of(event.tenant),
-            subject=event.resource or msgspec.UNSET,
+            subject=subject_of(event.resource) or msgspec.UNSET,
             time=event.time,
             sequence=f"{event.sequence:020}",
             data=Data(event, msgspec.Raw(dump_whole(ocsf(event)))),

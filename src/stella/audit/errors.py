@@ -40,7 +40,9 @@ class WrongWrapKey(StellaError):
     code = "AUDIT-003"
     exit = Exit.DENIED
     reason = "wrap_key"
-    hint = "restore the key that `audit.wrap_key` referred to; `stella config show audit` says where it is looked for"
+    hint = (
+        "restore the key that `audit.wrap_key` referred to; `stella config show --origin` says where it is looked for"
+    )
 
 
 class NothingSealed(StellaError):
@@ -58,14 +60,14 @@ class NothingSealed(StellaError):
 class ChainDamaged(StellaError):
     """The chain of the tenant `{tenant}` cannot be continued: {problem}.
 
-    The last checkpoint in the database is not what it was when it was signed. Nothing is added to it, so that the
-    damage stays where it is.
+    The last checkpoint in the database is not what it was when it was signed, or it was signed with a key that the
+    sealer does not know. Nothing is added to it, so that the damage stays where it is.
     """
 
     code = "AUDIT-005"
     exit = Exit.NEGATIVE
     reason = "chain_damaged"
-    hint = "export the log and run `stella audit verify`; restore the schema `audit` from a backup"
+    hint = "after a change of `audit.key` name the old public key in `audit.retired_keys`; else restore a backup"
 
 
 class BadFilter(StellaError):
@@ -78,6 +80,19 @@ class BadFilter(StellaError):
     exit = Exit.USAGE
     reason = "usage"
     hint = "type the name as `stella audit list` shows it"
+
+
+class ChainHeld(StellaError):
+    """The chain of the tenant `{tenant}` was held by somebody else {passes} times in a row.
+
+    A sealer keeps others away from a chain while it works on it. Another service may have much to seal; where there is
+    none, something holds the lock that is no sealer, and the events of that tenant wait.
+    """
+
+    code = "AUDIT-007"
+    exit = Exit.TRANSIENT
+    reason = "chain_held"
+    hint = "look for the advisory lock in `pg_locks` and for whose it is in `pg_stat_activity`"
 
 
 class LogMalformed(StellaError):
@@ -176,6 +191,18 @@ class CheckpointUntrusted(StellaError):
     exit = Exit.NEGATIVE
     reason = "signature"
     hint = "compare the key with the one that the keeper of the log tells you; give each key that was ever used"
+
+
+class BadLogKey(StellaError):
+    """`--key` holds no public key: {problem}.
+
+    A key is the base64 of 32 bytes, 44 characters with `=` at the end. The file was not looked at.
+    """
+
+    code = "AUDIT-019"
+    exit = Exit.USAGE
+    reason = "key_malformed"
+    hint = "copy the key as `stella audit export` has printed it"
 
 
 class NoLogKey(StellaError):

@@ -23,6 +23,11 @@ class Logs:
         """Tenants that have events without a place in their chain."""
         return [str(row[0]) for row in self._duty.all(PACKAGE, "list_waiting_tenants")]
 
+    def forgotten(self) -> int:
+        """Let events wait that neither have a place nor wait for one; how many."""
+        found = self._duty.one(PACKAGE, "find_forgotten")
+        return int(found[0]) if found else 0
+
     def transaction(self, tenant: str) -> AbstractContextManager[Transaction]:
         """A transaction for one of them."""
         return self._database.transaction(tenant)

@@ -3,6 +3,7 @@
 Rules:
 - Every text of an event has a class: `none`, `personal` or `sensitive`. What is not `none` is stored encrypted.
 - The actor is personal when it is a user; an agent, the system and a plugin are no persons.
+- A resource is no person's name unless whoever writes the event marks it, as a fact is marked.
 - A record has whole numbers, texts and ASCII names alone, so that its canonical form is cheap (RFC 8785).
 """
 
@@ -32,7 +33,7 @@ def _is(kind: Kind) -> msgspec.Meta:
 
 
 class Marked(msgspec.Struct, frozen=True):
-    """A text among the facts of an event that is not for everybody."""
+    """A fact or a resource that is not for everybody."""
 
     text: str
     kind: Closed = "personal"
@@ -50,7 +51,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     actor_type: ActorType
     actor: Annotated[str, _is("personal")]
     action: Annotated[str, _is("none")]
-    resource: Annotated[str, _is("none")]
+    resource: Annotated[str | Marked, _is("none")]
     outcome: Outcome = "success"
     reason: Annotated[str, _is("personal")] = ""
     ticket: Annotated[str, _is("none")] = ""
@@ -61,7 +62,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def classes() -> dict[str, Kind]:
-    """The class of each text of an event; those of `before` and `after` have one each, see `Marked`."""
+    """The class of each text of an event; those of `before` and `after`, and a resource, may have others: `Marked`."""
     found: dict[str, Kind] = {}
     for name, hint in get_type_hints(Event, include_extras=True).items():
         for mark in getattr(hint, "__metadata__", ()):
@@ -93,7 +94,7 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     actor_type: ActorType
     actor: str | Sealed
     action: str
-    resource: str
+    resource: str | Sealed
     outcome: Outcome
     reason: str | Sealed
     ticket: str

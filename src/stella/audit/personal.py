@@ -99,8 +99,8 @@ def _wrapping(tenant: str, number: int) -> bytes:
 
 def needs_key(event: Event) -> bool:
     """Whether anything of an event has to be encrypted."""
-    marked = any(isinstance(fact, Marked) for facts in (event.before, event.after) for fact in facts.values())
-    return marked or any(getattr(event, name) for name in _closed(event))
+    given = (event.resource, *event.before.values(), *event.after.values())
+    return any(isinstance(fact, Marked) for fact in given) or any(getattr(event, name) for name in _closed(event))
 
 
 def _closed(event: Event) -> Iterator[str]:
@@ -122,6 +122,9 @@ def close(event: Event, key: TenantKey | None, entropy: Entropy) -> Record:
             mark = key.mark(event.actor) if name == "actor" else ""
             if values[name]:
                 values[name] = key.seal(values[name], kind, f"{event.id}\n{name}", entropy(NONCE), mark)
+        if isinstance(event.resource, Marked):
+            mark = key.mark(event.resource.text)
+            values["resource"] = _close_fact(event.resource, key, f"{event.id}\nresource", entropy, mark)
         for side in ("before", "after"):
             values[side] = {
                 name: _close_fact(fact, key, f"{event.id}\n{side}.{name}", entropy)
@@ -130,8 +133,8 @@ def close(event: Event, key: TenantKey | None, entropy: Entropy) -> Record:
     return Record(**values)
 
 
-def _close_fact(fact: Given, key: TenantKey, place: str, entropy: Entropy) -> Fact:
-    return key.seal(fact.text, fact.kind, place, entropy(NONCE)) if isinstance(fact, Marked) else fact
+def _close_fact(fact: Given, key: TenantKey, place: str, entropy: Entropy, mark: str = "") -> Fact:
+    return key.seal(fact.text, fact.kind, place, entropy(NONCE), mark) if isinstance(fact, Marked) else fact
 
 
 def reveal(record: Record, key_of: Callable[[int], TenantKey | None], *, kinds: frozenset[str]) -> Record:
@@ -149,6 +152,7 @@ def reveal(record: Record, key_of: Callable[[int], TenantKey | None], *, kinds: 
     return msgspec.structs.replace(
         record,
         actor=shown(record.actor, "actor"),
+        resource=shown(record.resource, "resource"),
         reason=shown(record.reason, "reason"),
         before={name: shown(fact, f"before.{name}") for name, fact in record.before.items()},
         after={name: shown(fact, f"after.{name}") for name, fact in record.after.items()},

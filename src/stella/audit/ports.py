@@ -34,6 +34,10 @@ class Waiting(Protocol):
         """Tenants that have events without a place in their chain; see the statement `list_waiting_tenants`."""
         ...
 
+    def forgotten(self) -> int:
+        """Let events wait that neither have a place nor wait for one; how many. See the statement `find_forgotten`."""
+        ...
+
     def transaction(self, tenant: str) -> AbstractContextManager[Transaction]:
         """A transaction for one of them."""
         ...

@@ -96,10 +96,14 @@ INSERT INTO audit.checkpoints (tenant_id, size, head, frontier, signer, envelope
 VALUES (%(tenant)s, %(size)s, %(head)s, %(frontier)s, %(signer)s, %(envelope)s);
 
 -- name: find_forgotten
--- Let events wait that have neither a place nor wait for one, as a restored backup may have left them. How many.
-INSERT INTO audit.waiting (tenant_id, event_id)
-SELECT %(tenant)s, e.id
-FROM audit.events e
-WHERE e.tenant_id = %(tenant)s
-  AND NOT EXISTS (SELECT FROM audit.chain c WHERE c.tenant_id = %(tenant)s AND c.event_id = e.id)
-ON CONFLICT (tenant_id, event_id) DO NOTHING;
+-- Let events wait that have neither a place nor wait for one, as a restored backup or an owner's hand may have left them.
+-- duty: stella_sealer
+WITH found AS (
+    INSERT INTO audit.waiting (tenant_id, event_id)
+    SELECT e.tenant_id, e.id
+    FROM audit.events e
+    WHERE NOT EXISTS (SELECT FROM audit.chain c WHERE c.tenant_id = e.tenant_id AND c.event_id = e.id)
+    ON CONFLICT (tenant_id, event_id) DO NOTHING
+    RETURNING 1
+)
+SELECT count(*) FROM found;

@@ -3,6 +3,7 @@
 Rules:
 - Texts are bounded and can be kept by every part of the way: no NUL, no lone surrogate.
 - Facts are few and small. An event is no place for content.
+- What somebody else has typed never keeps an event from being written: `fitted` writes out and cuts what it has to.
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any, get_args
 from uuid import UUID
 
+from msgspec.structs import replace
+
 from stella.audit.errors import BadEvent
-from stella.audit.model import OUTCOMES, SAFE, ActorType, Closed, Event, Marked, Record, classes
+from stella.audit.model import OUTCOMES, SAFE, ActorType, Closed, Event, Given, Marked, Record, classes
 from stella.kernel.canonical import dump_whole, parse
 from stella.kernel.digest import sha256
 from stella.kernel.errors import BadTime, NotJson
@@ -25,6 +28,8 @@ MAX_NAME = 256  # characters of an action, an actor, an id
 MAX_TEXT = 4096  # characters of a resource, a reason, a fact
 MAX_FACTS = 64  # on each side
 MAX_RECORD = 64 * 1024  # bytes; a line of an export has room for it twice
+MAX_WHOLE = 9_000  # characters of all texts: six bytes each (RFC 8785 writes a control character so), and it still fits
+CUT = "…"  # ends a text that was longer
 LAST_SECOND = 253_402_300_799  # 9999-12-31T23:59:59Z
 LAST_ID = "ffffffff-ffff-ffff-ffff-ffffffffffff"  # above every event
 
@@ -36,7 +41,9 @@ _TEXTS = tuple(classes())
 _LONG = frozenset({"resource", "reason"})
 
 
-def event_of(principal: Principal, now: Instant, random: bytes, action: str, resource: str, **rest: object) -> Event:
+def event_of(
+    principal: Principal, now: Instant, random: bytes, action: str, resource: str | Marked, **rest: object
+) -> Event:
     """An event of a principal at a time, its id made from ten random bytes. `rest` are fields of Event.
 
     A principal of the service is a user unless `actor_type` says otherwise.
@@ -49,6 +56,43 @@ def event_of(principal: Principal, now: Instant, random: bytes, action: str, res
         "actor": principal.name,
     }
     return Event(**(values | {"action": action, "resource": resource} | rest))  # type: ignore[arg-type]  # checked below
+
+
+def fitted(event: Event) -> Event:
+    """The event with texts that can be kept: signs that none can hold are written out, and what is too long is cut.
+
+    Where all of them together would be too many, each is cut to the length of a name.
+    """
+    kept = _cut(event, MAX_TEXT)
+    return kept if sum(map(len, _texts(kept))) <= MAX_WHOLE else _cut(kept, MAX_NAME)
+
+
+def _cut(event: Event, limit: int) -> Event:
+    changes = {name: _fact(getattr(event, name), limit if name in _LONG else MAX_NAME) for name in _TEXTS}
+    sides = {
+        side: {name: _fact(fact, limit) for name, fact in getattr(event, side).items()} for side in ("before", "after")
+    }
+    return replace(event, **changes, **sides)
+
+
+def _fact(fact: Given, limit: int) -> Given:
+    if isinstance(fact, Marked):
+        return Marked(_text(fact.text, limit), fact.kind)
+    return _text(fact, limit) if isinstance(fact, str) else fact
+
+
+def _text(text: str, limit: int) -> str:
+    if "\0" in text or not text.isascii():
+        text = text.replace("\0", r"\x00").encode(errors="backslashreplace").decode()
+    return text if len(text) <= limit else text[: limit - len(CUT)] + CUT
+
+
+def _texts(event: Event) -> Iterator[str]:
+    """Every text of an event."""
+    for fact in (*(getattr(event, name) for name in _TEXTS), *event.before.values(), *event.after.values()):
+        text = fact.text if isinstance(fact, Marked) else fact
+        if isinstance(text, str):
+            yield text
 
 
 def check(event: Event, tenant: str) -> None:
@@ -119,7 +163,9 @@ def _problems(event: Event, tenant: str) -> Iterator[str]:
     if event.outcome not in OUTCOMES:
         yield f"an outcome is one of {', '.join(OUTCOMES)}"
     for name in _TEXTS:
-        yield from _wrong_text(f"`{name}`", getattr(event, name), MAX_TEXT if name in _LONG else MAX_NAME)
+        value = getattr(event, name)
+        text = value.text if isinstance(value, Marked) and name == "resource" else value
+        yield from _wrong_text(f"`{name}`", text, MAX_TEXT if name in _LONG else MAX_NAME)
     if not _ID.match(event.id):
         yield "its id is no UUIDv7"
     if not _ACTION.match(event.action):

@@ -6,17 +6,19 @@ Rules:
 - One sealer works on a chain at a time; another that comes by leaves it alone. The numbers have no gap.
 - It goes on only from a checkpoint that is what it was when it was signed.
 - What waits is taken in the order of ids; an event that is committed late gets a later place.
+- Tenants take turns, a batch each: however much one has to seal, the others do not wait for its end.
 """
 
 from __future__ import annotations
 
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
 from threading import Event as Signal
 from typing import Any, NamedTuple
 
 from stella.audit import chain
 from stella.audit.chain import Chain
-from stella.audit.errors import ChainDamaged
+from stella.audit.errors import ChainDamaged, ChainHeld
 from stella.audit.model import Chained
 from stella.audit.personal import read_key
 from stella.audit.ports import Transaction, Waiting
@@ -32,14 +34,19 @@ from stella.runtime.settings import AuditSettings
 from stella.signing.keys import PrivateKey, PublicKey
 
 BATCH = 1000  # events in one transaction; with the largest events 64 MiB of memory
+HELD = 5  # passes in a row that somebody else holds a chain, until it is told: the lock is open to every login
 NODE = 32  # bytes; SHA-256
 
 
 class Pass(NamedTuple):
-    """What one pass did: events that were sealed, by tenant, and what went wrong, by tenant; under `*` with all."""
+    """What one pass did: events that were sealed, by tenant, and what went wrong, by tenant; under `*` with all.
+
+    `forgotten` is how many were found that did not even wait.
+    """
 
     sealed: Mapping[str, int]
     failed: Mapping[str, StellaError]
+    forgotten: int = 0
 
 
 def signing_key(secret: bytes) -> PrivateKey:
@@ -59,36 +66,35 @@ class Sealer:
     def __init__(self, waiting: Waiting, key: PrivateKey, clock: Clock, retired: Iterable[PublicKey] = ()) -> None:
         self._waiting, self._key, self._clock = waiting, key, clock
         self._trusted = (key.public, *retired)
+        self._held: Counter[str] = Counter()  # passes in a row that a chain was not to be had
 
     def seal(self) -> Pass:
         """Seal everything that waits now. One tenant's damaged chain does not keep the others waiting."""
-        sealed: dict[str, int] = {}
+        sealed: Counter[str] = Counter()
         failed: dict[str, StellaError] = {}
-        for tenant in self._waiting.tenants():
+        turns = deque(self._waiting.tenants())
+        while turns:
+            tenant = turns.popleft()
             try:
-                sealed[tenant] = self._seal_all(tenant)
+                with self._waiting.transaction(tenant) as t:
+                    count = self._seal_batch(t, tenant)
             except StellaError as error:
                 failed[tenant] = error
-        return Pass({tenant: count for tenant, count in sealed.items() if count}, failed)
+                continue
+            sealed[tenant] += count
+            if count == BATCH:
+                turns.append(tenant)
+        return Pass(+sealed, failed)
 
-    def find_forgotten(self, tenant: str) -> int:
-        """Let events of a tenant wait that a restored backup left without a place; for the start. How many."""
-        with self._waiting.transaction(tenant) as t:
-            return t.run(PACKAGE, "find_forgotten")
-
-    def _seal_all(self, tenant: str) -> int:
-        total = 0
-        while True:
-            with self._waiting.transaction(tenant) as t:
-                count = self._seal_batch(t, tenant)
-            total += max(count, 0)
-            if count < BATCH:
-                return total
+    def find_forgotten(self) -> int:
+        """Let events wait that something has left without a place; for the start. How many."""
+        return self._waiting.forgotten()
 
     def _seal_batch(self, t: Transaction, tenant: str) -> int:
-        """How many events were taken; 0 when nothing waits or another sealer is there."""
-        held = t.one(PACKAGE, "hold_chain")
-        rows = t.all(PACKAGE, "list_waiting", limit=BATCH) if held and held[0] else []
+        """How many events were taken; 0 when nothing waits or another sealer is there. Raises ChainHeld."""
+        if not self._has(t, tenant):
+            return 0
+        rows = t.all(PACKAGE, "list_waiting", limit=BATCH)
         if not rows:
             return 0
         grown, after = self._resume(t, tenant)
@@ -98,6 +104,17 @@ class Sealer:
             self._sign(t, tenant, grown, after)
         t.run(PACKAGE, "stop_waiting", ids=[row[0] for row in rows])
         return len(rows)
+
+    def _has(self, t: Transaction, tenant: str) -> bool:
+        """Whether the chain is this sealer's until the transaction ends."""
+        held = t.one(PACKAGE, "hold_chain")
+        if held and held[0]:
+            del self._held[tenant]
+            return True
+        self._held[tenant] += 1
+        if self._held[tenant] % HELD == 0:
+            raise ChainHeld(tenant=tenant, passes=self._held[tenant])
+        return False
 
     def _sign(self, t: Transaction, tenant: str, grown: Chain, after: int) -> None:
         statement = grown.checkpoint(tenant, after, self._clock.read().wall)
@@ -134,15 +151,19 @@ class Sealer:
 def run(sealer: Sealer, every: Seconds, stop: Signal, told: Callable[[Pass], None]) -> None:
     """Seal again and again until `stop` is set, and once more then. `told` hears of each pass that found something.
 
-    A database that is away is tried again the next time.
+    The first pass takes what was forgotten too. A database that is away is tried again the next time.
     """
+    looked = False
     while True:
         last = stop.wait(max(every, 1))
+        forgotten = 0
         try:
-            found = sealer.seal()
+            if not (looked or last):
+                forgotten, looked = sealer.find_forgotten(), True
+            found = sealer.seal()._replace(forgotten=forgotten)
         except StellaError as error:
-            found = Pass({}, {"*": error})
-        if found.sealed or found.failed:
+            found = Pass({}, {"*": error}, forgotten)
+        if any(found):
             told(found)
         if last:
             return

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from stella.audit import export
-from stella.audit.errors import BadFilter
+from stella.audit.errors import BadFilter, BadLogKey
 from stella.audit.model import (
     EventShown,
     EventsShown,
@@ -30,6 +30,7 @@ from stella.kernel.instant import parse_time
 from stella.operations import Context
 from stella.runtime.errors import SecretMissing
 from stella.runtime.files import PIECE, open_file, reading, replacing
+from stella.signing.errors import MalformedPublicKey
 from stella.signing.keys import PublicKey
 
 PERSONAL, SENSITIVE = "audit:personal", "audit:sensitive"  # scopes that show such texts
@@ -117,9 +118,17 @@ def export_log(ctx: Context, want: ExportLog) -> LogExported:
     )
 
 
+def _key(text: str) -> PublicKey:
+    """The public key that somebody typed; raises BadLogKey, which is no verdict about a file."""
+    try:
+        return PublicKey.from_base64(text)
+    except MalformedPublicKey as error:
+        raise BadLogKey(problem=error.facts["problem"]) from None
+
+
 def verify_log(_: Context, want: VerifyLog) -> LogVerified:
     """Verify an exported log with nothing but the keys that were given."""
-    keys = [PublicKey.from_base64(key) for key in want.key]
+    keys = [_key(text) for text in want.key]
     path = Path(want.file)
     with open_file(path) as raw, reading(path), io.BufferedReader(raw, PIECE) as stream:  # type: ignore[type-var]  # unbuffered
         found = verify_stream(stream, want.file, keys, want.at_least)

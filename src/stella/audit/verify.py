@@ -5,7 +5,8 @@ Rules:
 - A line is decoded, made again, and must be the same bytes: no envelope and no spelling can be altered apart.
 - Events are numbered from 1 without gaps and each holds the hash of the one before. A checkpoint must be signed by a
   given key, follow the one before it, and state the size, head and root that were computed here.
-- The first line holds the last checkpoint, so a file that was cut is known to be short.
+- The first line holds the last checkpoint, so a file that was cut is known to be short. It is the very one that ends
+  the file: two that were signed for the same number of events are two histories, as after a restored backup.
 - The first thing that is wrong is named by the number of its event. Where one line alone leaves two readings, those
   behind it decide, and a checkpoint that holds is never doubted again.
 """
@@ -82,6 +83,7 @@ class Reader:
         self.number = 0  # of the line
         self.tenant = ""
         self.size = 0  # that the first line promises
+        self.last: Checkpoint | None = None  # that it holds
         self.signers: tuple[str, ...] = ()
         self.chain = Chain()
         self.proven = 0  # events that a checkpoint has proven
@@ -153,7 +155,7 @@ class Reader:
         last = self._statement(opening.checkpoint)
         if (last.tenant, last.size) != (opening.tenant, opening.size):
             raise self._untrusted("the first line and its checkpoint are of different logs", 1)
-        self.tenant, self.size, self.signers = opening.tenant, opening.size, opening.signers
+        self.tenant, self.size, self.signers, self.last = opening.tenant, opening.size, opening.signers, last
         self.used.clear()
 
     def _event(self, event: Chained, line: bytes) -> None:
@@ -205,6 +207,8 @@ class Reader:
             raise EventsDropped(file=self.file, line=self.number, seq=statement.after, problem=problem)
         if (statement.root, statement.head) != (self.chain.root, self.chain.head):
             raise self._unsigned(self.proven + 1, statement.size)
+        if statement.size == self.size and statement != self.last:
+            raise self._untrusted("the first line has another one of the same size", self.proven + 1)
         self.proven, self.time = statement.size, statement.time
         self.checkpoints += 1
 

@@ -101,7 +101,7 @@ def spelled(kind: Any) -> str:  # noqa: ANN401  # any type form
 
 def _method(operation: Operation[Any, Any], call: str) -> list[str]:
     kinds = get_type_hints(operation.request)
-    taken = {name for name, _, about, _ in fields_of(operation.request) if about.where != "home"}
+    taken = {name for name, _, about, _ in fields_of(operation.request) if not about.at_home}
     every = (one for one in msgspec.structs.fields(operation.request) if one.encode_name in taken)
     fields = sorted(every, key=lambda one: not one.required)
     name = (operation.verb or operation.noun).replace("-", "_")

@@ -91,7 +91,7 @@ def _here(operation: Operation[Any, Any], request: msgspec.Struct, context: Cont
         context = dataclasses.replace(context, refused=lambda _, tried, key: _refused(context, tried, key))
     try:
         result: msgspec.Struct = operation.run(context, request)
-    except StellaError as problem:
+    except Exception as problem:
         _tell(operation, request, context, problem)
         raise
     _tell(operation, request, context, None, result)
@@ -108,7 +108,7 @@ def _tell(
     operation: Operation[Any, Any],
     request: msgspec.Struct,
     context: Context,
-    problem: StellaError | None,
+    problem: Exception | None,
     result: msgspec.Struct | None = None,
 ) -> None:
     if context.database is not None and not operation.local:

@@ -20,6 +20,7 @@ from stella.cli.words import Flag, Positional
 from stella.operations import Field
 
 COMPLETES = {
+    "file": "file",
     "file_in": "file",
     "file_out": "file",
     "folder": "dir",

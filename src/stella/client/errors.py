@@ -160,3 +160,16 @@ class KeptTokenExposed(StellaError):
     exit = Exit.DENIED
     reason = "exposed"
     hint = "remove it and log in again: `stella login`"
+
+
+class NotThere(StellaError):
+    """`{field}` is of this machine, and no service takes it.
+
+    A service has a database of its own. One that a request named would let whoever sends it make the service connect
+    anywhere.
+    """
+
+    code = "CLIENT-014"
+    exit = Exit.USAGE
+    reason = "usage"
+    hint = "leave `{field}` out to ask the service about its own, or `--server` to work from here"

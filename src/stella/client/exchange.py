@@ -6,7 +6,9 @@ Rules:
 - Uploads are cut into pieces and go on where they stopped; the service compares size and SHA-256.
 - A file that comes back goes on where it stopped as well; it is there when all of it is, with the SHA-256 of its ETag.
 - A folder travels as an uncompressed tar of regular files in the order of their names.
-- A folder of the service itself, such as a channel, is named by its path there and does not travel.
+- A folder of the service itself, such as a channel, and a private key in it are named by their path there and do not
+  travel.
+- What a request says of this machine is left out where it is a setting, and refused where somebody typed it.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from stella.client.errors import NotAFile, NotAService, ServiceAway
+from stella.client.errors import NotAFile, NotAService, NotThere, ServiceAway
 from stella.client.transport import Patience, Transport
 from stella.kernel.errors import StellaError
 from stella.operations import Field, Operation, fields_of
@@ -76,12 +78,12 @@ class Exchange:
         self._folders: dict[str, str] = {}  # the same, for folders
 
     def send(self, request: msgspec.Struct) -> dict[str, Any]:
-        """Upload what the request names; the request as the service takes it. Raises NotAFile and file errors."""
+        """Upload what is named; the request as the service takes it. Raises NotThere, NotAFile, file errors."""
         values: dict[str, Any] = msgspec.to_builtins(request)
         return {
             name: self._at_service(about, values[name])
             for name, _, about, default in fields_of(type(request))
-            if values[name] != default and values[name] is not None and about.where != "home"
+            if values[name] != default and values[name] is not None and not self._of_this_machine(name, about)
         }
 
     def receive(self) -> None:
@@ -156,6 +158,12 @@ class Exchange:
         elif isinstance(value, dict):
             return {name: self.told(row) for name, row in value.items()}
         return value
+
+    @staticmethod
+    def _of_this_machine(name: str, about: Field) -> bool:
+        if about.at_home and not about.setting:
+            raise NotThere(field=f"--{name}")
+        return about.at_home
 
     def _at_service(self, about: Field, value: Any) -> Any:  # noqa: ANN401  # one JSON value for another
         if isinstance(value, (list, tuple)):

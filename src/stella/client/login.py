@@ -7,10 +7,11 @@ import time
 from collections.abc import Callable
 
 from stella.client import issuing
-from stella.client.errors import LoginExpired, NoIssuer, NoServer, NotAService
-from stella.client.issuing import Endpoints, Granted, plain
+from stella.client.errors import LoginExpired, NoIssuer, NoServer, NotAService, ServiceAway
+from stella.client.issuing import Endpoints, Granted, Problem, plain
 from stella.client.kept import Kept, Tokens
 from stella.client.model import LoggedIn, LoggedOut, Login, Logout
+from stella.client.transport import RESTART
 from stella.kernel.errors import StellaError
 from stella.kernel.instant import format_time
 from stella.operations import Context
@@ -18,7 +19,9 @@ from stella.operations import Context
 CLIENT = "stella-cli"
 DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
 LONGEST = 15 * 60  # seconds that an issuer may let somebody wait
-SLOWER = 5  # seconds that RFC 8628 section 3.5 adds when it is asked too often
+LIFE = range(1, 24 * 60 * 60 + 1)  # seconds that a token may say it lives
+SLOWER = 5  # seconds that RFC 8628 section 3.5 adds when it is asked too often; it may also be away for a moment
+SLOW = frozenset({"slow_down", "temporarily_unavailable"})
 
 Pause = Callable[[float], None]
 
@@ -36,8 +39,7 @@ def login(ctx: Context, want: Login, pause: Pause = time.sleep) -> LoggedIn:
     else:
         granted = _by_person(ctx, at, fields, pause)
         before = ctx.clock.read().wall
-    if granted.token_type.lower() != "bearer":
-        raise NotAService(url=server, problem="its token is of another type than was asked for")
+    _require_usable(granted, at.token)
     kept = Kept(server, client, granted.access_token, before + granted.expires_in, at.revocation)
     Tokens(os.environ).keep(kept)
     return LoggedIn(server=server, scopes=tuple(granted.scope.split()), expires=format_time(kept.expires))
@@ -71,15 +73,37 @@ def _by_person(ctx: Context, at: Endpoints, fields: dict[str, str], pause: Pause
     begun = issuing.begin(at.device, fields)
     ctx.say(f"open {plain(begun.verification_uri)} and type {plain(begun.user_code)}")
     asking = {"grant_type": DEVICE, "client_id": fields["client_id"], "device_code": begun.device_code}
-    waited, every = 0.0, float(max(begun.interval, 1))
+    waited, every, away = 0, min(max(begun.interval, 1), LONGEST), 0
     while waited < min(begun.expires_in, LONGEST):
         pause(every)
         waited += every
-        found = issuing.poll(at.token, asking)
+        found = _polled(at.token, asking, may_be_away=away < RESTART)
         if isinstance(found, Granted):
             return found
-        if found.error == "slow_down":
+        away = away + every if found is None else 0
+        if found is None or found.error in SLOW:
             every += SLOWER
         elif found.error != "authorization_pending":
             raise issuing.refused(found)
     raise LoginExpired
+
+
+def _polled(address: str, asking: dict[str, str], *, may_be_away: bool) -> Granted | Problem | None:
+    """The answer to one poll; None where there was none, as while a service restarts."""
+    try:
+        return issuing.poll(address, asking)
+    except ServiceAway:
+        if may_be_away:
+            return None
+        raise
+
+
+def _require_usable(granted: Granted, address: str) -> None:
+    """Raise NotAService for a token that cannot be sent, or says of itself what cannot be."""
+    token = granted.access_token
+    if granted.token_type.lower() != "bearer":
+        raise NotAService(url=address, problem="its token is of another type than was asked for")
+    if not token or not (token.isascii() and token.isprintable()) or granted.expires_in not in LIFE:
+        raise NotAService(
+            url=address, problem="its token has characters that no token has, or no life of a day at most"
+        )

@@ -125,7 +125,7 @@ class Import:
         self.ctx, self.session, self.want = ctx, session, want
         self.carried, self.manifest, self.files = carried, carried.manifest, carried.files
         self.before = _before(self.manifest, load(ctx.schemas))
-        self.position = standing(session, self.manifest)
+        self.position = self.began = standing(session, self.manifest, self.files)
         self.checks = [Checked(name, detail) for name, detail in carried.genuine.checks]
         self.checks.append(Checked("release", f"{__version__} ships every file with this content"))
         self.checks.append(Checked("database", f"stands at file {self.position} of {len(self.files)} of the bundle"))
@@ -186,7 +186,9 @@ class Import:
 
     def _done(self, rows: Sequence[ImportedFile]) -> MigrationsImported:
         generation = self.carried.genuine.generation
-        already = [_row(file, "applied") for file in self.files if file.name and not _among(file, rows)]
+        ahead = self.began + len(rows)  # what waits behind a file that was paused
+        already = [_row(file, "applied") for file in self.files[: self.began]]
+        waiting = [_row(file, "pending") for file in self.files[ahead:]]
         notes = ("everything was applied before; nothing was changed",) if not rows else ()
         notes = ("dry run; nothing was changed",) if self.want.dry_run else notes
         return MigrationsImported(
@@ -198,15 +200,11 @@ class Import:
             release=self.manifest.release,
             dry_run=self.want.dry_run,
             complete=self.position == len(self.files),
-            files=(*already, *rows),
+            files=(*already, *rows, *waiting),
             checks=tuple(self.checks),
             clock=f"{self.carried.time.state}, {format_time(self.carried.time.now)}",
             notes=notes,
         )
-
-
-def _among(file: File, rows: Sequence[ImportedFile]) -> bool:
-    return any((row.module, row.name) == (file.module, file.name) for row in rows)
 
 
 def _before(manifest: Manifest, every: Shipped) -> list[File]:

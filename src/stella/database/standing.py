@@ -3,16 +3,18 @@
 Rules:
 - A place on the way is the history before the bundle and the first files of it, in its order, with exactly the policies
   and the schema that the manifest says of that place. Anything else is refused, in words.
+- A file outside of a transaction that was cut off leaves indexes behind, and those alone; it is run again then.
 - History and schema are read at different moments; when somebody migrates in between, both are read again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+from stella.database import syntax
 from stella.database.errors import DatabaseDiffers
 from stella.database.manifest import Manifest
-from stella.database.model import Category
+from stella.database.model import Category, File
 from stella.runtime.errors import LockTimeout
 from stella.runtime.migrate import Session
 from stella.tenancy import snapshot
@@ -26,8 +28,8 @@ History = Mapping[str, str]  # checksum by file, as `module/name`
 BY_HAND = "put back what was changed by hand, or restore the database, then run the same command again"
 
 
-def standing(session: Session, manifest: Manifest) -> int:
-    """How many files of the bundle are applied; raises DatabaseDiffers."""
+def standing(session: Session, manifest: Manifest, files: Sequence[File]) -> int:
+    """How many files of the bundle are applied, which are those of the manifest; raises DatabaseDiffers."""
     for _ in range(LOOKS):
         history = _history(session, manifest)
         found = snapshot.take(session.connection, manifest.modules)
@@ -35,10 +37,26 @@ def standing(session: Session, manifest: Manifest) -> int:
             continue
         position = place(manifest, history)
         problem = compare(manifest, position, found)
-        if problem:
+        if problem and not _cut_off(session, manifest, position, files, found):
             raise DatabaseDiffers(problem=problem, advice=BY_HAND)
         return position
     raise LockTimeout(what="The import", seconds="0", lock="a moment in which nobody else migrates", holder="")
+
+
+def _cut_off(session: Session, manifest: Manifest, position: int, files: Sequence[File], found: Snapshot) -> bool:
+    """Whether what differs can be what a file left that ran outside of a transaction and was not entered.
+
+    What such a file makes is left out of the comparison. What it removes cannot be put back into it: then the policies
+    alone decide here, and the rest is compared when the file has run again.
+    """
+    if position == len(files) or manifest.files[position].transaction:
+        return False
+    pieces = syntax.parse(files[position]).pieces
+    if all(piece.makes for piece in pieces):
+        made = {piece.makes.name for piece in pieces if piece.makes}
+        found = snapshot.take(session.connection, manifest.modules, without=made)
+        return not compare(manifest, position, found)
+    return found.policies_digest == manifest.state(position)[0]
 
 
 def _history(session: Session, manifest: Manifest) -> dict[str, str]:

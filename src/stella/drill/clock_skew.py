@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from stella.drill.model import Measure, Outcome
-from stella.drill.rules import measured
+from stella.drill.rules import PLAY, measured
 from stella.drill.stage import LIFE, OK, Plan, Scene, outcome, staged
 from stella.kernel.instant import Seconds
 from stella.tenancy.jwks import HARD
@@ -20,7 +20,6 @@ from stella.tenancy.model import Presented
 DAY: Seconds = 24 * 60 * 60
 STEPS: tuple[Seconds, ...] = (3600, -3600, HARD + 3600, -(HARD + 3600), 400 * DAY, -400 * DAY)
 AFTER_STEP: Seconds = 10
-PLAY = 30  # what is promised; the verifier's own constant is what is drilled
 
 
 class Probe(NamedTuple):

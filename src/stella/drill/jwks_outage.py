@@ -13,13 +13,12 @@ import msgspec
 from stella.drill.endpoint import FAULTS
 from stella.drill.faults import LOSSES, Kind
 from stella.drill.model import Event, Outcome
-from stella.drill.rules import measured, share
+from stella.drill.rules import PAUSE, measured, share
 from stella.drill.stage import Plan, Scene, outcome, staged
 from stella.kernel.instant import Seconds
-from stella.tenancy.jwks import LAST_DELAY
 
 BEFORE: Seconds = 30
-RECOVERY: Seconds = LAST_DELAY + 60  # the longest pause between two downloads, and a little for the one
+RECOVERY: Seconds = PAUSE + 60  # the longest pause between two downloads, and a little for the one
 ERRORS = 1.0  # per cent; what is promised for a time without keys
 DOWNLOADS = 8  # until the pauses between two are at their longest; by chance they are halved at most
 
@@ -57,7 +56,7 @@ def _outlived(scene: Scene, outage: Seconds) -> Outcome:
         measured("issuers in use again", sum(source.events["auth.recovered"] for source in sources), "=", len(sources)),
         measured("seconds until the last issuer is in use again", _since_end(stage.events), "<=", RECOVERY, "s"),
         measured("downloads that failed at one issuer, fewest", min(tried), ">", 0),
-        measured("downloads that failed at one issuer, most", max(tried), "<=", DOWNLOADS + outage // LAST_DELAY * 2),
+        measured("downloads that failed at one issuer, most", max(tried), "<=", DOWNLOADS + outage // PAUSE * 2),
         measured("redirects followed", sum(source.endpoint.followed for source in sources), "=", 0),
         measured(f"alert {stage.watch.name} fired", stage.watch.fired, "=", 0),
     ]

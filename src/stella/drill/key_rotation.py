@@ -14,16 +14,15 @@ import contextlib
 
 from stella.drill.kid_flood import Probe
 from stella.drill.model import Measure, Outcome
-from stella.drill.rules import measured
+from stella.drill.rules import BURST, INTERVAL, PLAY, measured
 from stella.drill.stage import LIFE, MAX_AGE, OK, Plan, Scene, Stage, outcome, resigned, staged
 from stella.kernel.instant import Seconds
-from stella.tenancy.jwks import BURST, INTERVAL
-from stella.tenancy.model import SKEW, Presented
+from stella.tenancy.model import Presented
 
 MOMENT: Seconds = 10  # a set is fetched when it is stale, and that takes a moment
 # How long ahead a key is published, and for how much of that no set can be fetched.
 AHEAD: tuple[tuple[Seconds, Seconds], ...] = ((MAX_AGE + MOMENT, 0), (3 * MAX_AGE, MAX_AGE + MOMENT))
-RETIRED: Seconds = LIFE + SKEW  # a key stays published for so long after its last token
+RETIRED: Seconds = LIFE + PLAY  # a key stays published for so long after its last token
 WITHDRAWN: Seconds = MAX_AGE + MOMENT
 
 

@@ -2,7 +2,8 @@
 
 Rules:
 - The drill runs in a child process, because a namespace is entered by a process without threads. The child ends with
-  this process, and the namespace, its addresses and its packet filter end with the child.
+  the thread that waits for it, and the namespace, its addresses and its packet filter end with the child.
+- Whoever waits is asked again and again whether it still should: a job that is cancelled ends by its progress.
 - Request and result are files in a folder of temporary files.
 """
 
@@ -23,9 +24,11 @@ from stella.drill.model import Outcome
 from stella.kernel.instant import Reading
 from stella.runtime.children import bare_environment, start_child, stop_child
 from stella.runtime.files import read_file
+from stella.runtime.ports import Progress
 from stella.runtime.scratch import scratch
 
 STOP_PATIENCE = 5.0
+LOOK = 0.2  # seconds between questions whether to go on
 LAST_WORDS = 300  # characters of a log that are shown
 MAX_REPORT = 16_000_000  # bytes; events are a few for each issuer
 
@@ -46,8 +49,8 @@ class Report(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     refused: str = ""
 
 
-def drill(errand: Errand) -> Outcome:
-    """Run a drill in a namespace; raises NoNamespace or NamespaceEnded."""
+def drill(errand: Errand, progress: Progress) -> Outcome:
+    """Run a drill in a namespace; raises NoNamespace or NamespaceEnded, or what the progress raises."""
     with scratch("netns") as folder:
         asked, told, log = folder / "errand", folder / "report", folder / "log"
         asked.write_bytes(msgspec.json.encode(errand))
@@ -55,7 +58,7 @@ def drill(errand: Errand) -> Outcome:
         home = str(Path(stella.__file__).parents[1])
         process = start_child(command, log=log, env={**bare_environment(), "PYTHONPATH": home})
         try:
-            code = process.wait()
+            code = _wait(process, progress)
         finally:
             _end(process)
         report = Report()
@@ -66,6 +69,14 @@ def drill(errand: Errand) -> Outcome:
         if report.outcome is None:
             raise NamespaceEnded(problem=f"exit code {code}{_last_words(log)}")
         return report.outcome
+
+
+def _wait(process: subprocess.Popen[bytes], progress: Progress) -> int:
+    while True:
+        try:
+            return process.wait(LOOK)
+        except subprocess.TimeoutExpired:
+            progress.advance(0)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

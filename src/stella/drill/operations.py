@@ -22,9 +22,10 @@ def _verdict(result: Drilled) -> Exit:
 
 @operation(
     "drill.jwks-outage",
-    "LOCAL /drill/jwks-outage",
+    "POST /v1/drills/jwks-outage",
     scope="drill:run",
     view=views.drilled,
+    long=True,
     verdict=_verdict,
     example="stella drill jwks-outage\nstella drill jwks-outage --netns --report junit=out/outage.xml",
 )
@@ -43,9 +44,10 @@ def jwks_outage(ctx: Context, want: DrillOutage) -> Drilled:
 
 @operation(
     "drill.token-expiry",
-    "LOCAL /drill/token-expiry",
+    "POST /v1/drills/token-expiry",
     scope="drill:run",
     view=views.drilled,
+    long=True,
     verdict=_verdict,
     example="stella drill token-expiry",
 )
@@ -62,14 +64,15 @@ def token_expiry(ctx: Context, want: DrillExpiry) -> Drilled:
 
 @operation(
     "drill.clock-skew",
-    "LOCAL /drill/clock-skew",
+    "POST /v1/drills/clock-skew",
     scope="drill:run",
     view=views.drilled,
+    long=True,
     verdict=_verdict,
     example="stella drill clock-skew --json",
 )
 def clock_skew(ctx: Context, want: DrillSkew) -> Drilled:
-    """Let clocks differ by 30 seconds and by more, then step the service's clock while no key set can be fetched.
+    """Let clocks differ by 30 seconds and more, then step the service's clock while no key set can be fetched.
 
     Half a minute is play and no more is; keys do not expire by a step. Ends with 6 when a limit is broken.
     """
@@ -80,9 +83,10 @@ def clock_skew(ctx: Context, want: DrillSkew) -> Drilled:
 
 @operation(
     "drill.kid-flood",
-    "LOCAL /drill/kid-flood",
+    "POST /v1/drills/kid-flood",
     scope="drill:run",
     view=views.drilled,
+    long=True,
     verdict=_verdict,
     example="stella drill kid-flood\nstella drill kid-flood --kids 100000 --seconds 10",
 )
@@ -99,9 +103,10 @@ def kid_flood(ctx: Context, want: DrillFlood) -> Drilled:
 
 @operation(
     "drill.key-rotation",
-    "LOCAL /drill/key-rotation",
+    "POST /v1/drills/key-rotation",
     scope="drill:run",
     view=views.drilled,
+    long=True,
     verdict=_verdict,
     example="stella drill key-rotation --speed 50",
 )
@@ -118,9 +123,10 @@ def key_rotation(ctx: Context, want: DrillRotation) -> Drilled:
 
 @operation(
     "drill.pool-leak",
-    "LOCAL /drill/pool-leak",
+    "POST /v1/drills/pool-leak",
     scope="drill:run",
     view=views.drilled,
+    long=True,
     verdict=_verdict,
     example="stella drill pool-leak\nstella drill pool-leak --rounds 10000 --seed 7",
 )

@@ -9,6 +9,12 @@ from stella.drill.errors import BadOutage
 from stella.drill.model import Measure, Relation
 from stella.kernel.instant import Seconds, parse_duration
 
+# What is promised, said once more: a limit that is taken from what is drilled moves with it and catches nothing.
+PLAY: Seconds = 30  # by which two clocks may differ
+LONGEST_LIFE: Seconds = 15 * 60  # of a token
+BURST, INTERVAL = 5, 10  # downloads for unknown key ids: five at once, one more every ten seconds
+PAUSE: Seconds = 5 * 60  # the longest one between two downloads that fail
+
 OUTAGES = range(2 * 60, 60 * 60 + 1)  # long enough to make fresh keys stale, short enough to wait for
 
 _HOLDS: Mapping[Relation, Callable[[float, float], bool]] = {"=": eq, "<": lt, "<=": le, ">": gt, ">=": ge}

@@ -65,7 +65,8 @@ def drill(ctx: Context, name: str, want: Timed) -> Drilled:
     seed, begin, began = _seed(ctx, want.seed), ctx.clock.read(), time.monotonic()
     ctx.progress.start(name, None, "seconds of the drill")
     if want.netns:
-        found = namespace.drill(namespace.Errand(name, msgspec.Raw(msgspec.json.encode(want)), seed, begin))
+        errand = namespace.Errand(name, msgspec.Raw(msgspec.json.encode(want)), seed, begin)
+        found = namespace.drill(errand, ctx.progress)
     else:
         found = _conduct(name, want, seed, begin, ctx.progress, "endpoint")
     mode: Literal["endpoint", "packets"] = "packets" if want.netns else "endpoint"

@@ -8,10 +8,10 @@ Rules:
 from __future__ import annotations
 
 from stella.drill.model import Measure, Outcome
-from stella.drill.rules import measured
+from stella.drill.rules import LONGEST_LIFE, PLAY, measured
 from stella.drill.stage import LIFE, OK, Plan, Scene, Stage, outcome, staged
 from stella.kernel.instant import Seconds
-from stella.tenancy.model import MAX_LIFE, SKEW, Presented
+from stella.tenancy.model import Presented
 
 LIVES = 3  # of a token; the traffic goes on for so long
 STRANGER = "tenant-late"
@@ -51,25 +51,25 @@ def drill(plan: Plan) -> Outcome:
 
 
 def _of_tenants(scene: Scene) -> list[Measure]:
-    stage, lives = scene.stage, {"over": MAX_LIFE + 1, "back": -1}
+    stage, lives = scene.stage, {"over": LONGEST_LIFE + 1, "back": -1}
     odd = {name: _status(stage, iat=stage.clock.now, exp=stage.clock.now + life) for name, life in lives.items()}
     return [
         measured("failed requests of clients that renew in time", scene.failed(), "=", 0),
-        measured(f"a life of {MAX_LIFE + 1} s is served", odd["over"] == OK, "=", 0),
+        measured(f"a life of {LONGEST_LIFE + 1} s is served", odd["over"] == OK, "=", 0),
         measured("an end before the beginning is served", odd["back"] == OK, "=", 0),
     ]
 
 
 def _of_the_late(scene: Scene, late: Stubborn) -> list[Measure]:
     before = [status for at, status, _ in late.answers if at < 0]
-    after = [(status, reason) for at, status, reason in late.answers if at >= SKEW]
+    after = [(status, reason) for at, status, reason in late.answers if at >= PLAY]
     last = max((at for at, status, _ in late.answers if status == OK), default=-LIFE)
     refused = sum(status != OK for _, status, _ in late.answers)
     counted = scene.stage.counts.total("token_verify_failures_total", reason="token.expired")
     return [
         measured("a token is refused before its end", sum(status != OK for status in before), "=", 0),
-        measured(f"an ended token is served {SKEW} s after its end or later", _served(after), "=", 0),
-        measured("seconds after its end that a token was served last", last, "<", SKEW, "s"),
+        measured(f"an ended token is served {PLAY} s after its end or later", _served(after), "=", 0),
+        measured("seconds after its end that a token was served last", last, "<", PLAY, "s"),
         measured("requests with an ended token", len(after), ">", 0),
         measured("refused for another reason than token.expired", _others(after), "=", 0),
         measured("refusals that the metric lacks", refused - counted, "=", 0),

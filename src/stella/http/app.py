@@ -5,6 +5,8 @@ Rules:
 - Every answer is one that the OpenAPI document lists; whatever fails becomes a problem with a code.
 - A client that has left is no failure and gets no answer. An answer that fails on its way is cut off, so that nobody
   takes it for a whole one; the log says why.
+- What is under way for a tenant ends when the tenant is suspended or deleted: a body is taken no further, an answer
+  that is streamed is cut off.
 """
 
 from __future__ import annotations
@@ -15,18 +17,19 @@ import re
 import time
 from typing import Any, Protocol
 
-from stella.http.auth import TENANT, Presented, Tokens, allow, challenge
+from stella.http.auth import TENANT, Tokens, allow, challenge, presented
 from stella.http.denials import STRANGER
 from stella.http.errors import (
     Draining,
     Failed,
     MethodRefused,
     RangeRefused,
+    ScopeMissing,
     TooManyJobs,
     TooManyUploads,
     TooSlow,
 )
-from stella.http.exchange import Answer, Gone, Headers, Message, Receive, Request, Send
+from stella.http.exchange import Answer, Cut, Gone, Headers, Message, Receive, Request, Send
 from stella.http.jobs import trace_of
 from stella.http.logs import Log, RequestLine
 from stella.http.metrics import Metrics
@@ -72,6 +75,7 @@ class App:
         """Answer one request."""
         begin = time.perf_counter()
         request = Request(f"{self._prefix}-{next(self._numbers):x}", scope, receive, send)
+        request.stopped = self._tokens.stopped
         broken: BaseException | None = None
         answer = Answer(CLIENT_GONE)
         try:
@@ -79,6 +83,8 @@ class App:
             status = await self._send(request, answer)
         except Gone:
             status = CLIENT_GONE
+        except Cut as error:
+            broken, status = error, answer.status
         except asyncio.CancelledError as error:  # the time of a drain is over
             if request.started:
                 broken, status = error, answer.status
@@ -138,17 +144,18 @@ class App:
         request.operation = route.name
         if route.scope:
             request.principal = await self._who(request)
-            try:
+        try:
+            if route.scope and not route.own:
                 allow(request.principal, route.scope)
-            except StellaError as error:
-                facts = {"code": error.code, "reason": error.reason, "scope": route.scope}
-                self._denied(request.principal, "auth.denied", route.name, **facts)
-                self._metrics.refused(TokenScopeMissing.reason)
-                raise
-        return await route.handle(request)
+            return await route.handle(request)
+        except ScopeMissing as error:
+            facts = {"code": error.code, "reason": error.reason, "scope": str(error.facts["scope"])}
+            self._denied(request.principal, "auth.denied", route.name, **facts)
+            self._metrics.refused(TokenScopeMissing.reason)
+            raise
 
     async def _who(self, request: Request) -> Principal:
-        given = Presented(request.headers.get(b"authorization", b""), request.scope)
+        given = presented(request.headers, request.scope)
         try:
             try:
                 return self._tokens.principal(given, names=TENANT in request.headers)
@@ -205,6 +212,8 @@ class App:
                 status[0], request.started = message["status"], True
                 request.begun = time.perf_counter()
                 message["headers"] = [*message["headers"], (b"x-request-id", request.id.encode())]
+            elif message.get("more_body") and request.stopped(request.principal.tenant):
+                raise Cut
             await request.send(message)
 
         request.begun = time.perf_counter()

@@ -17,6 +17,7 @@ from stella.http.idempotency import KEEP
 from stella.http.jobs import Runner, trace_of
 from stella.http.logs import Log
 from stella.http.metrics import Metrics, access_of
+from stella.http.own import Own
 from stella.http.places import Grounds
 from stella.http.resources import Jobs
 from stella.http.routes import Route, Routes
@@ -27,6 +28,7 @@ from stella.http.transfers import Transfers
 from stella.http.uploads import Uploads
 from stella.kernel.instant import parse_duration
 from stella.operations import Context, Operation
+from stella.runtime.places import shared_key
 
 MIB = 1024 * 1024
 CROWD = 10  # times what one tenant may have waiting is what all together may; rows that a claim sorts
@@ -110,7 +112,8 @@ def assemble(  # noqa: PLR0913, PLR0917  # its parts
     settings = ctx.settings.service
     offered = [operation for operation in operations if not operation.local]
     metrics = metrics or Metrics()
-    grounds = Grounds(work, parts, settings.bucket)
+    shared = "" if ctx.settings.store.accounts else shared_key(ctx.settings.store)
+    grounds = Grounds(work, parts, settings.bucket, shared)
 
     def now() -> int:
         return ctx.clock.read().wall
@@ -124,10 +127,11 @@ def assemble(  # noqa: PLR0913, PLR0917  # its parts
     runner = Runner(store, grounds, table, ctx, settings.max_jobs, report)
     queued = Bound(settings.max_queued, settings.max_queued * CROWD)
     limits = Limits(settings.max_body_mib * MIB, parse_duration(settings.send_timeout), queued)
-    jobs = Jobs(store, runner, now)
-    handlers = Handlers(ctx, grounds, store, runner, jobs, limits)
+    own = Own(store, grounds, offered)
+    jobs = Jobs(store, runner, own, now)
+    handlers = Handlers(ctx, grounds, store, runner, jobs, own, limits)
     uploads = Uploads(store, grounds, settings.max_upload_mib * MIB, now)
-    transfers = Transfers(store, uploads, Files(grounds), metrics, limits, now, ctx.entropy)
+    transfers = Transfers(store, uploads, Files(grounds), own, metrics, limits, now, ctx.entropy)
     status = Status(store, metrics, offered, lambda: runner.stopping)
     routes = [*status.routes(), *jobs.routes(), *transfers.routes(), *map(handlers.route, offered), *more]
     metrics.access.update((route.name, access_of(route)) for route in routes)

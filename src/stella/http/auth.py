@@ -89,12 +89,32 @@ class Presented:
         return "" if found is None else base64.urlsafe_b64encode(hashlib.sha256(found).digest()).decode().rstrip("=")
 
 
+def presented(headers: Mapping[bytes, bytes], scope: Mapping[str, Any]) -> Presented:
+    """What a request says of its sender, whose headers are the last ones of each name in `headers`.
+
+    Raises NotAuthenticated for several Authorization headers: a proxy may have looked at another one than this.
+    """
+    given = Presented(headers.get(b"authorization", b""), scope)
+    if len(headers) != len(scope["headers"]) and len(given.every(b"authorization")) > 1:
+        raise NotAuthenticated(problem="there are several Authorization headers")
+    return given
+
+
 class Tokens:
-    """The principals by their tokens: the administrator, and whomever `verify` knows; it raises what it refuses."""
+    """The principals by their tokens: the administrator, and whomever `verify` knows; it raises what it refuses.
+
+    `stopped` says what a tenant is that may not go on, such as `suspended`; empty for one that may.
+    """
 
     def __init__(
-        self, admin: bytes, verify: Callable[[Presented], Principal] | None = None, *, meter: Meter | None = None
+        self,
+        admin: bytes,
+        verify: Callable[[Presented], Principal] | None = None,
+        stopped: Callable[[str], str] = lambda _: "",
+        *,
+        meter: Meter | None = None,
     ) -> None:
+        self.stopped = stopped
         self._meter = meter or SilentMeter()
         self._admin = hashlib.sha256(admin).digest()
         self._header = b"Bearer " + admin

@@ -4,20 +4,19 @@ Rules:
 - A field in braces in the route comes from the path. The others come from the query of a GET or DELETE, and from the
   JSON body of everything else. A field of the wrong type, unknown, absent or twice is BadField.
 - A field that names a place is checked by `places` before the operation sees it, its default as well.
-- A field that is `home` is filled in from the settings of the service; a request that has it is BadField.
 - A field that stands for a setting takes its value from there when the request leaves it out.
+- A field about what a machine has of its own takes it from there alone; a request that has it is BadField.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Any, get_args, get_origin
+from typing import Any, Protocol, get_args, get_origin
 from urllib.parse import parse_qsl
 
 import msgspec
 
 from stella.http.errors import BadField, BodyNotJson
-from stella.http.places import Places
 from stella.operations import Operation, Where, fields_of
 from stella.runtime.config import value_of
 from stella.runtime.settings import Settings
@@ -26,6 +25,12 @@ MAX_PARAMETERS = 100  # of a query; bounds the work on a hostile one
 
 _PARAMETER = re.compile(r"\{([a-z0-9_]+)(?:\.\.\.)?\}")
 _PLACE = re.compile(r" - at `\$\.([a-z0-9_]+)[^`]*`\Z")
+
+
+class Checks(Protocol):
+    """Says what a field may name; see `Places.check` and `own.Reach`."""
+
+    def check(self, field: str, where: Where, text: str) -> None: ...
 
 
 class Binder:
@@ -47,13 +52,14 @@ class Binder:
             for name, _, about, _ in fields
             if about.setting and (value := value_of(settings, about.setting)) not in {None, ""}
         }
-        self._home = {name for name, _, about, _ in fields if about.where == "home"}
+        self._home = {name for name, _, about, _ in fields if about.at_home}
         attributes = {info.encode_name: info.name for info in msgspec.structs.fields(operation.request)}
         self._places: list[tuple[str, str, Where]] = [
             (attributes[name], name, about.where)
             for name, _, about, _ in fields
-            if about.where not in {"value", "key", "home"}
+            if about.where not in {"value", "key"} and not about.at_home
         ]
+        self.names_files = any(where != "folder" for _, _, where in self._places)
         self._decoder = msgspec.json.Decoder(operation.request)
 
     def _greedy(self, path: str, places: dict[str, Where]) -> str:
@@ -61,13 +67,13 @@ class Binder:
         last = self.parameters[-1] if self.parameters and path.endswith("}") else ""
         return f"{path[:-1]}...}}" if places.get(last, "value") != "value" else path
 
-    def bind(self, values: tuple[str, ...], query: str, body: bytes, places: Places) -> Any:
-        """The request. Raises BadField, BodyNotJson or UnsafePlace."""
+    def bind(self, values: tuple[str, ...], query: str, body: bytes, places: Checks) -> Any:
+        """The request. Raises BadField, BodyNotJson or as `places`. Blocks where it names files."""
         if self.in_query:
             request = self._convert(read_query(query, self._many) | self._in_path(values), strict=False)
         elif query:
             raise BadField(what="the query", problem="the fields of this operation are sent in the body")
-        elif values or self._settings:
+        elif values or self._settings or self._home:
             given = decode(body, dict[str, Any])
             for name in self._in_path(values).keys() & given.keys():
                 if not isinstance(given[name], str | int) or isinstance(given[name], int) is not self._numbered[name]:
@@ -88,7 +94,7 @@ class Binder:
 
     def _convert(self, given: dict[str, Any], *, strict: bool) -> Any:
         for name in self._home.intersection(given):
-            raise BadField(what=f"`{name}`", problem="a service has a stack of its own and looks at no other")
+            raise BadField(what=f"`{name}`", problem="a service has its own and looks at no other")
         return convert(self._settings | given, self.request, strict=strict)
 
 

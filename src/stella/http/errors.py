@@ -12,8 +12,8 @@ from stella.kernel.errors import Exit, StellaError
 class NotAuthenticated(StellaError):
     """Not authenticated: {problem}.
 
-    Every resource but /healthz and /readyz asks for a bearer token (RFC 6750). The token of the administrator is in
-    `secrets/admin-token` of the data folder.
+    Every resource but /healthz, /readyz and the endpoints of the issuer asks for one bearer token (RFC 6750). That of
+    the administrator is in `secrets/admin-token` of the data folder; others come from the issuer: `stella login`.
     """
 
     code = "HTTP-001"

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from stella.http.errors import BodyTooLarge, TooSlow, WrongMediaType
+from stella.identity.errors import TenantNotActive
 from stella.kernel.digest import sha256
 from stella.operations import Principal
 
@@ -36,6 +37,16 @@ class Gone(Exception):
     """The client has left."""
 
 
+class Cut(Exception):
+    """An answer that has begun is not for whoever gets it any more: its tenant was stopped."""
+
+
+def _goes_on(tenant: str) -> str:
+    """Stands for a look at the tenant where nobody knows of any."""
+    del tenant
+    return ""
+
+
 class Request:
     """One request. `values` are those of the path's parameters."""
 
@@ -49,6 +60,7 @@ class Request:
         "scope",
         "send",
         "started",
+        "stopped",
         "trace",
         "values",
         "whole",
@@ -64,6 +76,7 @@ class Request:
         self.send = send
         self.values: tuple[str, ...] = ()
         self.principal: Principal = NOBODY
+        self.stopped: Callable[[str], str] = _goes_on  # of a tenant; see `auth.Tokens`
         self.trace = ""
         self.whole = False  # whether all of the body was read
         self.started = False  # whether the answer has begun
@@ -111,10 +124,16 @@ class Request:
         return body or b"{}"
 
     async def pieces(self) -> AsyncIterator[bytes]:
-        """The body as it comes. Raises TooSlow when nothing comes for long, Gone when the client has left."""
+        """The body as it comes.
+
+        Raises TooSlow when nothing comes for long, Gone when the client has left, TenantNotActive when its tenant was
+        stopped meanwhile.
+        """
         more = True
         while more:
             message = await self._next(PIECE_TIMEOUT)
+            if state := self.stopped(self.principal.tenant):
+                raise TenantNotActive(tenant=self.principal.tenant, state=state)
             more = bool(message.get("more_body"))
             if message["body"]:
                 yield message["body"]

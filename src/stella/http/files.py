@@ -42,13 +42,11 @@ class Files:
         """
         path = self._grounds.of(tenant).places.inside(text)
         with reading(Path(text)):
-            found = path.lstat()
+            found = require_shown(path, text)
         if stat.S_ISDIR(found.st_mode):
             return self._folder(text.rstrip("/"), path, want)
         if not stat.S_ISREG(found.st_mode):
             raise ObjectMissing(path=text)
-        if not found.st_mode & OTHERS_READ:
-            raise PrivateFile(path=text)
         return path, found, self._digest(path, found)
 
     def _folder(self, text: str, path: Path, want: ListFolder) -> Answer:
@@ -80,6 +78,14 @@ class Files:
             if len(self._digests) > KEPT_DIGESTS:
                 self._digests.popitem(last=False)
         return known
+
+
+def require_shown(path: Path, text: str) -> os.stat_result:
+    """The state of what has a path; raises PrivateFile for a file that only its owner may read, or OSError."""
+    found = path.lstat()
+    if stat.S_ISREG(found.st_mode) and not found.st_mode & OTHERS_READ:
+        raise PrivateFile(path=text)
+    return found
 
 
 def send_file(

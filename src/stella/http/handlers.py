@@ -24,6 +24,7 @@ from stella.http.exchange import Answer, Request, answer
 from stella.http.ids import Ids
 from stella.http.jobs import Runner
 from stella.http.model import NewJob
+from stella.http.own import Own, Reach
 from stella.http.places import Grounds
 from stella.http.resources import Jobs
 from stella.http.routes import Handler, Route
@@ -48,8 +49,8 @@ class Limits(NamedTuple):
 class Handlers:
     """Makes the route of each operation."""
 
-    def __init__(
-        self, context: Context, grounds: Grounds, store: Store, runner: Runner, jobs: Jobs, limits: Limits
+    def __init__(  # its parts
+        self, context: Context, grounds: Grounds, store: Store, runner: Runner, jobs: Jobs, own: Own, limits: Limits
     ) -> None:
         self._context = context
         self._grounds = grounds
@@ -58,6 +59,7 @@ class Handlers:
         self._keys = idempotency.Keys(store, self._now)
         self._runner = runner
         self._jobs = jobs
+        self._own = own
         self._limits = limits
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="operation")
         self._running = 0
@@ -76,19 +78,21 @@ class Handlers:
     def _context_of(self, principal: Principal) -> Context:
         return dataclasses.replace(self._context, actor=principal.name, principal=principal)
 
-    async def _body(self, request: Request, binder: Binder) -> bytes:
-        return b"" if binder.in_query else await request.json(self._limits.body, self._limits.seconds)
-
     def _contextual(self, request: Request) -> Context:
         return self._contexts(request.principal)
 
-    def _bound(self, binder: Binder, request: Request, body: bytes) -> Any:
-        return binder.bind(request.values, request.query, body, self._grounds.of(request.principal.tenant).places)
+    async def _bound(self, operation: Operation[Any, Any], binder: Binder, request: Request) -> tuple[Any, bytes]:
+        """The request of an operation, and the body that it came in; raises as `Binder.bind` and `Reach.check`."""
+        body = b"" if binder.in_query else await request.json(self._limits.body, self._limits.seconds)
+        ground, given = self._grounds.of(request.principal.tenant), (request.values, request.query, body)
+        if not binder.names_files:
+            return binder.bind(*given, ground.places), body
+        reach = Reach(self._own, ground, request.principal, operation.scope)
+        return await asyncio.to_thread(binder.bind, *given, reach), body
 
     def _quick(self, operation: Operation[Any, Any], binder: Binder) -> Handler:
         async def handle(request: Request) -> Answer:
-            body = await self._body(request, binder)
-            want = self._bound(binder, request, body)
+            want, _ = await self._bound(operation, binder, request)
             return answer(operation.run(self._contextual(request), want), 201 if operation.creates else 200)
 
         return handle
@@ -97,8 +101,7 @@ class Handlers:
         status = 201 if operation.creates else 200
 
         async def handle(request: Request) -> Answer:
-            body = await self._body(request, binder)
-            want = self._bound(binder, request, body)
+            want, body = await self._bound(operation, binder, request)
 
             async def work() -> Answer:
                 return answer(await self._in_thread(operation, self._contextual(request), want), status)
@@ -126,8 +129,7 @@ class Handlers:
 
     def _long(self, operation: Operation[Any, Any], binder: Binder) -> Handler:
         async def handle(request: Request) -> Answer:
-            body = await self._body(request, binder)
-            want = self._bound(binder, request, body)
+            want, body = await self._bound(operation, binder, request)
             if self._runner.stopping:
                 raise Draining
             now = self._now()

@@ -1,7 +1,8 @@
 """Who asks, and who issues: the identity of a running service.
 
 Rules:
-- Tokens of the own issuer are verified with the keys of the database, those of others with keys that are fetched.
+- Tokens of the own issuer are verified with the keys of the database, those of others with keys that are fetched, or
+  that came with the trust of a sealed site.
 - One thread reads states, revocations and keys again every few seconds, tends the signing keys, and erases tenants
   whose time has come. What it could not do it does the next time; what was known before stays in force.
 - Without a passphrase for signing keys there is no issuer, and everything else works.
@@ -9,16 +10,20 @@ Rules:
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
-from stella.audit.model import Outcome
+from stella.audit.model import Marked, Outcome
 from stella.http.auth import Presented
 from stella.http.issuer import Endpoints
 from stella.http.jobs import trace_of
 from stella.http.routes import Route
-from stella.identity import believed, erasure, events, signing
+from stella.identity import believed, erasure, events, rules, signing
+from stella.identity.accounts import Follower
+from stella.identity.carried import Carried
 from stella.identity.device import Devices
 from stella.identity.erasure import Elsewhere
 from stella.identity.errors import TenantNotActive
@@ -31,6 +36,7 @@ from stella.kernel.instant import parse_duration
 from stella.operations import Context, Principal
 from stella.runtime.errors import NoDatabase, SecretMissing
 from stella.runtime.roles import ISSUER
+from stella.runtime.transaction import Transaction
 from stella.tenancy import jwks
 from stella.tenancy.binding import Replays
 from stella.tenancy.discovery import Discovered
@@ -44,6 +50,7 @@ from stella.tenancy.tokens import Verifier
 
 EVERY = 2.0  # seconds between two looks: so long may a token count that a command elsewhere has revoked
 BURST, INTERVAL = 5, 1  # looks for tenants that are not known yet: five at once, one every second
+PERSONAL = frozenset({"subject", "address"})  # facts that say which person it was, or from where
 SWEEP = 60.0  # seconds between two looks for what is to be erased
 
 Told = Callable[[str, Mapping[str, object]], None]
@@ -55,7 +62,7 @@ class Identity:
     `denied` hears why somebody was refused, and some facts; `turned` that the keys of an issuer cannot be fetched any
     more, and that they can again.
 
-    Raises BadIssuerSetting, UnusableKeyAddress, WeakPassphrase, or as the database.
+    Raises BadIdentitySetting, BadIssuerSetting, UnusableKeyAddress, WeakPassphrase, as `Carried`, or as the database.
     """
 
     def __init__(
@@ -67,9 +74,9 @@ class Identity:
         meter: Meter | None = None,
         turned: jwks.Told = jwks.tell_nobody,
     ) -> None:
-        settings = ctx.settings.identity
         self._ctx, self._denied, self._elsewhere = ctx, denied, elsewhere
-        self._name = settings.issuer or address
+        self._own = believed.own(ctx.settings.identity, address)
+        self._name = self._own.name
         self._duty = ctx.duty(ISSUER)
         self._revocations = Revocations()
         self._standing = Standing(self._name, self._revocations)
@@ -78,13 +85,17 @@ class Identity:
         self._keyring = Keyring(ctx.clock, self._passphrase, self._name, meter) if self._passphrase else None
         self._caches: list[jwks.KeyCache] = []
         self._replays = Replays()
+        self._carried = self._from_trust()
         self._verifier = self._made()
         self.endpoints = self._endpoints(self._keyring) if self._keyring else None
+        self._accounts = Follower(ctx)
         self._asking = threading.Lock()
         self._unknown = TokenBucket(BURST, INTERVAL)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._work, name="identity", daemon=True)
         self._look()
+        if self._carried:
+            self._carried.look()
 
     @property
     def routes(self) -> list[Route]:
@@ -109,8 +120,9 @@ class Identity:
             self._standing.require_active(found.tenant)
         except StellaError as error:
             given.refused = isinstance(error, Refusal | TenantNotActive)
-            if isinstance(error, Refusal) and error.whose is not None and self._standing.has_log(error.whose.tenant):
-                given.known = Principal(error.whose.subject, frozenset(), error.whose.tenant)
+            whose = error.whose if isinstance(error, Refusal) else None
+            if whose is not None and self._standing.has_log(whose.tenant):
+                given.known = Principal(whose.subject, frozenset(), whose.tenant)  # for the log of its tenant
             self._denied(error.reason, {"code": error.code, "operation": f"{given.method} {given.path}"})
             raise
         return _principal(found)
@@ -126,6 +138,14 @@ class Identity:
             proofs=tuple(proof.decode("latin-1") for proof in given.proofs),
             certificate=given.certificate,
         )
+
+    def stopped(self, tenant: str) -> str:
+        """What a tenant is instead of active, as far as is known; empty for one that works."""
+        return self._standing.stopped(tenant)
+
+    def heed(self) -> None:
+        """Look now, since a request has changed who may act. What cannot be read now is read with the next look."""
+        self._safely(lambda: self._standing.refresh(self._duty, self._ctx.clock.read().wall))
 
     def start(self) -> None:
         """Begin to look again and again."""
@@ -152,10 +172,17 @@ class Identity:
             self._unknown.take(self._ctx.clock.read().boot_seconds)
         self._standing.refresh(self._duty, self._ctx.clock.read().wall)
 
+    def _from_trust(self) -> Carried | None:
+        settings = self._ctx.settings.identity
+        if not settings.trust:
+            return None
+        taken = {self._name, *(one.name for one in believed.others(settings, self._name))}
+        return Carried(Path(settings.trust), self._ctx.clock, self._revocations, taken, self._meter)
+
     def _made(self) -> Verifier:
         own = [Source(self._name, self._keyring)] if self._keyring else []
         ctx = self._ctx
-        listed = believed.read(ctx.settings.identity.issuers)
+        listed = believed.others(ctx.settings.identity, self._name)
         self._caches = [
             jwks.KeyCache(
                 one.name, Discovered(one.name), ctx.clock, ctx.entropy, told=self._auth_event, meter=self._meter
@@ -167,8 +194,8 @@ class Identity:
             for one, keys in zip(listed, self._caches, strict=True)
         ]
         return Verifier(
-            [*own, *others],
-            ctx.settings.identity.audience,
+            [*own, *others, *(self._carried.issuers if self._carried else ())],
+            self._own.audience,
             ctx.clock,
             revocations=self._revocations,
             replays=self._replays,
@@ -180,7 +207,7 @@ class Identity:
         self._turned(event, issuer, problem)
 
     def _endpoints(self, keyring: Keyring) -> Endpoints:
-        ctx, settings = self._ctx, self._ctx.settings.identity
+        ctx = self._ctx
         if ctx.database is None:
             raise NoDatabase
         opened = ctx.database().transaction
@@ -188,8 +215,8 @@ class Identity:
         proving = Proving(opened, frozenset({self._name, f"{base}/token"}), replays)
         parts = Parts(
             name=self._name,
-            audience=settings.audience,
-            life=parse_duration(settings.token_life),
+            audience=self._own.audience,
+            life=self._own.life,
             clock=ctx.clock,
             entropy=ctx.entropy,
             keyring=keyring,
@@ -204,7 +231,7 @@ class Identity:
         )
         return Endpoints(Issuer(parts), ctx, self._denied)
 
-    def _told(self, action: str, tenant: str, facts: Mapping[str, str]) -> None:
+    def _told(self, action: str, tenant: str, facts: Mapping[str, str], t: Transaction | None = None, /) -> None:
         """Write down what was issued or refused, in the log of the tenant; a refusal only where there is one."""
         refused = action.endswith("refuse")
         if refused and not self._standing.has_log(tenant):
@@ -212,9 +239,13 @@ class Identity:
             return
         who = Principal(facts.get("subject", "issuer"), frozenset(), tenant)
         ctx = dataclasses.replace(self._ctx, principal=who)
-        with ctx.tenant() as t:
+        with contextlib.nullcontext(t) if t else ctx.tenant() as within:
             outcome: Outcome = "denied" if refused else "success"
-            events.tell(ctx, t, action, who.name, outcome=outcome, after=facts)
+            if who.name == facts.get("client"):  # no person
+                events.tell(ctx, within, action, who.name, outcome=outcome, after=facts)
+                return
+            told = {name: Marked(text) if name in PERSONAL else text for name, text in facts.items()}
+            events.tell(ctx, within, action, Marked(who.name), outcome=outcome, after=told)
 
     def _look(self) -> None:
         try:
@@ -235,9 +266,12 @@ class Identity:
         left = 0.0
         while not self._stopping.wait(EVERY):
             self._safely(self._look)
+            if self._carried:
+                self._safely(self._carried.look)
             left -= EVERY
             if left <= 0:
                 left = SWEEP
+                self._safely(self._accounts.follow)
                 self._safely(lambda: erasure.sweep(self._ctx, self._elsewhere))
 
     def _safely(self, work: Callable[[], object]) -> None:
@@ -250,7 +284,7 @@ class Identity:
 
 
 def _principal(found: Verified) -> Principal:
-    return Principal(found.subject, found.scopes, found.tenant)
+    return Principal(found.subject, rules.counting(found.scopes, found.tenant, found.subject), found.tenant)
 
 
 def _passphrase(ctx: Context) -> bytes:

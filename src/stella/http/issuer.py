@@ -18,9 +18,9 @@ from urllib.parse import parse_qs
 import msgspec
 
 from stella.http import device_page
-from stella.http.auth import Presented
+from stella.http.auth import presented
 from stella.http.device_page import Forms
-from stella.http.errors import BodyTooLarge
+from stella.http.errors import BodyTooLarge, NotAuthenticated
 from stella.http.exchange import JSON, Answer, Headers, Request, tagged
 from stella.http.routes import Handler, Route
 from stella.identity import rotation
@@ -161,7 +161,10 @@ class Endpoints:
             raise Refused("invalid_request", "the form is too large", BodyTooLarge.status) from None
 
     def _asked(self, request: Request, form: dict[str, str]) -> Asked:
-        given = Presented(request.headers.get(b"authorization", b""), request.scope)
+        try:
+            given = presented(request.headers, request.scope)
+        except NotAuthenticated:
+            raise bad_request("there are several Authorization headers") from None
         return Asked(
             form=form,
             url=self._issuer.name.rstrip("/") + str(request.scope["path"]),

@@ -5,6 +5,8 @@ Rules:
   long operations are idempotent. One that was running at several crashes is given up.
 - Two jobs of a tenant never work in the same folder at once: the later one waits for its turn.
 - A thread stands in the folder of the tenant that it works for.
+- No job of a tenant starts that is not active; it waits until the tenant is resumed. A job that runs when its tenant is
+  suspended is interrupted and put back into the queue; when the tenant is deleted it is cancelled.
 - A stop of the service interrupts running jobs and puts them back into the queue.
 - When the store is away the end of a job is reported until it is back; nothing is started meanwhile.
 - A service whose store came to belong to another one starts nothing more and reports nothing more: its jobs are the
@@ -32,7 +34,9 @@ from stella.http.places import Grounds
 from stella.http.problem import body_of, status_of
 from stella.http.standing import stand
 from stella.http.store import Outcome, Place, Store
+from stella.identity.model import State
 from stella.kernel.errors import StellaError
+from stella.kernel.tenant import DEFAULT_TENANT
 from stella.operations import Context, Operation, Principal
 from stella.runtime.errors import DatabaseUnavailable
 
@@ -97,10 +101,10 @@ class Runner:
 
     def recover(self) -> None:
         """At a start: put back what was running, and give up what was running too often."""
-        for job in self._store.running():
-            if job.id in self._feeds:
-                continue
-            if job.cancelling:
+        left = [job for job in self._store.running() if job.id not in self._feeds]
+        stopped = self._store.stopped({job.tenant for job in left})
+        for job in left:
+            if job.cancelling or _for_good(stopped.get(job.tenant)):
                 self._end(job, JobEvent.CANCEL, JobCancelled())
             elif job.attempt >= MAX_ATTEMPTS:
                 self._end(job, JobEvent.FAIL, JobGivenUp(attempts=job.attempt))
@@ -116,6 +120,7 @@ class Runner:
                 if recovered != term:
                     await asyncio.to_thread(self.recover)
                     recovered = term
+                await self._heed_stops()
                 while len(self._feeds) < self._limit and await self._start_next():
                     pass
             except DatabaseAway as error:
@@ -129,6 +134,19 @@ class Runner:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(POLL):
                     await self._wake.wait()
+
+    async def _heed_stops(self) -> None:
+        """Interrupt what runs for tenants that were suspended or deleted."""
+        tenants = {place.tenant for place in list(self._places.values())} - {DEFAULT_TENANT}
+        stopped = await asyncio.to_thread(self._store.stopped, tenants) if tenants else {}
+        for job_id, place in list(self._places.items()):
+            feed = self._feeds.get(job_id)
+            if place.tenant in stopped and feed is not None:
+                feed.stop(cancel=_for_good(stopped[place.tenant]))
+
+    def works_for(self, tenant: str) -> bool:
+        """Whether a job of the tenant runs here now."""
+        return any(place.tenant == tenant for place in list(self._places.values()))
 
     async def _start_next(self) -> bool:
         if self._stop.is_set():
@@ -172,7 +190,7 @@ class Runner:
         begin = time.monotonic()
         event, outcome = self._outcome(job, feed)
         self._until_kept(job, event, outcome)
-        if event is JobEvent.RETURN:
+        if event is JobEvent.RETURN and self._stop.is_set():
             self.handed_over += 1
         milliseconds = round(1000 * (time.monotonic() - begin), 1)
         status = outcome.status if outcome else None
@@ -201,12 +219,14 @@ class Runner:
             principal = Principal(job.principal, frozenset({operation.scope}), job.tenant)
             context = dataclasses.replace(self._context, progress=feed, actor=job.principal, principal=principal)
             stand(self._grounds.of(job.tenant).root)
-            result = self._told(context, operation, request)
+            result = self._told(context, operation, request, feed)
             return JobEvent.FINISH, Outcome(201 if operation.creates else 200, encode(result))
         except Stop:
             if feed.cancelled:
                 return JobEvent.CANCEL, _problem(job, JobCancelled())
             return JobEvent.RETURN, None
+        except JobCancelled as error:
+            return JobEvent.CANCEL, _problem(job, error)
         except StellaError as error:
             return JobEvent.FAIL, _problem(job, error)
         except Exception as error:  # noqa: BLE001  # the last guard of a thread: whoever waits gets a code
@@ -214,13 +234,20 @@ class Runner:
             self._report("failed", {"job": job.id, "operation": job.operation, "traceback": trace_of(error)})
             return JobEvent.FAIL, _problem(job, failed)
 
-    def _told(self, context: Context, operation: Operation[Any, Any], request: Any) -> Any:
-        """Do the work and write it into the audit log, however long the database is away; a stop ends the wait."""
-        problem: StellaError | None = None
+    def _told(self, context: Context, operation: Operation[Any, Any], request: Any, feed: Feed) -> Any:
+        """Do the work and write it into the audit log, however long the database is away; a stop ends the wait.
+
+        Work that was cancelled is told too: something of it may have been done.
+        """
+        problem: Exception | None = None
         result: Any = None
         try:
             result = operation.run(context, request)
-        except StellaError as error:
+        except Stop:
+            if not feed.cancelled:
+                raise
+            problem = JobCancelled()
+        except Exception as error:  # noqa: BLE001  # raised again when it is told
             problem = error
         while True:
             try:
@@ -261,6 +288,11 @@ class Runner:
 
     def _now(self) -> int:
         return self._context.clock.read().wall
+
+
+def _for_good(state: State | None) -> bool:
+    """Whether a tenant in that state, None for one that works, has no use for what was begun for it."""
+    return state in {State.DELETING, State.ERASED}
 
 
 def _problem(job: Job, error: StellaError) -> Outcome:

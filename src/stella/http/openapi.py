@@ -29,6 +29,7 @@ KEY = {
     "description": "The same request with the same key gets the same answer, and is worked on once.",
     "schema": {"type": "string", "maxLength": 200, "pattern": r"^[\x21-\x7e]+$"},
 }
+OWN = "The scope is for what belongs to others of the tenant; for one's own, that of an operation is enough."
 _PARAMETER = re.compile(r"\{([a-z0-9_]+)\}")
 _PROBLEM = {"$ref": "#/components/responses/Problem"}
 
@@ -49,6 +50,11 @@ class _Schemas:
         component = self.components[self.of(kind)["$ref"].removeprefix(REF.format(name=""))]
         component["required"] = [name for name in component.get("required", ()) if name not in names]
 
+    def leave_out(self, request: type[msgspec.Struct], names: Sequence[str]) -> None:
+        """Drop the fields of a request that a service does not take."""
+        for name in names:
+            self.components[request.__name__]["properties"].pop(name, None)  # operations may share a request
+
 
 def _anything(kind: Any) -> dict[str, Any]:
     """The schema of `object`: any value."""
@@ -65,6 +71,10 @@ def document(operations: Sequence[Operation[Any, Any]]) -> dict[str, Any]:
         kinds += [operation.request, operation.result]
         kinds += [parameter_kind(kind) for _, kind, _, _ in fields_of(operation.request)]
     schemas = _Schemas(list({repr(kind): kind for kind in kinds}.values()))
+    for operation in operations:
+        schemas.leave_out(
+            operation.request, [name for name, _, about, _ in fields_of(operation.request) if about.at_home]
+        )
     paths: dict[str, dict[str, Any]] = {}
     for operation in operations:
         paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation, schemas)
@@ -86,7 +96,7 @@ def _operation(operation: Operation[Any, Any], schemas: _Schemas) -> dict[str, A
     in_path = set(_PARAMETER.findall(operation.path))
     parameters = []
     for name, kind, about, default in fields_of(operation.request):
-        if about.where == "home":
+        if about.at_home:
             continue
         if name in in_path or operation.method in {"GET", "DELETE"}:
             required = name in in_path or (default is msgspec.NODEFAULT and not about.setting)
@@ -118,7 +128,7 @@ def _operation(operation: Operation[Any, Any], schemas: _Schemas) -> dict[str, A
 def _known_otherwise(operation: Operation[Any, Any]) -> set[str]:
     """What a body need not say: the path says it, a setting, or the service itself."""
     about = {name: about for name, _, about, _ in fields_of(operation.request)}
-    given = {name for name, one in about.items() if one.setting or one.where == "home"}
+    given = {name for name, one in about.items() if one.setting or one.at_home}
     return given | set(_PARAMETER.findall(operation.path))
 
 
@@ -154,6 +164,8 @@ def _resource(row: Resource, schemas: _Schemas) -> dict[str, Any]:
         entry["security"] = []
     else:
         entry["x-stella-scope"] = row.scope
+    if row.own:
+        entry["description"] = OWN
     if row.body is BYTES:
         entry["requestBody"] = {
             "required": True,

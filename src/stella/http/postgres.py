@@ -35,6 +35,7 @@ from stella.http.model import (
 )
 from stella.http.right import Right
 from stella.http.store import Bound, Key, Load, Outcome, Place
+from stella.identity.model import State
 from stella.runtime.connections import Connections
 from stella.runtime.errors import DatabaseAbsent, DatabaseDenied, DatabaseUnavailable, StatementRefused
 from stella.runtime.postgres import Connection, Login, keepable
@@ -156,6 +157,10 @@ class PostgresStore:
         values = {"busy": busy, "working": [place.tenant for place in working]}
         rows = self._as_owner("claim_job", now=now, data=state_data(JobState.RUNNING), **values)
         return _job(rows[0]) if rows else None
+
+    def stopped(self, tenants: Collection[str]) -> dict[str, State]:
+        rows = self._duty("stopped_tenants", tenants=list(tenants))
+        return {tenant: State(state) for tenant, state in rows}
 
     def move(
         self,

@@ -72,11 +72,15 @@ WHERE tenant_id = %(tenant)s AND job = %(id)s AND number > %(after)s ORDER BY nu
 SELECT count(*) FROM (SELECT FROM service.jobs WHERE state = 'queued' LIMIT %(limit)s) AS waiting;
 
 -- name: claim_job
--- Start the oldest waiting job of those tenants that have the fewest at work, if no other job works in its folder.
+-- Start the oldest waiting job of those tenants that have the fewest at work, if no other job works in its folder and
+-- the tenant was not stopped.
 -- duty: stella_jobs
 WITH next AS (
-    SELECT tenant_id, id FROM service.jobs
+    SELECT tenant_id, id FROM service.jobs AS waiting
     WHERE state = 'queued' AND tenant_id || '/' || folder <> ALL (%(busy)s)
+        AND NOT EXISTS (
+            SELECT FROM identity.tenants AS whose WHERE whose.tenant_id = waiting.tenant_id AND whose.state <> 'active'
+        )
     ORDER BY cardinality(array_positions(%(working)s::text[], tenant_id)), id LIMIT 1 FOR UPDATE SKIP LOCKED
 ), moved AS (
     UPDATE service.jobs AS job
@@ -90,6 +94,11 @@ WITH next AS (
 SELECT tenant_id, id::text, operation, request, folder, principal, trace, key, digest, state, attempt, cancelling, created, started,
     finished, status, outcome
 FROM moved;
+
+-- name: stopped_tenants
+-- Those of some tenants that may not work now.
+-- duty: stella_jobs
+SELECT tenant_id, state FROM identity.tenants WHERE tenant_id = ANY (%(tenants)s) AND state <> 'active';
 
 -- name: move_job
 -- Move a job from one of the given states, with its event; its id when it was in one.

@@ -1,7 +1,7 @@
 """The resource of jobs.
 
 Rules:
-- A job of another tenant is one that is not there.
+- A job of another tenant is one that is not there. One of somebody else of the tenant wants a scope; see `own`.
 - The list goes by keyset and cursor; there are no counts and no offsets. It leaves results out: they may be large.
 - A job that has ended has an ETag, and the answer to whoever knows it is 304.
 """
@@ -21,9 +21,11 @@ from stella.http.events import follow
 from stella.http.exchange import Answer, Request, Send, answer, tagged
 from stella.http.jobs import Runner
 from stella.http.model import ENDED, Job, JobShown, JobsListed, ListJobs
+from stella.http.own import Own
 from stella.http.problem import body_of, status_of
 from stella.http.routes import Route, of_table
 from stella.http.store import Outcome, Store
+from stella.http.table import READ_JOBS, WRITE_JOBS
 from stella.kernel.cursor import make_cursor, read_cursor
 from stella.kernel.instant import format_time
 
@@ -33,8 +35,9 @@ EVENT_STREAM = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache
 class Jobs:
     """The resource of jobs."""
 
-    def __init__(self, store: Store, runner: Runner, now: Callable[[], int]) -> None:
+    def __init__(self, store: Store, runner: Runner, own: Own, now: Callable[[], int]) -> None:
         self._store = store
+        self._own = own
         self._runner = runner
         self._now = now
 
@@ -90,11 +93,11 @@ class Jobs:
 
     async def cancel(self, request: Request) -> Answer:
         """DELETE /v1/jobs/{id}."""
-        job = await self._find(request)
+        job = await self._find(request, WRITE_JOBS)
         if job.state in ENDED:
             raise JobEnded(state=job.state.value, id=job.id)
         await asyncio.to_thread(self._cancel, job)
-        return answer(self.shown(await self._find(request)), 202)
+        return answer(self.shown(await self._find(request, WRITE_JOBS)), 202)
 
     def _cancel(self, job: Job) -> None:
         """End a waiting job at once, and let a running one end; a crash in between must not let it run on."""
@@ -115,7 +118,10 @@ class Jobs:
 
         async def stream(send: Send) -> None:
             gone = asyncio.create_task(request.gone())
-            ends = lambda: self._runner.stopping or gone.done()  # noqa: E731  # one line
+
+            def ends() -> bool:
+                return self._runner.stopping or gone.done() or bool(request.stopped(job.tenant))
+
             frames = follow(self._store, job.tenant, job.id, int(text), self._runner.feed, ends)
             try:
                 await send({"type": "http.response.start", "status": 200, "headers": EVENT_STREAM})
@@ -128,8 +134,10 @@ class Jobs:
 
         return Answer(200, stream=stream)
 
-    async def _find(self, request: Request) -> Job:
+    async def _find(self, request: Request, scope: str = READ_JOBS) -> Job:
+        """The job of a request; raises ScopeMissing for one of others without that scope, then JobMissing."""
         job = await asyncio.to_thread(self._store.find_job, request.principal.tenant, request.values[0])
+        self._own.job(request.principal, job, scope)
         if job is None:
             raise JobMissing(id=request.values[0])
         return job

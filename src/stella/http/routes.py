@@ -21,19 +21,23 @@ Handler = Callable[["Request"], Awaitable["Answer"]]
 
 
 class Route(NamedTuple):
-    """One method of one path. `scope` is empty for what needs no token; `name` is what logs and metrics call it."""
+    """One method of one path. `scope` is empty for what needs no token; `name` is what logs and metrics call it.
+
+    With `own` the handler asks for the scope, and only for what is not the principal's own.
+    """
 
     method: str
     path: str
     name: str
     scope: str
     handle: Handler
+    own: bool = False
 
 
 def of_table(handlers: Mapping[str, Handler]) -> list[Route]:
     """Routes of the service's own resources by the names of their rows."""
     return [
-        Route(found.method, found.path.replace("{path}", "{path...}"), name, found.scope, handle)
+        Route(found.method, found.path.replace("{path}", "{path...}"), name, found.scope, handle, found.own)
         for name, handle in handlers.items()
         for found in (row(name),)
     ]

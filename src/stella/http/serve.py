@@ -148,20 +148,23 @@ def serve(ctx: Context, want: Serve) -> Served:
             refused=object_refused,
         )
         parts = place.data / "parts"
-        own = (place.work / TENANTS, parts)  # folders that hold one of each tenant
+        own = leavings.Folders({"work": place.work / TENANTS, "parts": parts})
+        elsewhere = leavings.places(ctx, own)
         identity = Identity(
             ctx,
             address_of(listener),
             lambda reason, facts: log.event("denied", {"reason": reason, **facts}),
-            [lambda tenant: leavings.remove(own, tenant)],
+            elsewhere,
             metrics.counts,
             denials.turned,
         )
         metrics.look(identity.measure)
-        tokens = Tokens(token, verifier(identity), meter=metrics.counts)
+        tokens = Tokens(token, verifier(identity), identity.stopped, meter=metrics.counts)
+        ctx = dataclasses.replace(ctx, heed=identity.heed)
         service = assemble(
             ctx, bootstrap.load_all(), store, tokens, place.work, parts, log, denials.tell, identity.routes, metrics
         )
+        elsewhere.insert(0, leavings.Work(service.runner.works_for))  # nothing is erased before all of it runs
         denials.start(ctx)
         filling = Filling(ctx, logins.owner, log) if started.data_pending and not started.read_only else None
         beside = _Beside(filling, Sealing(ctx, log), identity, denials)
@@ -215,13 +218,17 @@ def _started(ctx: Context, logins: _Logins, seal: Seal, log: Log) -> Started:
 
 
 def _at_home(settings: Settings, data: Path) -> Settings:
-    """The settings of a service: its stack is the one whose folder it has, and its objects are where it was started."""
+    """The settings of a service: its stack is the one whose folder it has, other folders are where it was started."""
     stack = msgspec.structs.replace(settings.stack, data=str(data))
     objects = settings.store.objects
     if objects and not objects.startswith(BUCKET):
         objects = str(Path(objects).absolute())
+    trust = settings.identity.trust
     return msgspec.structs.replace(
-        settings, stack=stack, store=msgspec.structs.replace(settings.store, objects=objects)
+        settings,
+        stack=stack,
+        store=msgspec.structs.replace(settings.store, objects=objects),
+        identity=msgspec.structs.replace(settings.identity, trust=trust and str(Path(trust).absolute())),
     )
 
 

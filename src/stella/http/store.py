@@ -17,6 +17,7 @@ from collections.abc import Collection
 from typing import NamedTuple, Protocol
 
 from stella.http.model import Answered, Event, Job, JobEvent, JobState, NewJob, Upload, UploadState
+from stella.identity.model import State
 
 
 class Key(NamedTuple):
@@ -91,7 +92,14 @@ class Store(Protocol):
     def events_after(self, tenant: str, job_id: str, after: int, limit: int) -> list[Event]: ...
 
     def claim(self, working: Collection[Place], now: int) -> Job | None:
-        """Start the oldest job, of those tenants with the fewest at work, whose place no other job works in."""
+        """Start the oldest job, of those tenants with the fewest at work, whose place no other job works in.
+
+        Jobs of a tenant that was suspended or deleted wait.
+        """
+        ...
+
+    def stopped(self, tenants: Collection[str]) -> dict[str, State]:
+        """Those of these tenants that may not work now, and what they are instead of active."""
         ...
 
     def move(

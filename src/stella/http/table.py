@@ -62,7 +62,10 @@ class Header(NamedTuple):
 
 
 class Resource(NamedTuple):
-    """One method of one resource. An empty scope means that no token is needed."""
+    """One method of one resource. An empty scope means that no token is needed.
+
+    With `own` the scope is for what belongs to others of the tenant; see `own`.
+    """
 
     method: str
     path: str
@@ -74,6 +77,7 @@ class Resource(NamedTuple):
     headers: tuple[Header, ...] = ()
     body: Any = None
     keyed: bool = False
+    own: bool = False
 
 
 _UNCHANGED = Reply(304, "It has not changed.")
@@ -91,7 +95,7 @@ RESOURCES = (
     Resource(
         "GET", "/v1/jobs", "jobs.list", READ_JOBS, "List jobs.", (Reply(200, "Jobs.", JobsListed),), query=ListJobs
     ),
-    Resource("GET", "/v1/jobs/{id}", "jobs.show", READ_JOBS, "Show a job.", (_JOB, _UNCHANGED)),
+    Resource("GET", "/v1/jobs/{id}", "jobs.show", READ_JOBS, "Show a job.", (_JOB, _UNCHANGED), own=True),
     Resource(
         "DELETE",
         "/v1/jobs/{id}",
@@ -99,6 +103,7 @@ RESOURCES = (
         WRITE_JOBS,
         "Cancel a job.",
         (Reply(202, "The job, which is to end.", JobShown),),
+        own=True,
     ),
     Resource(
         "GET",
@@ -108,6 +113,7 @@ RESOURCES = (
         "Follow a job.",
         (Reply(200, "Events until it has ended.", None, EVENTS),),
         headers=(Header("Last-Event-ID", "The last event that was seen.", {"type": "string"}),),
+        own=True,
     ),
     Resource(
         "POST",
@@ -118,8 +124,9 @@ RESOURCES = (
         (Reply(201, "The upload.", UploadShown, location=True),),
         body=NewUpload,
         keyed=True,
+        own=True,
     ),
-    Resource("GET", "/v1/uploads/{id}", "uploads.show", READ_FILES, "Show an upload.", (_UPLOAD,)),
+    Resource("GET", "/v1/uploads/{id}", "uploads.show", READ_FILES, "Show an upload.", (_UPLOAD,), own=True),
     Resource(
         "HEAD",
         "/v1/uploads/{id}",
@@ -127,6 +134,7 @@ RESOURCES = (
         READ_FILES,
         "Say how far an upload is.",
         (Reply(200, "`Upload-Offset` says how far."),),
+        own=True,
     ),
     Resource(
         "PATCH",
@@ -137,6 +145,7 @@ RESOURCES = (
         (_UPLOAD,),
         headers=(Header("Upload-Offset", "Where these bytes belong.", _OFFSET, required=True),),
         body=BYTES,
+        own=True,
     ),
     Resource(
         "DELETE",
@@ -145,6 +154,7 @@ RESOURCES = (
         WRITE_FILES,
         "Delete an upload and its files.",
         (Reply(204, "It is gone."),),
+        own=True,
     ),
     Resource(
         "GET",
@@ -160,6 +170,7 @@ RESOURCES = (
         ),
         query=ListFolder,
         headers=(Header("Range", "One range of bytes.", {"type": "string"}),),
+        own=True,
     ),
 )
 TRANSFERS = frozenset(found.name for found in RESOURCES if found.body is BYTES)

@@ -29,7 +29,7 @@ from stella.http.errors import (
     WrongOffset,
 )
 from stella.http.model import NewUpload, Upload, UploadShown, UploadState
-from stella.http.places import Ground, Grounds, problem_of
+from stella.http.places import UPLOADS, Ground, Grounds, problem_of
 from stella.http.store import Bound, Store
 from stella.http.unpack import unpack
 from stella.kernel.errors import StellaError
@@ -152,7 +152,7 @@ class Uploads:
         with self._alone(tenant, upload_id):
             ground = self._grounds.of(tenant)
             _clear(ground, upload_id)
-            shutil.rmtree(ground.root / "uploads" / upload_id, ignore_errors=True)
+            shutil.rmtree(ground.root / UPLOADS / upload_id, ignore_errors=True)
             self._store.remove_upload(tenant, upload_id)
 
     def sweep(self) -> None:
@@ -161,7 +161,7 @@ class Uploads:
             with contextlib.suppress(StellaError):
                 self.remove(upload.tenant, upload.id)
         for tenant, ground in self._grounds.every():
-            for upload_id in {path.name.partition(".")[0] for path in ground.parts.glob("*")}:
+            for upload_id in {path.name.partition(".")[0] for path in ground.parts.glob("*.*")}:
                 found = self._store.find_upload(tenant, upload_id)
                 if found is None or found.state is not UploadState.OPEN:
                     _clear(ground, upload_id)
@@ -176,12 +176,12 @@ class Uploads:
             offset=upload.offset,
             sha256=upload.sha256,
             unpack=upload.unpack,
-            path=f"uploads/{upload.id}/{upload.name}",
+            path=f"{UPLOADS}/{upload.id}/{upload.name}",
         )
 
     def _finish(self, upload: Upload) -> Upload:
         ground = self._grounds.of(upload.tenant)
-        final = ground.root / "uploads" / upload.id / upload.name
+        final = ground.root / UPLOADS / upload.id / upload.name
         try:
             if not final.exists():  # else a crash came between the two last steps
                 self._place(upload, final)

@@ -41,7 +41,7 @@ _decoder = msgspec.json.Decoder(Assertion)
 def client_named(text: str) -> str:
     """Whom an assertion names, not yet believed; empty when it cannot be read."""
     try:
-        return _decoder.decode(split(text.encode("ascii", "replace")).payload).sub
+        return _decoder.decode(split(text.encode("ascii", "replace")).payload.decode()).sub
     except (TokenMalformed, ValueError, RecursionError):
         return ""
 
@@ -51,13 +51,14 @@ def proves(text: str, client: str, jwk: str, audiences: Collection[str], now: Re
     try:
         parts = split(text.encode("ascii", "replace"))
         header, _ = read_header(parts.header)
-        found = _decoder.decode(parts.payload)
+        found = _decoder.decode(parts.payload.decode())
     except (TokenMalformed, ValueError, RecursionError):
         return False
     key = read_key(msgspec.json.decode(jwk, type=dict[str, object]))
     if key is None or header.alg != key.alg or not key.verify(parts.signature, parts.signed):
         return False
-    return _fits(found, client, audiences, now) and replays.first_use(client, found.jti, found.exp, now)
+    tenant = client.partition(".")[0]
+    return _fits(found, client, audiences, now) and replays.first_use(tenant, client, found.jti, found.exp, now)
 
 
 def _fits(found: Assertion, client: str, audiences: Collection[str], now: Reading) -> bool:

@@ -1,6 +1,7 @@
 """How often somebody may try a secret: per client or principal, and per address.
 
 Rules:
+- A network of IPv6 that one line gets (/64) is one address.
 - An attempt is taken before the secret is compared, so that many at once do not slip through, and given back when the
   secret was right.
 - The memory is bounded. When it is full the one that was used least recently is forgotten: its allowance is full again
@@ -9,6 +10,7 @@ Rules:
 
 from __future__ import annotations
 
+import ipaddress
 import threading
 from collections import OrderedDict
 
@@ -17,6 +19,18 @@ from stella.kernel.instant import Seconds
 BURST, INTERVAL = 10, 30  # at one name: ten attempts at once, then one every half minute
 ADDRESS_BURST, ADDRESS_INTERVAL = 60, 1  # from one address, which may be a proxy's and stand for many
 REMEMBERED = 10_000
+LINE = 64  # bits of an IPv6 address that somebody does not choose
+
+
+def origin(address: str) -> str:
+    """By what attempts from an address are counted; a text that is none stands for itself."""
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped is None:
+        return str(ipaddress.IPv6Network((found, LINE), strict=False))
+    return str(getattr(found, "ipv4_mapped", None) or found)
 
 
 class Attempts:

@@ -1,11 +1,16 @@
-"""Other issuers that are believed, read from the setting `identity.issuers`."""
+"""Issuers that are believed, read from the settings: the own one, and those of `identity.issuers`."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-from stella.identity.errors import BadIssuerSetting
+from stella.identity.errors import BadIdentitySetting, BadIssuerSetting
+from stella.kernel.instant import Seconds, parse_duration
 from stella.kernel.tenant import is_tenant
+from stella.runtime.settings import IdentitySettings
+from stella.tenancy.errors import UnusableKeyAddress
+from stella.tenancy.fetch import KeyAddress
+from stella.tenancy.mint import TTL
 
 MAX_ISSUERS = 16
 
@@ -16,6 +21,40 @@ class Believed(NamedTuple):
     name: str
     audience: str
     tenants: frozenset[str] | None
+
+
+class Own(NamedTuple):
+    """The own issuer: its exact name, whom its tokens are for, and how long they live."""
+
+    name: str
+    audience: str
+    life: Seconds
+
+
+def own(settings: IdentitySettings, address: str) -> Own:
+    """The issuer of a service that listens at `address`; raises BadIdentitySetting."""
+    if settings.issuer:  # where it listens is another question
+        try:
+            KeyAddress(settings.issuer)
+        except UnusableKeyAddress as error:
+            raise BadIdentitySetting(setting="issuer", problem=error.facts["problem"]) from None
+    if "?" in settings.issuer or "#" in settings.issuer:
+        raise BadIdentitySetting(setting="issuer", problem="it has a query or a fragment")
+    if not settings.audience or not settings.audience.isprintable():
+        raise BadIdentitySetting(setting="audience", problem="it is empty or not printable")
+    life = parse_duration(settings.token_life)
+    if life not in TTL:
+        problem = f"{settings.token_life} is not within {TTL.start} to {TTL.stop - 1} seconds"
+        raise BadIdentitySetting(setting="token_life", problem=problem)
+    return Own(settings.issuer or address, settings.audience, life)
+
+
+def others(settings: IdentitySettings, name: str) -> list[Believed]:
+    """The issuers beside the one with that name; raises BadIssuerSetting."""
+    found = read(settings.issuers)
+    if any(one.name == name for one in found):
+        raise BadIssuerSetting(problem=f"`{name}` is this service itself")
+    return found
 
 
 def read(text: str) -> list[Believed]:

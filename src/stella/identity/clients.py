@@ -3,6 +3,7 @@
 Rules:
 - A client proves itself in one way: with a secret, with assertions by its key, or with its certificate.
 - Rotation takes effect at once: what the client had before proves nothing, and its tokens count no more.
+- Who makes or rotates a client knows its secret, so it may do no more than the one who asks.
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ from stella.identity.model import (
     RotateClient,
 )
 from stella.identity.principals import take_name
-from stella.identity.reach import tenant_of, transaction
-from stella.identity.tenants import PACKAGE, revoke
+from stella.identity.reach import PACKAGE, changing, require_own, tenant_of, transaction
+from stella.identity.tenants import revoke
 from stella.kernel.cursor import make_cursor, read_cursor
 from stella.kernel.instant import format_time
 from stella.operations import Context
@@ -46,6 +47,7 @@ def create(ctx: Context, want: CreateClient) -> ClientMade:
     """A new client, and its secret if it has one."""
     tenant, name = tenant_of(ctx, want.tenant), rules.parse_name(want.name)
     scopes = rules.check_scopes(want.scope, ctx.scopes(), tenant, name)
+    require_own(ctx, tenant, scopes)
     method, proof, made = _proof(ctx, want.key, want.certificate)
     with transaction(ctx, tenant) as t:
         take_name(t, name)
@@ -83,9 +85,11 @@ def rotate(ctx: Context, want: RotateClient) -> ClientRotated:
     tenant = tenant_of(ctx, want.tenant)
     subject = rules.subject_of(tenant, want.name)
     method, proof, made = _proof(ctx, want.key, want.certificate)
-    with transaction(ctx, tenant) as t:
-        if _found(t, want.name)[1] != method:
-            raise BadClientKey(problem=f"the client proves itself by its {_found(t, want.name)[1]}")
+    with changing(ctx, tenant) as t:
+        _, kind, scopes, *_ = _found(t, want.name)
+        if kind != method:
+            raise BadClientKey(problem=f"the client proves itself by its {kind}")
+        require_own(ctx, tenant, scopes)
         now = ctx.clock.read().wall
         t.run(PACKAGE, "rotate_client", who=want.name, proof=proof, now=now)
         revoke(t, "client", subject, now)
@@ -97,7 +101,7 @@ def delete(ctx: Context, want: DeleteClient) -> ClientDeleted:
     """Remove a client; its tokens count no more."""
     tenant, now = tenant_of(ctx, want.tenant), ctx.clock.read().wall
     subject = rules.subject_of(tenant, want.name)
-    with transaction(ctx, tenant) as t:
+    with changing(ctx, tenant) as t:
         _found(t, want.name)
         t.run(PACKAGE, "drop_name", who=want.name)
         revoke(t, "client", subject, now)

@@ -2,7 +2,8 @@
 
 Rules:
 - The device keeps a long code, of which only the digest is stored; a person types a short one within ten minutes.
-- What is approved is at most what the device asked for and the person may do. A login is used once.
+- What is approved is at most what the device asked for and the person may do. A login is used once, and what takes back
+  tokens takes back logins that wait.
 - Whether a code is wrong, used or expired is one answer, and guesses are counted by address.
 """
 
@@ -13,8 +14,8 @@ from typing import NamedTuple
 
 from stella.identity.asked import Asked
 from stella.identity.proving import Known, Proving
+from stella.identity.reach import PACKAGE
 from stella.identity.refusals import Refused, away, bad_grant, bad_scope
-from stella.identity.tenants import PACKAGE
 from stella.kernel.instant import Instant, Reading, Seconds
 from stella.runtime.ports import Entropy
 from stella.runtime.transaction import Duty
@@ -121,7 +122,7 @@ class Devices:
                 raise Refused("slow_down", f"ask every {INTERVAL} seconds at most")
             raise Refused("authorization_pending", "nobody has approved it yet")
         who = self._proving.still(tenant, name)
-        if who is None or self._duty.one(PACKAGE, "take_login", code=digest) is None:
+        if who is None or who.revoked >= made or self._duty.one(PACKAGE, "take_login", code=digest) is None:
             raise bad_grant("the code is not known, or was used")
         return Approved(who, who.scopes & frozenset(granted), made)
 

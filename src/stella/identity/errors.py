@@ -47,7 +47,8 @@ class TenantStops(StellaError):
     """The tenant `{tenant}` is {state}; that does not allow to {verb} it.
 
     An active tenant can be suspended, a suspended one resumed, and either deleted. A tenant that waits for its erasure
-    can be resumed until its grace period ends. What was erased stays so, and the tenant `default` stays as it is.
+    can be resumed until its erasure begins, when its grace period is over. What was erased stays so, and the tenant
+    `default` stays as it is.
     """
 
     code = "IDENTITY-004"
@@ -155,7 +156,7 @@ class WrongPassphraseOfKeys(StellaError):
     code = "IDENTITY-012"
     exit = Exit.DENIED
     reason = "passphrase"
-    hint = "restore that passphrase; `stella config show identity` says where it is looked for"
+    hint = "restore that passphrase; `stella config show --origin` says where it is looked for"
 
 
 class BadIssuerSetting(StellaError):
@@ -192,3 +193,53 @@ class WeakPassphrase(StellaError):
     exit = Exit.USAGE
     reason = "usage"
     hint = "make one: `openssl rand -hex 32`"
+
+
+class StillAtWork(StellaError):
+    """Something still works for the tenant `{tenant}`.
+
+    A tenant is erased when nothing is done for it any more: what is written behind its erasure would stay.
+    """
+
+    code = "IDENTITY-016"
+    exit = Exit.TRANSIENT
+    reason = "at_work"
+    hint = "wait; the service tries again every minute"
+
+
+class AccountLags(StellaError):
+    """The tenant `{tenant}` is {state}, but its account in the store of objects does not follow: {problem}.
+
+    The change of the tenant is made and stays. Its keys in the store are opened or closed as soon as the store answers.
+    """
+
+    code = "IDENTITY-017"
+    exit = Exit.TRANSIENT
+    reason = "account_lags"
+    hint = "the service tries again every minute; look at the store: `stella doctor`"
+
+
+class ScopeNotOwn(StellaError):
+    """{principal} cannot grant the scope `{scope}` without having it.
+
+    Whoever makes a principal or a client, or gives a client a new secret, knows that secret. It may do no more than the
+    one who asks. Who runs the installation grants any scope of a tenant in every tenant but its own.
+    """
+
+    code = "IDENTITY-018"
+    exit = Exit.DENIED
+    reason = "scope"
+    hint = "ask somebody who has `{scope}`"
+
+
+class BadIdentitySetting(StellaError):
+    """The setting identity.{setting} cannot be used: {problem}.
+
+    The issuer is known by one address, to which the paths of its endpoints are added. Its tokens are for one audience
+    and live for two to five minutes.
+    """
+
+    code = "IDENTITY-019"
+    exit = Exit.USAGE
+    reason = "usage"
+    hint = "see docs/reference/settings.md; what is in force: `stella config show identity --origin`"

@@ -12,11 +12,12 @@ from typing import Any
 import msgspec
 
 from stella.audit import tell as log
+from stella.audit.model import Marked
 from stella.operations import Context
 from stella.runtime.transaction import Transaction
 
 
-def tell(ctx: Context, t: Transaction, action: str, resource: str, **rest: Any) -> None:  # noqa: ANN401  # fields of an event
+def tell(ctx: Context, t: Transaction, action: str, resource: str | Marked, **rest: Any) -> None:  # noqa: ANN401  # fields of an event
     """Write down what the principal has done to the transaction's tenant; `rest` are fields of an event."""
     principal = dataclasses.replace(ctx.principal, tenant=t.tenant)
     log.tell(dataclasses.replace(ctx, principal=principal), t, action, resource, **rest)

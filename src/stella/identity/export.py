@@ -2,6 +2,7 @@
 
 Rules:
 - All tables are seen at one moment. The same rows give the same bytes: no time, owner or order of the machine is in it.
+- The file appears when its event is in the log: nobody has an export that nobody knows of.
 - `manifest.json` comes first and has the rows and the SHA-256 of every table, the same figures as a proof of erasure.
 """
 
@@ -17,10 +18,8 @@ import msgspec
 
 from stella.audit.model import Given
 from stella.identity import events
-from stella.identity.errors import NoTenant
 from stella.identity.model import ExportTenant, TableRows, TenantExported
-from stella.identity.reach import tenant_of, transaction
-from stella.identity.tenants import PACKAGE
+from stella.identity.reach import PACKAGE, hold, require, tenant_of, transaction
 from stella.kernel.canonical import dump
 from stella.operations import Context
 from stella.runtime import tenant_rows
@@ -46,17 +45,18 @@ def export(ctx: Context, want: ExportTenant) -> TenantExported:
     tenant = tenant_of(ctx, want.tenant)
     with scratch("export") as folder:
         with transaction(ctx, tenant, snapshot=True) as t:
-            if t.one(PACKAGE, "tenant") is None:
-                raise NoTenant(tenant=tenant)
+            require(t, t.one(PACKAGE, "state"), "export")
             found = tenant_rows.tables(t)
             ctx.progress.start("export", len(found), "tables")
             rows = tuple(_spooled(ctx, t, table, folder) for table in found if table.readable)
         left_out = tuple(table.label for table in found if not table.readable)
         manifest = Manifest(tenant=tenant, tables=rows, left_out=left_out)
-        sha256, size = _packed(Path(want.out), manifest, [folder / f"{row.table}.jsonl" for row in rows])
-    with transaction(ctx, tenant) as t:
-        told: dict[str, Given] = {"sha256": sha256, "rows": sum(row.rows for row in rows)}
-        events.tell(ctx, t, "tenant.export", tenant, reason=want.reason, ticket=want.ticket, after=told)
+        with replacing(Path(want.out), 0o600) as target:
+            sha256, size = _packed(target, manifest, [folder / f"{row.table}.jsonl" for row in rows])
+            with transaction(ctx, tenant) as t:
+                hold(t, "export")  # it took its time: it may have been erased meanwhile
+                told: dict[str, Given] = {"sha256": sha256, "rows": sum(row.rows for row in rows)}
+                events.tell(ctx, t, "tenant.export", tenant, reason=want.reason, ticket=want.ticket, after=told)
     return TenantExported(tenant=tenant, out=want.out, sha256=sha256, bytes=size, tables=rows, left_out=left_out)
 
 
@@ -70,17 +70,16 @@ def _spooled(ctx: Context, t: Transaction, table: Table, folder: Path) -> TableR
     return TableRows(table=table.label, rows=digest.rows, sha256=digest.sha256)
 
 
-def _packed(out: Path, manifest: Manifest, files: Iterable[Path]) -> tuple[str, int]:
+def _packed(target: object, manifest: Manifest, files: Iterable[Path]) -> tuple[str, int]:
     """Write the tar; its SHA-256 and size."""
-    with replacing(out, 0o600) as target:
-        hashed = _Hashed(target)
-        with tarfile.open(fileobj=hashed, mode="w|", format=tarfile.USTAR_FORMAT) as tar:  # type: ignore[call-overload]  # it only writes
-            text = dump(manifest)
-            tar.addfile(_member("manifest.json", len(text)), io.BytesIO(text))
-            for path in files:
-                with path.open("rb") as file:
-                    tar.addfile(_member(path.name, path.stat().st_size), file)
-        return hashed.sha256, hashed.size
+    hashed = _Hashed(target)
+    with tarfile.open(fileobj=hashed, mode="w|", format=tarfile.USTAR_FORMAT) as tar:  # type: ignore[call-overload]  # it only writes
+        text = dump(manifest)
+        tar.addfile(_member("manifest.json", len(text)), io.BytesIO(text))
+        for path in files:
+            with path.open("rb") as file:
+                tar.addfile(_member(path.name, path.stat().st_size), file)
+    return hashed.sha256, hashed.size
 
 
 def _member(name: str, size: int) -> tarfile.TarInfo:

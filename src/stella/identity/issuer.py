@@ -9,21 +9,22 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from stella.identity import device
 from stella.identity.asked import Asked
 from stella.identity.device import Devices, Waiting
 from stella.identity.keyring import Keyring
-from stella.identity.proving import Known, Open, Proving
-from stella.identity.refusals import Refused, away, bad_client, bad_request, bad_scope
+from stella.identity.proving import Known, Open, Proving, client_named
+from stella.identity.reach import PACKAGE
+from stella.identity.refusals import INVALID_CLIENT, Refused, away, bad_client, bad_proof, bad_request, bad_scope
 from stella.identity.rules import read_subject
 from stella.identity.standing import Standing
-from stella.identity.tenants import PACKAGE
 from stella.kernel.instant import Instant, Reading, Seconds
 from stella.runtime.ports import Clock, Entropy
+from stella.runtime.transaction import Transaction
 from stella.tenancy import binding
-from stella.tenancy.binding import Replays
+from stella.tenancy.binding import ProvedKey, Replays
 from stella.tenancy.errors import Refusal, TokenBinding
 from stella.tenancy.mint import Grant, mint
 from stella.tenancy.model import ALGORITHMS, SKEW, Confirmation, Presented, Verified
@@ -31,8 +32,13 @@ from stella.tenancy.revocation import Revocation
 from stella.tenancy.tokens import Verifier
 
 MAX_SCOPES = 256
+METHODS = ["client_secret_basic", "client_secret_post", "private_key_jwt", "none"]
 
-Told = Callable[[str, str, Mapping[str, str]], None]  # what was issued or refused, for which tenant, facts
+
+class Told(Protocol):
+    """Hears what was issued or refused, for which tenant, and facts; in the open transaction of a change, if any."""
+
+    def __call__(self, action: str, tenant: str, facts: Mapping[str, str], t: Transaction | None = None, /) -> None: ...
 
 
 class Parts(NamedTuple):
@@ -78,13 +84,10 @@ class Issuer:
             "subject_types_supported": ["public"],
             "id_token_signing_alg_values_supported": ["ES256"],
             "scopes_supported": sorted(self._parts.scopes()),
-            "token_endpoint_auth_methods_supported": [
-                "client_secret_basic",
-                "client_secret_post",
-                "private_key_jwt",
-                "none",
-            ],
+            "token_endpoint_auth_methods_supported": METHODS,
             "token_endpoint_auth_signing_alg_values_supported": algorithms,
+            "revocation_endpoint_auth_methods_supported": METHODS,
+            "revocation_endpoint_auth_signing_alg_values_supported": algorithms,
             "dpop_signing_alg_values_supported": algorithms,
         }
 
@@ -105,12 +108,12 @@ class Issuer:
 
     def _client_credentials(self, asked: Asked) -> dict[str, Any]:
         now = self._now()
-        who = self._parts.proving.client(asked, now)
+        who = self._client(asked, now)
         wanted = self._wanted(asked)
         if not wanted <= who.scopes:
             raise bad_scope("the client does not have all of these scopes")
-        bound = Confirmation(jkt=self._key(asked, now), x5t=who.certificate)
-        return self._issue(who, who.subject, wanted or who.scopes, bound, 0)
+        bound = Confirmation(jkt=self._used(self._key(asked, now), who.tenant, now), x5t=who.certificate)
+        return self._issue(who, who.subject, wanted or who.scopes, bound, now.wall)
 
     def _device_code(self, asked: Asked) -> dict[str, Any]:
         self._require_cli(asked)
@@ -118,9 +121,10 @@ class Issuer:
         code = asked.form.get("device_code")
         if code is None:
             raise bad_request("`device_code` is missing")
-        jkt = self._key(asked, now)
-        found = self._parts.devices.take_up(code, jkt, now.wall)
-        return self._issue(found.who, device.CLIENT, found.scopes, Confirmation(jkt=jkt), found.at)
+        proved = self._key(asked, now)
+        found = self._parts.devices.take_up(code, _thumbprint(proved), now.wall)
+        bound = Confirmation(jkt=self._used(proved, found.who.tenant, now))
+        return self._issue(found.who, device.CLIENT, found.scopes, bound, now.wall, authenticated=found.at)
 
     def authorize_device(self, asked: Asked) -> dict[str, Any]:
         """The answer of the device authorization endpoint (RFC 8628 section 3.2)."""
@@ -128,7 +132,8 @@ class Issuer:
         now = self._now()
         wanted = self._wanted(asked)
         self._parts.proving.guess(asked.address, now)
-        code, user_code = self._parts.devices.begin(asked, tuple(sorted(wanted)), self._key(asked, now), now.wall)
+        jkt = _thumbprint(self._key(asked, now))
+        code, user_code = self._parts.devices.begin(asked, tuple(sorted(wanted)), jkt, now.wall)
         page = f"{self._parts.name.rstrip('/')}/device"
         return {
             "device_code": code,
@@ -146,15 +151,27 @@ class Issuer:
     def approve(self, typed: str, subject: str, secret: str, address: str) -> Known | None:
         """Let a login be a principal's; None when code, name or secret is wrong."""
         who = self._parts.devices.approve(typed, subject, secret, address, self._now())
-        facts = {"address": address, "subject": subject[:200]}
-        found = read_subject(subject)
-        self._parts.told("device.approve" if who else "device.refuse", found[0] if found else "", facts)
+        self._tell("device.approve" if who else "device.refuse", subject, address)
         return who
+
+    def _tell(self, action: str, subject: str, address: str) -> None:
+        """Write down what somebody did or tried who calls himself so."""
+        found = read_subject(subject)
+        self._parts.told(action, found[0] if found else "", {"address": address, "subject": subject[:200]})
+
+    def _client(self, asked: Asked, now: Reading) -> Known:
+        """The client that asks; one that did not prove itself is written down. Raises Refused."""
+        try:
+            return self._parts.proving.client(asked, now)
+        except Refused as refused:
+            if refused.error == INVALID_CLIENT:
+                self._tell("client.refuse", client_named(asked), asked.address)
+            raise
 
     def revoke(self, asked: Asked) -> None:
         """Revoke a token of whoever asks (RFC 7009); silent about one that is no token any more."""
         cli = asked.form.get("client_id") == device.CLIENT
-        who = device.CLIENT if cli else self._parts.proving.client(asked, self._now()).subject
+        who = device.CLIENT if cli else self._client(asked, self._now()).subject
         text = asked.form.get("token")
         if text is None:
             raise bad_request("`token` is missing")
@@ -166,8 +183,8 @@ class Issuer:
         entry = Revocation("token", found.id, found.issued, found.expires + SKEW)
         with self._parts.opened(found.tenant) as t:
             t.run(PACKAGE, "revoke", kind=entry.kind, id=entry.id, before=entry.before, until=entry.until)
+            self._parts.told("token.revoke", found.tenant, {"subject": found.subject, "token": found.id}, t)
         self._parts.standing.revoke(entry)
-        self._parts.told("token.revoke", found.tenant, {"subject": found.subject, "token": found.id})
 
     def _believed(self, text: str) -> Verified | None:
         """A token of ours that is still good; whether its holder presents it does not matter to revoke it."""
@@ -177,10 +194,16 @@ class Issuer:
             return None
         return found if found.issuer == self._parts.name else None
 
-    def _issue(
-        self, who: Known, client: str, scopes: frozenset[str], bound: Confirmation, authenticated: Instant
+    def _issue(  # what a token says
+        self,
+        who: Known,
+        client: str,
+        scopes: frozenset[str],
+        bound: Confirmation,
+        now: Instant,
+        authenticated: Instant = 0,
     ) -> dict[str, Any]:
-        now = self._now().wall
+        """The answer with a token from `now` on: before `who` was looked up, so what revokes since then hits it."""
         key = self._parts.keyring.signer(now)
         if key is None:
             raise away()
@@ -217,15 +240,28 @@ class Issuer:
         if asked.form.get("client_id") != device.CLIENT or asked.authorization:
             raise bad_client()
 
-    def _key(self, asked: Asked, now: Reading) -> str:
-        """The key that the token is to be bound to, once; empty without a proof."""
+    def _key(self, asked: Asked, now: Reading) -> ProvedKey | None:
+        """The key that the token is to be bound to; None without a proof. Whoever has one may be anybody."""
         if not asked.proofs:
-            return ""
+            return None
+        request = Presented("", "DPoP", method="POST", url=asked.url, proofs=asked.proofs)
         try:
-            request = Presented("", "DPoP", method="POST", url=asked.url, proofs=asked.proofs)
-            return binding.proved_key(request, now, self._parts.replays)
+            return binding.proved_key(request, now)
         except TokenBinding:
-            raise Refused("invalid_dpop_proof", "the proof of possession is not good for this request") from None
+            raise bad_proof() from None
+
+    def _used(self, proved: ProvedKey | None, tenant: str, now: Reading) -> str:
+        """The thumbprint of a key by whose proof somebody of the tenant gets a token, once; empty without one."""
+        if proved is not None:
+            try:
+                binding.use(proved, tenant, now, self._parts.replays)
+            except TokenBinding:
+                raise bad_proof() from None
+        return _thumbprint(proved)
 
     def _now(self) -> Reading:
         return self._parts.clock.read()
+
+
+def _thumbprint(proved: ProvedKey | None) -> str:
+    return "" if proved is None else proved.thumbprint

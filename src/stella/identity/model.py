@@ -13,14 +13,12 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from stella.operations import arg
+from stella.operations import Reason, Ticket, arg
 
 Kind = Literal["person", "service"]
 Method = Literal["secret", "key", "certificate"]
 Limit = Annotated[int, msgspec.Meta(ge=1, le=1000), arg("Rows of a page, at most 1000.", metavar="N")]
 Cursor = Annotated[str | None, arg("Where the page before ended: its `next`.", metavar="CURSOR")]
-Reason = Annotated[str, msgspec.Meta(min_length=1, max_length=1000), arg("Why, for the audit log.", metavar="TEXT")]
-Ticket = Annotated[str, msgspec.Meta(min_length=1, max_length=200), arg("Under which ticket.", metavar="ID")]
 OfTenant = Annotated[
     str | None, arg("The tenant, where it is not your own; needs the scope `tenant:write`.", metavar="TENANT")
 ]
@@ -84,9 +82,10 @@ class TenantRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TenantFacts(TenantRow, frozen=True, kw_only=True):
-    """One tenant; `proof` is the envelope that says what was erased."""
+    """One tenant; `proof` is the envelope that says what was erased, `problem` what holds an erasure back."""
 
     proof: str | None
+    problem: str | None = None
 
 
 class TenantCreated(TenantFacts, frozen=True, kw_only=True, tag_field="schema", tag="stella.tenant.create@1"):
@@ -138,7 +137,9 @@ class TenantExported(msgspec.Struct, frozen=True, kw_only=True, tag_field="schem
 class CreatePrincipal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Request of principal.create."""
 
-    name: Annotated[str, arg("Name: small letters, digits, `_` and `-`.", positional=True, metavar="NAME")]
+    name: Annotated[
+        str, arg("Name: small letters, digits, `_` and `-`.", positional=True, metavar="NAME", personal=True)
+    ]
     scope: Annotated[tuple[str, ...], arg("Scope that it may have; may be given again.", metavar="SCOPE")]
     kind: Annotated[Kind, arg("Whether it is a person or a service.")] = "person"
     tenant: OfTenant = None
@@ -155,14 +156,14 @@ class ListPrincipals(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class NamePrincipal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Request of principal.show."""
 
-    name: Annotated[str, arg("Name of the principal.", positional=True, metavar="NAME")]
+    name: Annotated[str, arg("Name of the principal.", positional=True, metavar="NAME", personal=True)]
     tenant: OfTenant = None
 
 
 class DisablePrincipal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Request of principal.disable."""
 
-    name: Annotated[str, arg("Name of the principal.", positional=True, metavar="NAME")]
+    name: Annotated[str, arg("Name of the principal.", positional=True, metavar="NAME", personal=True)]
     tenant: OfTenant = None
     undo: Annotated[bool, arg("Let it act again.")] = False
 
@@ -170,7 +171,7 @@ class DisablePrincipal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class DeletePrincipal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Request of principal.delete."""
 
-    name: Annotated[str, arg("Name of the principal.", positional=True, metavar="NAME")]
+    name: Annotated[str, arg("Name of the principal.", positional=True, metavar="NAME", personal=True)]
     reason: Reason
     ticket: Ticket
     tenant: OfTenant = None

@@ -59,7 +59,8 @@ WHY = '--reason "contract ended" --ticket OPS-7'
 def create_tenant(ctx: Context, want: CreateTenant) -> TenantCreated:
     """Make a tenant.
 
-    Its id is its own for ever, also when it is erased.
+    Its id is its own for ever, also when it is erased. Where Stella keeps the accounts of its store of objects, it gets
+    keys of its own, which open its prefix alone.
     """
     from stella.identity import tenants
 
@@ -97,7 +98,12 @@ def show_tenant(ctx: Context, want: NameTenant) -> TenantShown:
     tells=within,
 )
 def suspend_tenant(ctx: Context, want: StopTenant) -> TenantSuspended:
-    """Let nobody work for a tenant: it gets no token, and those that it has count no more."""
+    """Let nobody work for a tenant: it gets no token, and those that it has count no more.
+
+    Its jobs that wait go on waiting, and start when it is resumed; one that runs is interrupted and waits as well.
+    Uploads, downloads and streams that are under way end; an upload goes on later where it stopped. Where Stella keeps
+    the accounts of its store of objects, the tenant's keys open nothing.
+    """
     from stella.identity import tenants
 
     return tenants.suspend(ctx, want)
@@ -114,7 +120,7 @@ def suspend_tenant(ctx: Context, want: StopTenant) -> TenantSuspended:
 def resume_tenant(ctx: Context, want: NameTenant) -> TenantResumed:
     """Let a tenant work again that was suspended, or deleted by mistake.
 
-    Tokens from before stay revoked.
+    Tokens from before stay revoked. Jobs that wait start. It is refused when the erasure of the tenant has begun.
     """
     from stella.identity import tenants
 
@@ -151,8 +157,9 @@ def export_tenant(ctx: Context, want: ExportTenant) -> TenantExported:
 def delete_tenant(ctx: Context, want: StopTenant) -> TenantDeleted:
     """Suspend a tenant and erase it after the grace period of `identity.grace`.
 
-    Until then it can be resumed. The service erases its rows and files, and leaves a proof of what was erased, with
-    rows and digests of every table: `stella tenant show`.
+    Until then it can be resumed; its jobs that wait stay, and one that runs is cancelled. Then the service erases its
+    rows, files and objects, and its account in the store, and leaves a proof of what was erased, with counts and
+    digests: `stella tenant show`. What cannot be reached keeps the erasure pending, and `show` says what it is.
     """
     from stella.identity import tenants
 

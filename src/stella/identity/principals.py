@@ -2,14 +2,16 @@
 
 Rules:
 - A change, its audit event and the revocation that it causes are one transaction of the tenant.
+- Nobody makes somebody who may do more than oneself.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from stella.audit.model import Marked
 from stella.identity import events, rules, secret
-from stella.identity.errors import NameTaken, NoSuchName, NoTenant
+from stella.identity.errors import NameTaken, NoSuchName
 from stella.identity.model import (
     CreatePrincipal,
     DeletePrincipal,
@@ -23,8 +25,8 @@ from stella.identity.model import (
     PrincipalShown,
     PrincipalsListed,
 )
-from stella.identity.reach import tenant_of, transaction
-from stella.identity.tenants import PACKAGE, revoke
+from stella.identity.reach import PACKAGE, changing, hold, require_own, tenant_of, transaction
+from stella.identity.tenants import revoke
 from stella.kernel.cursor import make_cursor, read_cursor
 from stella.kernel.instant import format_time
 from stella.operations import Context
@@ -35,13 +37,14 @@ def create(ctx: Context, want: CreatePrincipal) -> PrincipalMade:
     """A new principal and its secret."""
     tenant, name = tenant_of(ctx, want.tenant), rules.parse_name(want.name)
     scopes = rules.check_scopes(want.scope, ctx.scopes(), tenant, name)
+    require_own(ctx, tenant, scopes)
     made, now = secret.make(ctx.entropy), ctx.clock.read().wall
     kept = secret.hashed(made, ctx.entropy)
     with transaction(ctx, tenant) as t:
         take_name(t, name)
         t.run(PACKAGE, "put_principal", who=name, kind=want.kind, scopes=list(scopes), secret=kept, now=now)
         told = {"kind": want.kind, "scopes": " ".join(scopes)}
-        events.tell(ctx, t, "principal.create", rules.subject_of(tenant, name), after=told)
+        events.tell(ctx, t, "principal.create", Marked(rules.subject_of(tenant, name)), after=told)
         return PrincipalMade(**_facts(tenant, _found(t, name)), secret=made)
 
 
@@ -71,12 +74,12 @@ def disable(ctx: Context, want: DisablePrincipal) -> PrincipalDisabled:
     """Let a principal do nothing more, or let it again."""
     tenant, now = tenant_of(ctx, want.tenant), ctx.clock.read().wall
     subject = rules.subject_of(tenant, want.name)
-    with transaction(ctx, tenant) as t:
+    with changing(ctx, tenant) as t:
         _found(t, want.name)
         t.run(PACKAGE, "disable_principal", who=want.name, disabled=not want.undo)
         if not want.undo:
             revoke(t, "subject", subject, now)
-        events.tell(ctx, t, "principal.enable" if want.undo else "principal.disable", subject)
+        events.tell(ctx, t, "principal.enable" if want.undo else "principal.disable", Marked(subject))
         return PrincipalDisabled(**_facts(tenant, _found(t, want.name)))
 
 
@@ -84,18 +87,17 @@ def delete(ctx: Context, want: DeletePrincipal) -> PrincipalDeleted:
     """Remove a principal; its tokens count no more."""
     tenant, now = tenant_of(ctx, want.tenant), ctx.clock.read().wall
     subject = rules.subject_of(tenant, want.name)
-    with transaction(ctx, tenant) as t:
+    with changing(ctx, tenant) as t:
         _found(t, want.name)
         t.run(PACKAGE, "drop_name", who=want.name)
         revoke(t, "subject", subject, now)
-        events.tell(ctx, t, "principal.delete", subject, reason=want.reason, ticket=want.ticket)
+        events.tell(ctx, t, "principal.delete", Marked(subject), reason=want.reason, ticket=want.ticket)
     return PrincipalDeleted(subject=subject)
 
 
 def take_name(t: Transaction, name: str) -> None:
-    """Take a name in a tenant that is there and stays for the length of the transaction; raises NoTenant, NameTaken."""
-    if t.one(PACKAGE, "hold_tenant") is None:
-        raise NoTenant(tenant=t.tenant)
+    """Take a name in a tenant that stays for the length of the transaction; raises NameTaken, or as `hold`."""
+    hold(t, "add to")
     if t.one(PACKAGE, "put_name", who=name) is None:
         raise NameTaken(name=name, tenant=t.tenant)
 

@@ -14,10 +14,10 @@ from typing import NamedTuple
 
 from stella.identity import assertion, secret
 from stella.identity.asked import Asked, read_basic
-from stella.identity.attempts import ADDRESS_BURST, ADDRESS_INTERVAL, Attempts
-from stella.identity.refusals import bad_client, bad_request, too_many
+from stella.identity.attempts import ADDRESS_BURST, ADDRESS_INTERVAL, Attempts, origin
+from stella.identity.reach import PACKAGE
+from stella.identity.refusals import Refused, bad_client, bad_request, too_many
 from stella.identity.rules import read_subject, subject_of
-from stella.identity.tenants import PACKAGE
 from stella.kernel.instant import Instant, Reading
 from stella.runtime.transaction import Row, Transaction
 from stella.tenancy.binding import Replays, certificate_thumbprint
@@ -96,23 +96,23 @@ class Proving:
 
     def guess(self, address: str, now: Reading) -> None:
         """Count an attempt at a code; raises Refused."""
-        self._count(f"code {address}", address, now)
+        self._count(f"code {origin(address)}", address, now)
 
     def guessed(self, address: str, now: Reading) -> None:
         """The code was right."""
-        self._forgive(f"code {address}", address, now)
+        self._forgive(f"code {origin(address)}", address, now)
 
     def _count(self, name: str, address: str, now: Reading) -> None:
         """Count an attempt at a name from an address; raises Refused. A long name is counted by its begin."""
         seconds = now.boot_seconds
-        if wait := self._addresses.take(address, seconds):
+        if wait := self._addresses.take(origin(address), seconds):
             raise too_many(wait)
         if wait := self._names.take(name[:COUNTED], seconds):
             raise too_many(wait)
 
     def _forgive(self, name: str, address: str, now: Reading) -> None:
         self._names.give_back(name[:COUNTED], now.boot_seconds)
-        self._addresses.give_back(address, now.boot_seconds)
+        self._addresses.give_back(origin(address), now.boot_seconds)
 
     def _row(self, statement: str, who: tuple[str, str] | None) -> Row | None:
         if who is None:
@@ -120,6 +120,14 @@ class Proving:
         tenant, name = who
         with self._opened(tenant) as t:
             return t.one(PACKAGE, statement, who=name, ids=[tenant, subject_of(tenant, name)])
+
+
+def client_named(asked: Asked) -> str:
+    """Whom a request says that it comes from; empty when it does not say."""
+    try:
+        return _presented(asked)[1]
+    except Refused:
+        return ""
 
 
 def _presented(asked: Asked) -> tuple[str, str, str]:

@@ -7,7 +7,13 @@ VALUES (%(tenant)s, %(title)s, 'active', %(now)s, %(now)s) ON CONFLICT DO NOTHIN
 
 -- name: tenant
 -- The tenant itself.
-SELECT tenant_id, name, state, created, changed, erase_after, proof FROM identity.tenants WHERE tenant_id = %(tenant)s;
+SELECT t.tenant_id, t.name, t.state, t.created, t.changed, t.erase_after, t.proof, coalesce(e.problem, '')
+FROM identity.tenants t LEFT JOIN identity.erasures e ON e.tenant_id = t.tenant_id
+WHERE t.tenant_id = %(tenant)s;
+
+-- name: state
+-- Its state at this moment.
+SELECT state FROM identity.tenants WHERE tenant_id = %(tenant)s;
 
 -- name: hold_tenant
 -- Its state, which nobody else changes until the transaction ends.
@@ -21,6 +27,24 @@ UPDATE identity.tenants SET state = %(state)s, erase_after = %(erase_after)s, ch
 -- All of the tenant is erased; the proof of it stays.
 UPDATE identity.tenants SET state = 'erased', erase_after = NULL, name = '', proof = %(proof)s, changed = %(now)s
 WHERE tenant_id = %(tenant)s;
+
+-- name: erasure
+-- What was found of the tenant outside of the database when its erasure began, and what held the last try back.
+SELECT found, problem FROM identity.erasures WHERE tenant_id = %(tenant)s;
+
+-- name: begin_erasure
+-- Write down what there is outside of the database; from now on it is removed.
+INSERT INTO identity.erasures (tenant_id, found, changed) VALUES (%(tenant)s, %(found)s, %(now)s)
+ON CONFLICT (tenant_id) DO UPDATE SET found = EXCLUDED.found, changed = EXCLUDED.changed;
+
+-- name: note_erasure
+-- Remember what held an erasure back.
+INSERT INTO identity.erasures (tenant_id, problem, changed) VALUES (%(tenant)s, %(problem)s, %(now)s)
+ON CONFLICT (tenant_id) DO UPDATE SET problem = EXCLUDED.problem, changed = EXCLUDED.changed;
+
+-- name: drop_erasure
+-- It is over, or not to be.
+DELETE FROM identity.erasures WHERE tenant_id = %(tenant)s;
 
 -- name: every_tenant
 -- A page of all tenants, for whoever runs the installation.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+INVALID_CLIENT = "invalid_client"
 UNAUTHORIZED = 401
 TOO_MANY = 429
 AWAY = 503
@@ -37,7 +38,7 @@ def bad_request(words: str) -> Refused:
 def bad_client() -> Refused:
     """The client has not proved that it is one."""
     return Refused(
-        "invalid_client",
+        INVALID_CLIENT,
         "the client is not known, or did not prove itself",
         UNAUTHORIZED,
         {"www-authenticate": 'Basic realm="stella"'},
@@ -52,6 +53,11 @@ def bad_grant(words: str) -> Refused:
 def bad_scope(words: str) -> Refused:
     """The client asks for what it may not have."""
     return Refused("invalid_scope", words)
+
+
+def bad_proof() -> Refused:
+    """The proof of possession that came with a request is not good (RFC 9449 section 5)."""
+    return Refused("invalid_dpop_proof", "the proof of possession is not good for this request")
 
 
 def too_many(seconds: int) -> Refused:

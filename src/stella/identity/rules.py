@@ -4,6 +4,7 @@ Rules:
 - A subject is `TENANT.NAME`; a tenant id has no dot, so it is read in one way.
 - A scope is granted only when it is known, and only with those that it may be with.
 - Who runs the installation is in the tenant `default`: its scopes are granted nowhere else.
+- What could not be granted does not count in a token either, whoever signed it.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ NEEDS = {"advisory:read": "aoc:verify", "vex:read": "aoc:verify"}
 NEVER_WITH = {"effective:write": frozenset({"ingest"})}
 # A scope, and the one name that may have it.
 ONLY_FOR = {"effective:write": "policy-engine"}
+_SPECIAL = INSTALLATION.union(NEEDS, NEVER_WITH, ONLY_FOR)  # there is nothing to decide about the others
 
 
 class Event(StrEnum):
@@ -99,6 +101,15 @@ def check_scopes(asked: Iterable[str], known: Collection[str], tenant: str, name
         if problem:
             raise ScopeNotTogether(scope=scope, problem=problem)
     return tuple(sorted(found))
+
+
+def counting(scopes: frozenset[str], tenant: str, subject: str) -> frozenset[str]:
+    """Those scopes of a token that could be granted in that tenant; called for each request."""
+    if scopes.isdisjoint(_SPECIAL):
+        return scopes
+    who = read_subject(subject)
+    name = who[1] if who else subject
+    return frozenset(scope for scope in scopes if not _problem(scope, scopes, tenant, name))
 
 
 def _problem(scope: str, found: frozenset[str], tenant: str, name: str) -> str:

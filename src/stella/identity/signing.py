@@ -14,8 +14,8 @@ import msgspec
 from stella.identity import rotation
 from stella.identity.errors import WeakPassphrase
 from stella.identity.model import KeyRotated, KeyRow, KeysShown, RotateKey, ShowKeys
+from stella.identity.reach import PACKAGE
 from stella.identity.rotation import Stored
-from stella.identity.tenants import PACKAGE
 from stella.kernel.instant import Instant, Seconds, format_time
 from stella.operations import Context
 from stella.runtime.ports import Entropy

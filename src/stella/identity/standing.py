@@ -3,15 +3,17 @@
 Rules:
 - A tenant that is not known as active has no valid token, whoever issued it.
 - What could not be read leaves what was known before in force.
+- Of two who read at once the one that read later is believed.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 
 from stella.identity.errors import TenantNotActive
 from stella.identity.model import State
-from stella.identity.tenants import PACKAGE
+from stella.identity.reach import PACKAGE
 from stella.kernel.instant import Instant
 from stella.runtime.transaction import Duty
 from stella.tenancy.revocation import ANY_ISSUER, Revocation, Revocations
@@ -27,28 +29,37 @@ class Standing:
         self._revocations = revocations
         self._states: Mapping[str, str] = {}
         self._seen: frozenset[tuple[str, str, Instant]] = frozenset()
+        self._reading = threading.Lock()
 
     def refresh(self, duty: Duty, now: Instant) -> None:
         """Read everything again; raises as `Duty.all`."""
+        with self._reading:
+            self._read(duty, now)
+
+    def _read(self, duty: Duty, now: Instant) -> None:
         self._states = {tenant: state for tenant, state in duty.all(PACKAGE, "states")}  # noqa: C416  # rows to a mapping
         rows = duty.all(PACKAGE, "live_revocations", now=now)
-        for kind, name, before, until in rows:
-            if (kind, name, before) not in self._seen:
-                self.revoke(Revocation(kind, name, before, until))
+        self.revoke(*(Revocation(*row) for row in rows if tuple(row[:3]) not in self._seen))
         self._seen = frozenset((kind, name, before) for kind, name, before, _ in rows)
         self._revocations.forget(now)
 
-    def revoke(self, entry: Revocation) -> None:
-        """Let a revocation count from now on; that of a tenant counts whoever issued the token."""
-        self._revocations.revoke(ANY_ISSUER if entry.kind == "tenant" else self._issuer, entry)
+    def revoke(self, *entries: Revocation) -> None:
+        """Let revocations count from now on; that of a tenant counts whoever issued the token."""
+        self._revocations.revoke(ANY_ISSUER, *(entry for entry in entries if entry.kind == "tenant"))
+        self._revocations.revoke(self._issuer, *(entry for entry in entries if entry.kind != "tenant"))
 
     def knows(self, tenant: str) -> bool:
         """Whether there is such a tenant."""
         return tenant in self._states
 
     def has_log(self, tenant: str) -> bool:
-        """Whether what happens to a tenant belongs into its log; that of an erased one has ended with its keys."""
+        """Whether what happens to a tenant belongs into its log; that of one that was erased has ended."""
         return self._states.get(tenant, State.ERASED) != State.ERASED
+
+    def stopped(self, tenant: str) -> str:
+        """What a tenant is instead of active; empty for one that works, or that is not known yet."""
+        state = self._states.get(tenant, State.ACTIVE)
+        return "" if state == State.ACTIVE else state
 
     def require_active(self, tenant: str) -> None:
         """Raise TenantNotActive unless the tenant works here."""

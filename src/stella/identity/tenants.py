@@ -3,6 +3,7 @@
 Rules:
 - A change, its audit event and its revocation are one transaction, and that transaction is the tenant's own.
 - What ends a tenant's work revokes every token that was issued for it; a tenant that goes on needs new ones.
+- What it has in the store of objects follows when the change is committed, see `accounts`.
 - Nothing is erased here: a sweep does that when the grace period is over, see `erasure`.
 """
 
@@ -11,7 +12,8 @@ from __future__ import annotations
 from typing import Any, TypeVar
 
 from stella.identity import events, rules
-from stella.identity.errors import NoGraceLeft, NoTenant, TenantTaken
+from stella.identity.accounts import settle
+from stella.identity.errors import NoGraceLeft, NoTenant, TenantStops, TenantTaken
 from stella.identity.model import (
     CreateTenant,
     ListTenants,
@@ -27,7 +29,7 @@ from stella.identity.model import (
     TenantsListed,
     TenantSuspended,
 )
-from stella.identity.reach import tenant_of, transaction
+from stella.identity.reach import PACKAGE, changing, tenant_of, transaction
 from stella.identity.rules import Event
 from stella.kernel.cursor import make_cursor, read_cursor
 from stella.kernel.instant import Instant, format_time, parse_duration
@@ -37,7 +39,6 @@ from stella.runtime.roles import ISSUER
 from stella.runtime.transaction import Transaction
 from stella.tenancy.model import MAX_LIFE, SKEW
 
-PACKAGE = "stella.identity"
 LEAST_GRACE = "1h"
 
 Facts = TypeVar("Facts", bound=TenantFacts)
@@ -46,11 +47,13 @@ Facts = TypeVar("Facts", bound=TenantFacts)
 def create(ctx: Context, want: CreateTenant) -> TenantCreated:
     """A new tenant."""
     tenant = tenant_of(ctx, parse_tenant(want.tenant))
-    with transaction(ctx, tenant) as t:
+    with changing(ctx, tenant) as t:
         if t.one(PACKAGE, "put_tenant", title=want.name or tenant, now=_now(ctx)) is None:
             raise TenantTaken(tenant=tenant)
         events.tell(ctx, t, "tenant.create", tenant)
-        return _shown(t, TenantCreated)
+        made = _shown(t, TenantCreated)
+    settle(ctx, tenant)
+    return made
 
 
 def list_(ctx: Context, want: ListTenants) -> TenantsListed:
@@ -89,17 +92,28 @@ def delete(ctx: Context, want: StopTenant) -> TenantDeleted:
 def _move(ctx: Context, kind: type[Facts], text: str, event: Event, reason: str = "", ticket: str = "") -> Facts:
     tenant, now = tenant_of(ctx, text), _now(ctx)
     until = now + _grace(ctx) if event is Event.DELETE else None
-    with transaction(ctx, tenant) as t:
+    with changing(ctx, tenant) as t:
         row = t.one(PACKAGE, "hold_tenant")
         if row is None:
             raise NoTenant(tenant=tenant)
         state = rules.moved(tenant, State(row[0]), event)
+        _check_whole(t, event)
         t.run(PACKAGE, "move_tenant", state=state.value, erase_after=until, now=now)
-        if state is not State.ACTIVE:
-            revoke(t, "tenant", tenant, now)
+        revoke(t, "tenant", tenant, now)  # when it goes on too: one may have been signed while it was being stopped
         after = {} if until is None else {"erase_after": format_time(until)}
         events.tell(ctx, t, f"tenant.{event}", tenant, reason=reason, ticket=ticket, after=after)
-        return _shown(t, kind)
+        found = _shown(t, kind)
+    settle(ctx, tenant)
+    return found
+
+
+def _check_whole(t: Transaction, event: Event) -> None:
+    """Raise TenantStops for a tenant whose erasure has begun: a part of it may be gone. Else forget that it was due."""
+    if event is Event.RESUME:
+        row = t.one(PACKAGE, "erasure")
+        if row is not None and row[0] is not None:
+            raise TenantStops(tenant=t.tenant, state="being erased", verb=event)
+        t.run(PACKAGE, "drop_erasure")
 
 
 def revoke(t: Transaction, kind: str, name: str, now: Instant) -> None:
@@ -118,7 +132,7 @@ def _shown(t: Transaction, kind: type[Facts]) -> Facts:
     row = t.one(PACKAGE, "tenant")
     if row is None:
         raise NoTenant(tenant=t.tenant)
-    return kind(**_facts(row), proof=bytes(row[6]).decode() if row[6] is not None else None)
+    return kind(**_facts(row), proof=bytes(row[6]).decode() if row[6] is not None else None, problem=row[7] or None)
 
 
 def _facts(row: tuple[Any, ...]) -> dict[str, Any]:

@@ -48,6 +48,8 @@ def tenant(result: TenantFacts) -> View:
     ]
     if result.erase_after:
         rows.append(("erased after", result.erase_after))
+    if result.problem:
+        rows.append(("erasure waits", Cell(result.problem, "bad")))
     if result.proof:
         rows.append(("proof of erasure", f"a DSSE envelope of {len(result.proof)} bytes: see --json"))
     return [Facts(rows)]

@@ -11,7 +11,6 @@ Rules:
 from __future__ import annotations
 
 import ast
-import sys
 import warnings
 from collections.abc import Iterator
 
@@ -19,20 +18,19 @@ from stella.lint.model import Spot
 from stella.lint.names import (
     ALWAYS,
     COMPOSERS,
+    CONNECTIONS,
     DISTINCT_DRIVERS,
     DRIVERS,
-    HIDDEN,
-    IMPORTERS,
     KEYWORDS,
     OPENERS,
-    OTHERS,
-    REACHERS,
-    RUNNERS,
     SINKS,
     SOMETIMES,
+    STARTERS,
 )
 from stella.lint.scope import Names
+from stella.lint.tricks import handed_on, looked_up, spot_at, started, tricks
 
+TYPING = frozenset({"typing.TYPE_CHECKING", "typing_extensions.TYPE_CHECKING"})
 NO_TEXT = (
     ast.Lambda,
     ast.List,
@@ -43,9 +41,7 @@ NO_TEXT = (
     ast.SetComp,
     ast.DictComp,
     ast.GeneratorExp,
-    ast.Compare,
 )
-HARMLESS = (frozenset(sys.stdlib_module_names) | OTHERS) - DRIVERS  # modules whose `copy` or `connect` is no database's
 
 
 def lint(data: bytes, package: str = "", room: str = "runtime") -> Iterator[Spot]:
@@ -80,11 +76,12 @@ class _Finder:
         only_types = {
             id(inner)
             for node in self._nodes
-            if isinstance(node, ast.If) and _last(node.test) == "TYPE_CHECKING"
+            if isinstance(node, ast.If) and self._is_for_types(node.test)
             for statement in node.body
             for inner in ast.walk(statement)
         }
         called = {id(node.func) for node in self._nodes if isinstance(node, ast.Call)}
+        yield from handed_on(self._nodes, called)
         for node in self._nodes:
             if isinstance(node, ast.Import | ast.ImportFrom) and id(node) not in only_types:
                 yield from self._imported(node)
@@ -92,8 +89,17 @@ class _Finder:
                 yield from self._reached(node, called=id(node) in called)
             elif isinstance(node, ast.Call):
                 yield from self._called(node)
-            elif isinstance(node, ast.Subscript):
-                yield from self._looked_up(node)
+            elif isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load):
+                yield from looked_up(node, node.value, node.slice, self._names)
+            elif isinstance(node, ast.MatchClass):
+                for name in sorted(ALWAYS.intersection(node.kwd_attrs)):
+                    yield spot_at(node, "STL002", f"`{name}` is taken by a pattern, to be called elsewhere")
+
+    def _is_for_types(self, test: ast.expr) -> bool:
+        """Whether a condition is that of `typing`, which never holds when a program runs."""
+        if self._names.module(test) in TYPING:
+            return True
+        return isinstance(test, ast.Name) and test.id == "TYPE_CHECKING" and test.id not in self._names.bound
 
     # --- STL001 -------------------------------------------------------------------------------------------------------
 
@@ -103,44 +109,65 @@ class _Finder:
         elif not node.level and _top(node.module or "") in DRIVERS:
             found = [node.module or ""]
         else:  # another module may hand one on
-            found = [alias.name for alias in node.names if alias.name in DISTINCT_DRIVERS]
+            found = [
+                alias.name
+                for alias in node.names
+                if alias.name in DISTINCT_DRIVERS or f"{node.module}.{alias.name}" in CONNECTIONS
+            ]
         for name in found:
-            yield _at(node, "STL001", f"the driver `{name}` is imported")
+            yield spot_at(node, "STL001", f"the driver `{name}` is imported")
 
     def _reached(self, node: ast.Attribute, *, called: bool) -> Iterator[Spot]:
-        if node.attr in DISTINCT_DRIVERS:
-            yield _at(node, "STL001", f"the driver `{node.attr}` is reached through another module")
+        if node.attr in DISTINCT_DRIVERS or self._names.module(node) in CONNECTIONS:
+            yield spot_at(node, "STL001", f"the driver `{node.attr}` is reached through another module")
+        elif node.attr == "TYPE_CHECKING" and not isinstance(node.ctx, ast.Load):
+            yield spot_at(node, "STL005", f"`{_shown(node)}` is set, so that imports for types run")
         elif node.attr in COMPOSERS and (called or self._names.of_driver(node.value)):
-            yield _at(node, "STL004", f"`{_shown(node)}` composes a statement")
+            yield spot_at(node, "STL004", f"`{_shown(node)}` composes a statement")
         elif node.attr in ALWAYS and not called and isinstance(node.ctx, ast.Load):
-            yield _at(node, "STL002", f"`{_shown(node)}` is handed on, to be called elsewhere")
+            yield spot_at(node, "STL002", f"`{_shown(node)}` is handed on, to be called elsewhere")
 
     # --- STL002 to STL004 ---------------------------------------------------------------------------------------------
 
     def _called(self, node: ast.Call) -> Iterator[Spot]:
-        name = self._names.original(node.func)
+        names = self._names.originals(node.func)
         shown = _shown(node.func)
-        yield from self._tricks(node, name)
-        if isinstance(node.func, ast.Name) and (node.func.id in self._names.made or name in SOMETIMES):
-            return  # a function of this file is looked at where it is
-        if self._quiet(node.func, name):
+        yield from tricks(node, names, self._names)
+        if self._names.reached(node.func) and self._takes_text(node):
+            yield spot_at(
+                node, "STL005", "a method whose name is not known here is called with what may be a statement"
+            )
+        if (
+            "methodcaller" in names
+            and self._names.text(node.args[0]) is None
+            and any(map(self._may_be_text, node.args[1:]))
+        ):
+            yield spot_at(node, "STL005", "`methodcaller` calls what is not known here with what may be a statement")
+        if self._quiet(node.func, names):
             return
-        if name in SINKS and self._takes_text(node):
-            yield _at(node, "STL002", f"`{shown}(...)` may run any statement")
-        elif name in OPENERS and self._opens(node):
-            yield _at(node, "STL003", f"`{shown}(...)` gives a connection without a tenant")
-        elif name in COMPOSERS and isinstance(node.func, ast.Name):
-            yield _at(node, "STL004", f"`{shown}(...)` composes a statement")
+        if names & SINKS and self._takes_text(node):
+            yield spot_at(node, "STL002", f"`{shown}(...)` may run any statement")
+        elif names & OPENERS and self._opens(node):
+            yield spot_at(node, "STL003", f"`{shown}(...)` gives a connection without a tenant")
+        elif names & COMPOSERS and isinstance(node.func, ast.Name):
+            yield spot_at(node, "STL004", f"`{shown}(...)` composes a statement")
+        elif names & STARTERS and (program := started(node, self._names)):
+            yield spot_at(node, "STL003", f"`{program}` is started, which opens a connection of its own")
 
-    def _quiet(self, function: ast.expr, name: str) -> bool:
-        """Whether the call is one of a module that is no database's, or of a class of one's own code."""
-        if not isinstance(function, ast.Attribute):
+    def _quiet(self, function: ast.expr, names: frozenset[str]) -> bool:
+        """Whether the call is one of a module that is no database's, or of a function or class of one's own code."""
+        if isinstance(function, ast.Name):  # a function of this file is looked at where it is
+            return function.id in self._names.made or (names <= SOMETIMES and not self._names.foreign(function.id))
+        if not isinstance(function, ast.Attribute) or not names <= SOMETIMES | OPENERS:
             return False
         module = self._names.module(function.value)
-        return _top(module) in HARMLESS or (name in SOMETIMES | OPENERS and self._names.is_own(function.value, name))
+        return self._names.harmless(module) or self._names.is_own(function.value, function.attr)
 
     def _takes_text(self, node: ast.Call) -> bool:
-        texts = [*node.args[:1], *(word.value for word in node.keywords if word.arg in KEYWORDS or word.arg is None)]
+        texts = node.args[:1]
+        if not texts:  # a driver calls its text what it likes
+            sure = _last(node.func) in ALWAYS
+            texts = [word.value for word in node.keywords if sure or word.arg in KEYWORDS or word.arg is None]
         second = _last(node.func) in {"execute_values", "execute_batch"}  # the cursor comes first
         return any(self._may_be_text(text) for text in (node.args[:2] if second else texts))
 
@@ -155,43 +182,6 @@ class _Finder:
         """A socket takes a pair, and a signal a function."""
         return not node.args or self._may_be_text(node.args[0])
 
-    # --- STL005 -------------------------------------------------------------------------------------------------------
-
-    def _tricks(self, node: ast.Call, name: str) -> Iterator[Spot]:
-        if name in REACHERS:
-            for text in map(self._names.text, node.args):
-                if text is not None and (text in HIDDEN or text in DISTINCT_DRIVERS):
-                    yield _at(node, "STL005", f"`{name}` reaches `{text}`")
-        elif name in IMPORTERS and node.args:
-            text = self._names.text(node.args[0])
-            if text is None:
-                yield _at(node, "STL005", f"`{name}` loads a module whose name is not known here")
-            elif _top(text) in DRIVERS:
-                yield _at(node, "STL005", f"`{name}` loads the driver `{text}`")
-        elif name in RUNNERS and isinstance(node.func, ast.Name) and name not in self._names.made:
-            yield _at(node, "STL005", f"`{name}` runs a text as code")
-        reached = self._names.reached(node.func)
-        if reached and self._takes_text(node):
-            yield _at(node, "STL005", "a method whose name is not known here is called with what may be a statement")
-
-    def _looked_up(self, node: ast.Subscript) -> Iterator[Spot]:
-        text = self._names.text(node.slice)
-        if text is None:
-            return
-        if text in DISTINCT_DRIVERS and _last(node.value) == "modules":
-            yield _at(node, "STL005", f"`{_shown(node.value)}` reaches the driver `{text}`")
-        elif text in HIDDEN and (_last(node.value) == "__dict__" or _call_of(node.value) in {"vars", "dir"}):
-            yield _at(node, "STL005", f"`{text}` is looked up by name")
-
-
-def _at(node: ast.AST, rule: str, message: str) -> Spot:
-    line, column = getattr(node, "lineno", 1), getattr(node, "col_offset", 0) + 1
-    if isinstance(node, ast.Call) and isinstance(
-        node.func, ast.Attribute
-    ):  # the end of a chain of calls is where it is
-        line = node.func.end_lineno or line
-    return Spot(rule, line, column, message, getattr(node, "lineno", 1))
-
 
 def _top(name: str) -> str:
     return name.partition(".")[0]
@@ -199,10 +189,6 @@ def _top(name: str) -> str:
 
 def _last(node: ast.expr) -> str:
     return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
-
-
-def _call_of(node: ast.expr) -> str:
-    return _last(node.func) if isinstance(node, ast.Call) else ""
 
 
 def _shown(node: ast.expr) -> str:

@@ -196,7 +196,7 @@ RULES: dict[str, Rule] = {
         Rule(
             "STS018",
             "table-not-protected",
-            "A tenant table that tenancy.protect did not make, in the file that creates it.",
+            "A tenant table that tenancy.protect did not make, in the file that creates it and after that.",
             "Until it is protected everybody reads everything in it.",
             "SELECT tenancy.protect('schema.table'); right after CREATE TABLE",
         ),
@@ -241,6 +241,20 @@ RULES: dict[str, Rule] = {
             "A function whose body cannot be checked.",
             "EXECUTE runs a text, and other languages than SQL and PL/pgSQL are not read.",
             "write the statements out",
+        ),
+        Rule(
+            "STS025",
+            "rights-handed-over",
+            "Another owner, or membership of a role.",
+            "Whoever owns a table, or is a member of its owner, can switch its policies off.",
+            "leave what a migration makes to the role that runs it; tenancy.duty gives what a duty needs",
+        ),
+        Rule(
+            "STS026",
+            "guard-undone",
+            "A rule, a trigger that is disabled, or a write to the tables of PostgreSQL itself.",
+            "What was checked is rewritten, or what checks is no longer asked.",
+            "write what is meant as statements and triggers; row security is changed by ALTER TABLE alone",
         ),
         Rule(
             "STW001",

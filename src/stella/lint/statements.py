@@ -12,7 +12,10 @@ from typing import Any
 
 import postgast
 
+from stella.lint import rights
 from stella.lint.model import Spot
+from stella.lint.policies import policy
+from stella.lint.rights import altered
 from stella.lint.sql_files import Statement, parts_of
 from stella.runtime.catalogue import BY_TEXT, NotSql
 
@@ -20,8 +23,12 @@ Tree = Any  # the trees of the parser have no types
 Found = Iterator[tuple[str, str]]
 pg: Any = postgast.pg_query_pb2
 
-ROLES = {"role": "STS001", "session_authorization": "STS002", "row_security": "STS004"}
-ABOVE = {"superuser", "bypassrls"}
+SETTINGS = {  # their names have no case, quoted neither
+    "role": "STS001",
+    "session_authorization": "STS002",
+    "row_security": "STS004",
+    "session_replication_role": "STS026",
+}
 MAX_BODIES = 5  # functions within functions
 
 
@@ -37,12 +44,12 @@ def hazards(statement: Statement, depth: int = 0) -> Iterator[Spot]:
 
 def _set(tree: Tree) -> Found:
     reset = tree.kind in {pg.VAR_RESET, pg.VAR_SET_DEFAULT}
-    verb = "RESET" if reset else "SET"
+    verb, name = "RESET" if reset else "SET", tree.name.lower()
     if tree.kind == pg.VAR_RESET_ALL:
         yield "STS021", "RESET ALL resets the context of the tenant too"
-    elif tree.name in ROLES:
-        yield ROLES[tree.name], f"{verb} {tree.name.replace('_', ' ').upper()}"
-    elif tree.name.startswith("app."):
+    elif name in SETTINGS:
+        yield SETTINGS[name], f"{verb} {name.replace('_', ' ').upper()}"
+    elif name.startswith("app."):
         yield "STS021", f"{verb} {tree.name}"
 
 
@@ -52,11 +59,24 @@ def _discard(tree: Tree) -> Found:
 
 
 def _call(tree: Tree) -> Found:
-    name = tree.funcname[-1].string.sval
-    if name == "set_config":
+    names = [part.string.sval for part in tree.funcname]
+    yield from _named(names[-1])
+    if names[0] == "cron":
+        yield "STS015", f"it calls `{'.'.join(names)}`, which does what a text says"
+
+
+def _named(function: str) -> Found:
+    if function == "set_config":
         yield "STS003", "it calls set_config"
-    elif BY_TEXT.fullmatch(name):
-        yield "STS015", f"it calls `{name}`, which does what a text says"
+    elif BY_TEXT.fullmatch(function):
+        yield "STS015", f"it calls `{function}`, which does what a text says"
+
+
+def _defined(tree: Tree) -> Found:
+    """An operator, an aggregate or a cast is a function under another name."""
+    for _, part in postgast.walk(tree):
+        if type(part).__name__ == "String":
+            yield from _named(part.sval)
 
 
 def _function(tree: Tree) -> Found:
@@ -79,67 +99,17 @@ def _view(tree: Tree) -> Found:
         yield "STS006", f"the view `{tree.view.relname}` is not WITH (security_invoker = true)"
 
 
-def _policy(tree: Tree) -> Found:
-    for part, word in ((tree.qual, "USING"), (tree.with_check, "WITH CHECK")):
-        if part.WhichOneof("node") is not None and always(part):
-            yield "STS007", f"{word} of the policy `{tree.policy_name}` is true for every row"
-    made = type(tree).__name__ == "CreatePolicyStmt"
-    if made and tree.cmd_name in {"all", "insert", "update"} and tree.with_check.WhichOneof("node") is None:
-        yield "STS008", f"the policy `{tree.policy_name}` for {tree.cmd_name.upper()} has no WITH CHECK"
-
-
-def always(node: Tree) -> bool:
-    """Whether a condition is surely the same for every row, and not false."""
-    kind = node.WhichOneof("node")
-    if kind == "a_const":
-        return bool(node.a_const.boolval.boolval)
-    if kind == "bool_expr":
-        parts = [always(part) for part in node.bool_expr.args]
-        return {pg.AND_EXPR: all(parts), pg.OR_EXPR: any(parts)}.get(node.bool_expr.boolop, False)
-    if kind == "a_expr" and node.a_expr.lexpr == node.a_expr.rexpr:
-        return True
-    expected = {"ColumnRef", "FuncCall", "SubLink", "ParamRef", "SQLValueFunction"}
-    if kind == "a_expr":
-        left, right = (_without_places(part) for part in (node.a_expr.lexpr, node.a_expr.rexpr))
-        return left == right or not any(type(part).__name__ in expected for _, part in postgast.walk(node))
-    return kind == "type_cast" and not any(type(part).__name__ in expected for _, part in postgast.walk(node))
-
-
-def _without_places(node: Tree) -> str:
-    return "\n".join(line for line in str(node).splitlines() if "location:" not in line)
-
-
 def _altered(tree: Tree) -> Found:
-    if tree.subtype == pg.AT_DisableRowSecurity:
-        yield "STS009", "DISABLE ROW LEVEL SECURITY"
-    elif tree.subtype == pg.AT_NoForceRowSecurity:
-        yield "STS010", "NO FORCE ROW LEVEL SECURITY"
-    elif tree.subtype in {pg.AT_SetRelOptions, pg.AT_ResetRelOptions, pg.AT_ReplaceRelOptions}:
+    yield from altered(tree)
+    if tree.subtype in {pg.AT_SetRelOptions, pg.AT_ResetRelOptions, pg.AT_ReplaceRelOptions}:
         options = getattr(tree, "def").list.items
         named = any(option.def_elem.defname == "security_invoker" for option in options)
         if named and (tree.subtype == pg.AT_ResetRelOptions or not _invokes(options)):
             yield "STS006", "the view loses security_invoker"
 
 
-def _role(tree: Tree) -> Found:
-    for option in tree.options:
-        if option.def_elem.defname in ABOVE and option.def_elem.arg.boolean.boolval:
-            yield "STS011", f"the role gets {option.def_elem.defname.upper()}"
-
-
 def _truncate(tree: Tree) -> Found:
     yield "STS012", f"TRUNCATE {', '.join(part.range_var.relname for part in tree.relations)}"
-
-
-def _grant(tree: Tree) -> Found:
-    if not tree.is_grant:
-        return
-    rights = {part.access_priv.priv_name for part in tree.privileges}
-    tables = tree.objtype == pg.OBJECT_TABLE
-    if tables and ("truncate" in rights or not rights):  # no name at all is ALL
-        yield "STS012", "the right to TRUNCATE is granted"
-    if any(part.role_spec.roletype == pg.ROLESPEC_PUBLIC for part in tree.grantees):
-        yield "STS023", "a right is granted to PUBLIC"
 
 
 def _copy(tree: Tree) -> Found:
@@ -158,19 +128,19 @@ def _drop(tree: Tree) -> Found:
 
 
 _LOOKS: dict[str, Callable[[Tree], Found]] = {
+    **rights.LOOKS,
     "VariableSetStmt": _set,
     "DiscardStmt": _discard,
     "FuncCall": _call,
     "CreateFunctionStmt": _function,
     "AlterFunctionStmt": _function,
     "ViewStmt": _view,
-    "CreatePolicyStmt": _policy,
-    "AlterPolicyStmt": _policy,
+    "DefineStmt": _defined,
+    "CreateCastStmt": _defined,
+    "CreatePolicyStmt": policy,
+    "AlterPolicyStmt": policy,
     "AlterTableCmd": _altered,
-    "CreateRoleStmt": _role,
-    "AlterRoleStmt": _role,
     "TruncateStmt": _truncate,
-    "GrantStmt": _grant,
     "CopyStmt": _copy,
     "DoStmt": _do,
     "DropStmt": _drop,
@@ -219,11 +189,16 @@ def _procedure(text: str) -> Iterator[Statement]:
 
 
 def _expression(query: str) -> Iterator[Statement]:
-    """A query of a body, which may be a bare expression or an assignment."""
-    for text in (query, f"SELECT {query}", f"SELECT {query.partition(':=')[2]}", f"SELECT {query.partition('=')[2]}"):
+    """A query of a body, which may be a bare expression or an assignment; the place that it assigns to is read too."""
+    places = [place for place in range(len(query)) if query.startswith(":=", place)]
+    parts = [(f"SELECT {query[:place]}", f"SELECT {query[place + 2 :]}") for place in places]
+    left, equals, right = query.partition("=")
+    parts += [(f"SELECT {left}", f"SELECT {right}")] if equals else []
+    for texts in ((query,), (f"SELECT {query}",), *parts):
         try:
-            yield from parts_of(text)
+            found = [statement for text in texts for statement in parts_of(text)]
         except NotSql:
             continue
+        yield from found
         return
     raise NotSql(f"`{query[:40]}` is not understood")

@@ -9,7 +9,7 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +17,8 @@ import postgast
 
 from stella.lint.sql_files import Statement
 from stella.runtime.tenant_clauses import COLUMN, relations_of
+
+pg: Any = postgast.pg_query_pb2
 
 MAX_ROUNDS = 20  # views over views; each round finds one more storey
 
@@ -65,7 +67,12 @@ def _made(package: Path, statement: Statement) -> Iterator[Made]:
         kind = type(tree).__name__
         if kind == "CreateStmt":
             sources = [*tree.inh_relations, *(part for part in tree.table_elts if part.HasField("table_like_clause"))]
-            yield _table(tree.relation, package, own=has_tenant(tree), sources=sources)
+            typed = [part.string.sval for part in tree.of_typename.names]
+            yield _table(tree.relation, package, own=has_tenant(tree), sources=sources, typed=typed)
+        elif kind == "CompositeTypeStmt":
+            yield _table(tree.typevar, package, own=any(part.column_def.colname == COLUMN for part in tree.coldeflist))
+        elif kind == "RenameStmt" and tree.rename_type == pg.OBJECT_COLUMN and tree.newname == COLUMN:
+            yield _table(tree.relation, package, own=True)
         elif kind == "AlterTableStmt":
             columns = {getattr(command.alter_table_cmd, "def").column_def.colname for command in tree.cmds}
             if COLUMN in columns:
@@ -76,10 +83,17 @@ def _made(package: Path, statement: Statement) -> Iterator[Made]:
             yield _table(tree.into.rel, package, own=False, sources=[tree.query])
 
 
-def _table(relation: Any, package: Path, *, own: bool, sources: Iterable[Any] = ()) -> Made:  # noqa: ANN401  # as above
+def _table(
+    relation: Any,  # noqa: ANN401  # as above
+    package: Path,
+    *,
+    own: bool,
+    sources: Iterable[Any] = (),
+    typed: Sequence[str] = (),
+) -> Made:
     names = [found for source in sources for found in relations_of(source)]
     spelled = {f"{found.schemaname}.{found.relname}" if found.schemaname else found.relname for found in names}
-    spelled |= {found.relname for found in names}
+    spelled |= {found.relname for found in names} | {".".join(typed), *typed[-1:]} - {""}
     return Made(relation.schemaname, relation.relname, package, own, tuple(sorted(spelled)))
 
 

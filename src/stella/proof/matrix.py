@@ -25,6 +25,7 @@ from stella.runtime.transaction import Seal
 # What refuses even a superuser: a trigger of the table, a reference onto the row, a key that is the tenant alone, a
 # command for another kind of table, a server that was built without it.
 BARRED = frozenset({"42501", "23503", "23505", "42809", "0A000"})
+UNDONE = ("ROLLBACK TO probe", "DEALLOCATE ALL")
 PATIENCE = "SET lock_timeout = '5s'"  # two lines work on the same tables
 
 
@@ -103,9 +104,11 @@ def leaks_within(line: Line, seal: Seal, pair: Pair, probes: Iterable[Probe]) ->
     """Probes in the transaction that a superuser's line is in, which plays the application to its end."""
     line.ask(f"SET LOCAL SESSION AUTHORIZATION {APP}")
     line.enter(seal, pair.a.tenant.id, begin=False)
+    line.ask("SAVEPOINT probe")
     found = []
-    for probe in probes:
-        problem = judge(probe, _step(line, probe), pair.b.tenant)
+    for probe in probes:  # one message each: what the one before did is undone first
+        answers = line.ask_all("; ".join([*UNDONE, *probe.steps]))[len(UNDONE) :]
+        problem = judge(probe, answers, pair.b.tenant)
         if problem:
             found.append(Leak(probe.name, probe.object, problem))
     return found
@@ -125,7 +128,7 @@ def _step(line: Line, probe: Probe) -> list[Answer]:
     """The answers to the steps, which are undone."""
     line.ask("SAVEPOINT probe")
     answers = line.ask_all("; ".join(probe.steps))
-    line.ask_all("ROLLBACK TO probe; DEALLOCATE ALL")
+    line.ask_all("; ".join(UNDONE))
     return answers
 
 

@@ -61,7 +61,11 @@ class Prove(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     dsn: Annotated[
         str | None,
-        arg("Live database as the service reaches it, without a password, instead of `database.dsn`.", metavar="DSN"),
+        arg(
+            "Live database as the service reaches it, without a password, instead of `database.dsn`.",
+            "here",
+            metavar="DSN",
+        ),
     ] = None
     queries: Annotated[
         int, msgspec.Meta(ge=100, le=100_000_000), arg("Queries whose answers are compared.", metavar="N")
@@ -70,7 +74,8 @@ class Prove(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         int, msgspec.Meta(ge=0, le=2**31 - 1), arg("Number that the rows and queries are made from.", metavar="N")
     ] = 1
     key: Annotated[
-        str | None, arg("Private key that signs the attestation: encrypted PEM.", "file_in", metavar="FILE")
+        str | None,
+        arg("Private key that signs the attestation: encrypted PEM, where the proof is made.", "file", metavar="FILE"),
     ] = None
     out: Annotated[str | None, arg("File for the attestation.", "file_out", metavar="FILE")] = None
 

@@ -45,13 +45,14 @@ def roles(ctx: Context, want: PrintRoles) -> RolesPrinted:
 
 @operation(
     "tenancy.prove",
-    "LOCAL /tenancy/proof",
+    "POST /v1/tenancy/proofs",
     scope="tenancy:prove",
     view=views.proved,
     example=(
         "stella tenancy prove\n"
         "stella tenancy prove --key release.pem --out proof.json\n"
-        "stella tenancy prove --dsn 'host=db.example.com dbname=stella user=stella_app'"
+        "stella tenancy prove --dsn 'host=db.example.com dbname=stella user=stella_app'\n"
+        "stella tenancy prove --server http://127.0.0.1:8400 --key M/keys/release-ID.pem --out proof.json"
     ),
     long=True,
     verdict=lambda result: Exit.OK if result.verdict == "passed" else Exit.NEGATIVE,
@@ -62,7 +63,8 @@ def prove(ctx: Context, want: Prove) -> Proved:
     A private PostgreSQL gets every migration and the rows of two tenants. There everything is tried that injected SQL
     could do, a hundred thousand queries are compared with and without the other tenant's rows, and the protection is
     broken line by line to see that each break is noticed. The live database is only read: its login, its gate, and
-    whether it has the policies and the schema that were proved. Exit code 6 when anything is wrong.
+    whether it has the policies and the schema that were proved. A service proves its own, with a key that it has; no
+    request names another database. Exit code 6 when anything is wrong.
     """
     from stella.proof import service
 

@@ -15,6 +15,7 @@ import errno
 import fcntl
 import os
 import re
+import shutil
 import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -209,6 +210,23 @@ class DiskBlobs(TenantBlobs):
             return _names(top)
         return []
 
+    def _all(self) -> Iterator[tuple[str, int]]:
+        with contextlib.suppress(ObjectMissing), self._folder() as top:
+            yield from _below(top, "", self._path())
+
+    def _clear(self) -> None:
+        path = self._path()
+        with contextlib.suppress(ObjectMissing):
+            above = self._enter(self._top[:-1], make=False)
+            try:
+                with writing(path), contextlib.suppress(FileNotFoundError):
+                    step("rmtree", path)
+                    shutil.rmtree(self._top[-1], dir_fd=above)
+                    step("fsync_dir", path.parent)
+                    os.fsync(above)
+            finally:
+                os.close(above)
+
     def _list(self, kind: str, after: str, limit: int) -> tuple[Held, ...]:
         found: list[Held] = []
         with contextlib.suppress(ObjectMissing), self._folder(kind, HASH) as top:
@@ -222,6 +240,27 @@ class DiskBlobs(TenantBlobs):
 
 def _names(folder: int) -> list[str]:
     return os.listdir(folder)
+
+
+def _below(folder: int, inside: str, path: Path) -> Iterator[tuple[str, int]]:
+    """Every file below a folder, as a path, and its size. A link is one, and is not followed."""
+    with reading(path / inside):
+        names = _names(folder)
+    for name in names:
+        try:
+            found = os.stat(name, dir_fd=folder, follow_symlinks=False)
+            below = os.open(name, FOLDER, dir_fd=folder) if stat.S_ISDIR(found.st_mode) else None
+        except FileNotFoundError:  # removed meanwhile
+            continue
+        except OSError as error:
+            raise _named(error, path / inside / name, "folder") from None
+        if below is None:
+            yield f"{inside}{name}", found.st_size
+            continue
+        try:
+            yield from _below(below, f"{inside}{name}/", path)
+        finally:
+            os.close(below)
 
 
 def _named(error: OSError, path: Path, expected: str) -> StellaError:

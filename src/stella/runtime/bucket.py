@@ -117,8 +117,20 @@ class _Spool:
         with writing(self._place):
             return self.file.write(data)
 
+    def rewind(self) -> int:
+        """Go to the start; how many bytes there are. What is still in a buffer is written."""
+        size = self.file.tell()
+        with writing(self._place):
+            self.file.seek(0)
+        return size
+
     def place(self, key: str) -> None:
         self.key = key
+
+    def drop(self) -> None:
+        """Let the bytes go; what could not be written does not matter any more."""
+        with contextlib.suppress(OSError):
+            self.file.close()
 
 
 class BucketFolder:
@@ -250,10 +262,11 @@ class BucketFolder:
     @contextlib.contextmanager
     def writing(self) -> Iterator[_Spool]:
         spool = _Spool(self)
-        with spool.file as file:
+        with contextlib.ExitStack() as end:
+            end.callback(spool.drop)
+            file = spool.file
             yield spool
-            size = file.tell()
-            file.seek(0)
+            size = spool.rewind()
             if size <= WHOLE:
                 self._put_content(spool.key, file.read())
                 return

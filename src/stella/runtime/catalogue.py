@@ -25,7 +25,7 @@ TENANT = "tenant"
 # They run or read what a text names, so that no parser sees it.
 BY_TEXT = re.compile(
     r"dblink\w*|(query|table|cursor|schema|database)_to_xml\w*|ts_stat|ts_rewrite|crosstab\w*|connectby|xpath_table"
-    r"|pg_read_(binary_)?file|pg_ls_\w+|lo_(import|export|get|put|from_bytea)"
+    r"|pg_read_(binary_)?file|pg_ls_\w+|pg_(stat_file|file_\w+|logical_slot_\w+)|lo_\w+|loread|lowrite"
 )
 STATEMENTS = {"select_stmt", "insert_stmt", "update_stmt", "delete_stmt", "merge_stmt"}
 
@@ -108,6 +108,8 @@ def check_tree(node: Any, tenant: int | None, tenant_tables: Collection[str]) ->
     for name in called(node):
         if BY_TEXT.fullmatch(name):
             return f"it calls `{name}`, which does what a text says"
+    if node.WhichOneof("node") == "do_stmt":
+        return "it is a block, which does what a text says"
     used = sorted({tables.name(found) for found in relations_of(node) if tables.holds(found)})
     if not used:
         return None

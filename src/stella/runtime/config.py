@@ -117,7 +117,7 @@ def load(env: Mapping[str, str], folder: Path, system: Path = SYSTEM_FILE) -> Lo
         for name, value in _from_file(path, table):
             values[name], origins[name] = value, str(path)
     for name, value, variable in _from_env(env, table):
-        values[name], origins[name] = _anchored(value, table[name], folder), f"env {variable}"
+        values[name], origins[name] = _anchored(value, folder), f"env {variable}"
     sections: dict[str, dict[str, object]] = {}
     for name, value in values.items():
         section, _, field = name.partition(".")
@@ -159,7 +159,7 @@ def _from_file(path: Path, table: Mapping[str, Key]) -> Iterator[tuple[str, obje
             name = f"{section}.{field}"
             if name not in table:
                 raise _unknown(name, str(path), table)
-            yield name, _anchored(_checked(table[name], value, str(path)), table[name], path.parent)
+            yield name, _anchored(_checked(table[name], value, str(path)), path.parent)
 
 
 def _from_env(env: Mapping[str, str], table: Mapping[str, Key]) -> Iterator[tuple[str, object, str]]:
@@ -209,9 +209,12 @@ def _checked(key: Key, value: object, origin: str) -> object:
     return value
 
 
-def _anchored(value: object, key: Key, folder: Path) -> object:
-    """A secret's path made absolute: it means the same in every folder below, and in a process that works elsewhere."""
-    if key.secret and isinstance(value, str) and value.startswith("file:") and not value.startswith(IN_DATA):
+def _anchored(value: object, folder: Path) -> object:
+    """A reference's path made absolute: it means the same in every folder below, and in a process that works elsewhere.
+
+    Also that of an address that is a reference: a service stands in folders that others write to.
+    """
+    if isinstance(value, str) and value.startswith("file:") and not value.startswith(IN_DATA):
         return f"file:{folder / _home(value.removeprefix('file:'))}"
     return value
 

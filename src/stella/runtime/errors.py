@@ -425,3 +425,27 @@ class NotAdmitted(StellaError):
     exit = Exit.TRANSIENT
     reason = "unavailable"
     hint = "run the same command again; if it stays, restart the store"
+
+
+class NotCleared(StellaError):
+    """{count} objects are left after all were removed, `{path}` the first of them.
+
+    Somebody still writes there, or the store keeps what it was told to remove.
+    """
+
+    code = "BLOB-007"
+    exit = Exit.TRANSIENT
+    reason = "not_cleared"
+    hint = "end what writes there; it is tried again"
+
+
+class StackStoreAway(StellaError):
+    """The store of the stack in {data} does not run.
+
+    `store.accounts` says that the objects of tenants are there. It runs with the profile `full` alone.
+    """
+
+    code = "BLOB-008"
+    exit = Exit.TRANSIENT
+    reason = "unavailable"
+    hint = "start it: `stella up --profile full`"

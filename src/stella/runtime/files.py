@@ -83,6 +83,9 @@ class Replacement:
     """A file being written beside its final place; `path` is where its bytes are until it is committed."""
 
     def __init__(self, final: Path, mode: int) -> None:
+        """Raises NotAFolder for a path that no file can have, such as `.`, or DiskFull or Unwritable."""
+        if not final.name:
+            raise NotAFolder(path=final, expected="a file")
         self.final = final
         self.path = final.with_name(f".{final.name}{TEMPORARY}")
         with writing(final):

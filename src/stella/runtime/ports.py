@@ -14,6 +14,8 @@ from stella.kernel.instant import Reading
 if TYPE_CHECKING:
     from pathlib import Path  # costs as much as all else that `--help` needs from here
 
+    from stella.runtime.settings import StoreSettings
+
 Entropy = Callable[[int], bytes]
 Refused = Callable[[str, str, str], None]  # told of a refusal: tenant, action, key
 
@@ -109,6 +111,42 @@ class Held(NamedTuple):
     size: int
 
 
+class StoreAccounts(Protocol):
+    """The accounts of tenants in a store of objects. Each method raises what keeps the store from it."""
+
+    def settings(self) -> StoreSettings:
+        """How a tenant's handle finds the store, and its keys."""
+        ...
+
+    def own(self) -> StoreSettings:
+        """The same with keys that open what every tenant has."""
+        ...
+
+    def exists(self, tenant: str) -> bool:
+        """Whether the tenant has keys, good or not."""
+        ...
+
+    def is_open(self, tenant: str) -> bool:
+        """Whether its keys are to be good."""
+        ...
+
+    def admit(self, tenant: str) -> None:
+        """Open its account, made if it has none; its keys are good when this returns."""
+        ...
+
+    def shut_out(self, tenant: str) -> None:
+        """Close its account; its keys open nothing when this returns."""
+        ...
+
+    def forget(self, tenant: str) -> None:
+        """Close its account and remove its keys for good; again: no change."""
+        ...
+
+    def refresh(self, seen: object = None) -> object:
+        """Let the store take in what is written, unless it has since `seen`; what to give the next time."""
+        ...
+
+
 class Blobs(Protocol):
     """Objects of one tenant, each named by its kind and the SHA-256 of its bytes.
 
@@ -146,6 +184,14 @@ class Blobs(Protocol):
 
     def kinds(self, after: str = "") -> tuple[str, ...]:
         """Kinds that have objects, or once had, in the order of the alphabet; those behind the kind `after`."""
+        ...
+
+    def contents(self) -> Iterator[tuple[str, int]]:
+        """Key and size of everything that is kept for the tenant, objects or not, in the order of keys."""
+        ...
+
+    def clear(self) -> None:
+        """Remove everything that is kept for the tenant; nothing is left when this returns."""
         ...
 
     def key(self, kind: str, digest: str) -> str:

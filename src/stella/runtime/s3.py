@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
+import itertools
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 from urllib.parse import urlsplit
@@ -267,6 +268,13 @@ class Objects:
         """Remove an object; no error when it is already gone."""
         with contextlib.suppress(ObjectMissing), self._asking("delete", key):
             obstore.delete(self._store, key)
+
+    def delete_all(self, keys: Iterable[str]) -> None:
+        """Remove objects, a page of them with one request; no error for those that are already gone."""
+        left = iter(keys)
+        while page := list(itertools.islice(left, PAGE)):
+            with contextlib.suppress(ObjectMissing), self._asking("delete", page[0]):
+                obstore.delete(self._store, page)
 
     def listing(self, prefix: str) -> list[tuple[str, int]]:
         """Every key that starts with `prefix`, and its size, in the order of keys."""

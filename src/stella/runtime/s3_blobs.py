@@ -12,18 +12,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
-from msgspec.structs import replace
-
 from stella.kernel.blob_key import HASH, BlobName, prefix_of
 from stella.kernel.digest import is_digest
 from stella.kernel.tenant import DEFAULT_TENANT
 from stella.runtime.errors import ObjectMissing, Overtaken, SharedKeys
+from stella.runtime.places import filled, shared_key
 from stella.runtime.ports import Held, Refused
 from stella.runtime.s3 import WINDOW, Objects, Outdated, connect
 from stella.runtime.settings import StoreSettings
-from stella.runtime.tenant_blobs import WHOLE, Source, TenantBlobs, collect, collecting
-
-TENANT_FIELD = "{tenant}"
+from stella.runtime.tenant_blobs import MAX_PAGE, WHOLE, Source, TenantBlobs, collect, collecting, rewind
 
 
 def keys_of(want: StoreSettings, tenant: str) -> StoreSettings:
@@ -31,11 +28,9 @@ def keys_of(want: StoreSettings, tenant: str) -> StoreSettings:
 
     The tenant of an installation that has only one may use keys without a tenant in them.
     """
-    for name in ("access_key", "secret_key"):
-        if TENANT_FIELD not in getattr(want, name) and tenant != DEFAULT_TENANT:
-            raise SharedKeys(key=f"store.{name}")
-    access, secret = (text.replace(TENANT_FIELD, tenant) for text in (want.access_key, want.secret_key))
-    return replace(want, access_key=access, secret_key=secret)
+    if tenant != DEFAULT_TENANT and (key := shared_key(want)):
+        raise SharedKeys(key=key)
+    return filled(want, tenant)
 
 
 def open_s3_blobs(
@@ -53,6 +48,14 @@ def open_s3_blobs(
     """
     place = f"{location.rstrip('/')}/{prefix_of(tenant)}"
     return S3Blobs(connect(place, keys_of(want, tenant), secret, sealed=sealed), tenant, refused)
+
+
+def open_s3_remains(
+    location: str, tenant: str, want: StoreSettings, secret: Callable[[str], bytes], *, sealed: bool
+) -> S3Blobs:
+    """As `open_s3_blobs`, also with keys that are everybody's: to remove what a tenant has left. Raises as that."""
+    place = f"{location.rstrip('/')}/{prefix_of(tenant)}"
+    return S3Blobs(connect(place, filled(want, tenant), secret, sealed=sealed), tenant, lambda *_: None)
 
 
 class S3Blobs(TenantBlobs):
@@ -73,12 +76,12 @@ class S3Blobs(TenantBlobs):
             with collecting() as file:
                 for piece in source:
                     collect(file, piece)
-            with file:
                 self._send(file, BlobName(kind, source.digest), source.size)
+            file.close()
         return source.digest
 
     def _send(self, file: BinaryIO, name: BlobName, size: int) -> None:
-        file.seek(0)
+        rewind(file)
         if size <= WHOLE:
             self._objects.put(name.path, file.read())
         else:
@@ -105,11 +108,28 @@ class S3Blobs(TenantBlobs):
     def _names(self) -> list[str]:
         return self._objects.folders()
 
+    def _all(self) -> Iterator[tuple[str, int]]:
+        yield from self._objects.listing("")
+
+    def _clear(self) -> None:
+        self._objects.delete_all(path for path, _ in self._objects.listing(""))
+
     def _delete(self, name: BlobName) -> None:
         self._objects.delete(name.path)
 
     def _list(self, kind: str, after: str, limit: int) -> tuple[Held, ...]:
-        start = BlobName(kind, after).path if after else ""
-        rows = self._objects.page(f"{kind}/{HASH}", start, limit)
-        named = ((key.rpartition("/")[2], size) for key, size in rows)
-        return tuple(Held(name, size) for name, size in named if is_digest(name))
+        """Asks on while what it gets is no object: the tenant's own keys may have put anything there."""
+        found: list[Held] = []
+        start, asked = BlobName(kind, after).path if after else "", limit
+        while True:
+            rows = self._objects.page(f"{kind}/{HASH}", start, asked)
+            found += (held for key, size in rows if (held := _held(kind, key, size)))
+            if len(found) >= limit or len(rows) < asked:
+                return tuple(found[:limit])
+            start, asked = rows[-1][0], MAX_PAGE
+
+
+def _held(kind: str, key: str, size: int) -> Held | None:
+    """The object behind a key below the tenant's prefix; None for a key that is no object's."""
+    digest = key.rpartition("/")[2]
+    return Held(digest, size) if is_digest(digest) and key == BlobName(kind, digest).path else None

@@ -178,6 +178,13 @@ class StoreSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             " service, or in `stack.data`."
         ),
     ] = ""
+    accounts: Annotated[
+        str,
+        setting(
+            "Who keeps the accounts of tenants in the store: `stack` means that objects are in the S3 store of the"
+            " stack in `stack.data`, where each tenant has an account that follows its life; empty: somebody else."
+        ),
+    ] = ""
     endpoint: Annotated[
         str, setting("Address of the store; http is for a loopback address alone. Empty means AWS in `store.region`.")
     ] = ""
@@ -224,6 +231,12 @@ class IdentitySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         str,
         setting(
             "Other issuers that are believed, separated by `;`: `URL audience=NAME tenants=A,B`. Any OIDC provider."
+        ),
+    ] = ""
+    trust: Annotated[
+        str,
+        setting(
+            "Folder with `issuers.json`, and lists in `revocations/`: issuers that are believed without a network."
         ),
     ] = ""
 

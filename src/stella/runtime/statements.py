@@ -4,7 +4,8 @@ Rules:
 - A block is `-- name: x`, lines that say what it is for, and one statement. `-- duty: ROLE` says that it spans tenants
   and is sent by that role alone.
 - Every other statement on a table of tenants is held to `%(tenant)s`, or the whole catalogue of the package does not
-  load. Which tables hold data of tenants is said by the migrations of the package, which protect them.
+  load. Which tables hold data of tenants is said by the migrations of the package and of those beside it, which protect
+  them.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import LiteralString, NamedTuple
 
 _HEAD = re.compile(r"-- name: (?P<name>[a-z][a-z0-9_]*)\Z")
 _DUTY = re.compile(r"-- duty: (?P<duty>[a-z][a-z_]*)\Z")
-_PROTECTED = re.compile(r"tenancy\.protect\('([a-z0-9_]+\.[a-z0-9_]+)'\)")
+_PROTECTED = re.compile(r"\bprotect\s*\(\s*'([^']+)'", re.IGNORECASE)
 
 
 class Statement(NamedTuple):
@@ -33,21 +34,36 @@ class Statement(NamedTuple):
 def statements(package: str) -> Mapping[str, Statement]:
     """The statements of a package; raises ValueError for a file that is not of the form, or leaves its tenant."""
     found = parse(files(package).joinpath("queries.sql").read_text(encoding="utf-8"), package)
-    tables = tenant_tables(package)
-    if tables:
+    tables = tables_beside(package)
+    named = re.compile(rf"\b({'|'.join(re.escape(name.rpartition('.')[2]) for name in tables)})\b", re.IGNORECASE)
+    own = bool(tenant_tables(package))
+    for one in found.values():
+        if one.duty or not (own or (tables and named.search(one.sql))):
+            continue
         from stella.runtime.catalogue import check_statement  # noqa: PLC0415  # PostgreSQL's parser is heavy
 
-        for one in found.values():
-            problem = None if one.duty else check_statement(one.sql, tables)
-            if problem:
-                raise ValueError(f"{package}/queries.sql: `{one.name}` may leave its tenant: {problem}")
+        if problem := check_statement(one.sql, tables):
+            raise ValueError(f"{package}/queries.sql: `{one.name}` may leave its tenant: {problem}")
     return found
+
+
+def tables_beside(package: str) -> frozenset[str]:
+    """The tenant tables of a package, and of all that are in the same package."""
+    above = package.rpartition(".")[0]
+    beside = [f"{above}.{path.name}" for path in files(above).iterdir() if path.is_dir()] if above else []
+    return frozenset().union(*map(tenant_tables, {package, *filter(_has_migrations, beside)}))
+
+
+def _has_migrations(package: str) -> bool:
+    above, _, name = package.rpartition(".")
+    return files(above).joinpath(name, "migrations").is_dir()
 
 
 @functools.cache
 def tenant_tables(package: str) -> frozenset[str]:
     """The tables, as `schema.table`, that the migrations of a package protect."""
-    folder = files(package).joinpath("migrations")
+    above, _, name = package.rpartition(".")
+    folder = (files(above).joinpath(name) if above else files(package)).joinpath("migrations")
     texts = (
         [path.read_text(encoding="utf-8") for path in folder.iterdir() if path.name.endswith(".sql")]
         if folder.is_dir()

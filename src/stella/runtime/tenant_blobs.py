@@ -20,7 +20,7 @@ from typing import BinaryIO, cast
 from stella.kernel.blob_key import KIND, BlobName, parse_key, parse_kind, parse_name, prefix_of, show_key
 from stella.kernel.digest import sha256
 from stella.kernel.errors import BadBlobKey, ForeignBlob
-from stella.runtime.errors import BlobDisplaced, ObjectDamaged, ObjectMissing, StoreDenied, TooLarge
+from stella.runtime.errors import BlobDisplaced, NotCleared, ObjectDamaged, ObjectMissing, StoreDenied, TooLarge
 from stella.runtime.files import writing
 from stella.runtime.ports import Held, Refused
 
@@ -67,7 +67,8 @@ def collecting() -> Iterator[BinaryIO]:
     try:
         yield cast("BinaryIO", file)
     except BaseException:
-        file.close()
+        with contextlib.suppress(OSError):  # a full disk, once more
+            file.close()
         raise
 
 
@@ -75,6 +76,13 @@ def collect(file: BinaryIO, piece: bytes) -> None:
     """Add to such a file; raises DiskFull or Unwritable."""
     with writing(Path(tempfile.gettempdir())):
         file.write(piece)
+
+
+def rewind(file: BinaryIO) -> BinaryIO:
+    """Go to the start of such a file, what was added to it being there; raises DiskFull or Unwritable."""
+    with writing(Path(tempfile.gettempdir())):
+        file.seek(0)  # writes what is still in a buffer
+    return file
 
 
 class TenantBlobs(ABC):
@@ -115,6 +123,14 @@ class TenantBlobs(ABC):
         """What is below the tenant's prefix, kinds among it."""
 
     @abstractmethod
+    def _all(self) -> Iterator[tuple[str, int]]:
+        """Path below the tenant's prefix, and size, of whatever is there."""
+
+    @abstractmethod
+    def _clear(self) -> None:
+        """Remove whatever is there."""
+
+    @abstractmethod
     def _shown(self, name: BlobName) -> str:
         """How people name an object."""
 
@@ -151,8 +167,7 @@ class TenantBlobs(ABC):
                 collect(file, piece)
             if hasher.hexdigest() != digest:
                 raise ObjectDamaged(path=self._shown(name))
-            file.seek(0)
-            return file
+            return rewind(file)
 
     def has(self, kind: str, digest: str) -> bool:
         with self._asked("has", self._below(kind, digest)):
@@ -182,6 +197,16 @@ class TenantBlobs(ABC):
             if after:
                 parse_kind(after)
             return tuple(sorted(name for name in self._names() if name > after and KIND.match(name)))
+
+    def contents(self) -> Iterator[tuple[str, int]]:
+        with self._asked("contents", f"{self._prefix}/"):
+            yield from sorted((f"{self._prefix}/{path}", size) for path, size in self._all())
+
+    def clear(self) -> None:
+        with self._asked("clear", f"{self._prefix}/"):
+            self._clear()
+            if left := [path for path, _ in self._all()]:
+                raise NotCleared(path=f"{self._prefix}/{show_key(left[0])}", count=len(left))
 
     def key(self, kind: str, digest: str) -> str:
         return f"{self._prefix}/{parse_name(kind, digest).path}"

@@ -65,10 +65,11 @@ def either(one: Plain, other: Plain) -> Plain:
 
 
 class Columns(NamedTuple):
-    """What a query gives: its `tenant_id`, and the nodes by position where positions are known."""
+    """What a query gives: its `tenant_id`, the nodes by position, and which of them it is, where positions are known."""
 
     plain: Plain
     places: tuple[int | None, ...] | None
+    at: int | None = None
 
 
 @dataclass
@@ -131,6 +132,16 @@ def conjuncts(node: Tree) -> Iterator[tuple[Tree, Tree]]:
             yield from zip(left.row_expr.args, right.row_expr.args, strict=False)
         else:
             yield left, right
+
+
+def is_text(kind: Tree) -> bool:
+    """Whether a cast to a type leaves a text as it is: one with a length cuts it off, one of a schema is anybody's."""
+    names = [name.string.sval for name in kind.names]
+    return (
+        names[-1] in {"text", "varchar"}
+        and names[:-1] in ([], ["pg_catalog"])
+        and not (kind.typmods or kind.array_bounds)
+    )
 
 
 def _is_equals(names: Sequence[Tree]) -> bool:

@@ -29,6 +29,7 @@ from stella.runtime.tenant_clauses import (
     Tree,
     conjuncts,
     either,
+    is_text,
     pg,
 )
 
@@ -284,7 +285,7 @@ class Scope:
     def _value(self, node: Tree, levels: Levels) -> int | None:
         """The node that an expression stands for: a `tenant_id`, or the tenant itself."""
         kind = node.WhichOneof("node")
-        if kind == "type_cast" and node.type_cast.type_name.names[-1].string.sval in {"text", "varchar"}:
+        if kind == "type_cast" and is_text(node.type_cast.type_name):
             inner = node.type_cast.arg
             return self._value(inner, levels) if inner.WhichOneof("node") == "param_ref" else None
         if kind == "param_ref":
@@ -307,7 +308,7 @@ class Scope:
     # --- what a query gives -------------------------------------------------------------------------------------------
 
     def _columns(self, targets: Iterable[Tree], levels: Levels) -> Columns:
-        plain, places = NOTHING, []
+        plain, places, at = NOTHING, [], []
         known = True
         for target in targets:
             value = target.res_target.val
@@ -322,8 +323,9 @@ class Scope:
             places.append(node)
             name = target.res_target.name or (parts[-1].string.sval if parts else "")
             if name == COLUMN:
+                at.append(len(places) - 1)
                 plain = either(plain, Plain(node, sure=True))
-        return Columns(plain, tuple(places) if known else None)
+        return Columns(plain, tuple(places), at[0] if len(at) == 1 else None) if known else Columns(plain, None)
 
     def _values(self, rows: Sequence[Sequence[Tree]], levels: Levels) -> Columns:
         places = [{self._value(node, levels) for node in column} for column in zip(*rows, strict=False)]
@@ -342,8 +344,8 @@ class Scope:
         if one.places is None or other.places is None:
             return Columns(Plain(None, one.plain.sure), None)
         places = tuple(met(left, right) for left, right in zip(one.places, other.places, strict=False))
-        at = one.places.index(one.plain.node) if one.plain.node in one.places else None
-        return Columns(Plain(None if at is None else places[at], one.plain.sure), places)
+        at = one.at if one.at is not None and one.at < len(places) else None
+        return Columns(Plain(None if at is None else places[at], one.plain.sure), places, at)
 
     def _renamed(self, given: Columns, names: Sequence[str]) -> Columns:
         """The columns under the names of an alias, which may be fewer than there are."""
@@ -352,7 +354,8 @@ class Scope:
         if given.places is None or COLUMN not in names:
             return Columns(AMBIGUOUS, given.places)
         place = names.index(COLUMN)
-        return Columns(Plain(given.places[place] if place < len(given.places) else None, sure=True), given.places)
+        node = given.places[place] if place < len(given.places) else None
+        return Columns(Plain(node, sure=True), given.places, place)
 
     # --- the rest -----------------------------------------------------------------------------------------------------
 

@@ -14,7 +14,6 @@ import contextlib
 import os
 import signal
 import subprocess
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -198,8 +197,8 @@ def socket_folder(top: Path) -> Iterator[Path]:
         near.mkdir(mode=0o700)
         yield near
     else:
-        with tempfile.TemporaryDirectory(dir="/tmp") as far:
-            yield Path(far)
+        with scratch("run", Path("/tmp")) as far:  # noqa: S108  # the shortest name that there is
+            yield far
 
 
 @contextlib.contextmanager

@@ -23,8 +23,13 @@ class Watch:
         self._timer.start()
 
     def hold(self) -> None:
-        """Keep the socket in sight: the connection lets go of it when an answer has no length."""
+        """Keep the socket in sight: the connection lets go of it when an answer has no length.
+
+        It is ended here when the time was over before: during a handshake of TLS nothing can.
+        """
         self._sock = self._connection.sock
+        if self.late:
+            self._abort()
 
     def end(self) -> None:
         """It is over."""

@@ -16,7 +16,7 @@ import msgspec
 from stella.bundle.model import Mark, Tally
 from stella.kernel.instant import Floor
 from stella.kernel.machine import Machine
-from stella.operations import arg
+from stella.operations import Reason, Ticket, arg
 
 DIR_HELP = "Site folder or `s3://BUCKET/PREFIX`, made by `stella site init`."
 
@@ -301,10 +301,19 @@ class SeeQuarantine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     dir: Annotated[str, arg(DIR_HELP, "folder", metavar="D")]
     id: Annotated[str | None, arg("Show this one alone.", positional=True, metavar="ID")] = None
-    release: Annotated[bool, arg("Let go of it: the copy is deleted, the history keeps the case; needs a reason.")] = (
-        False
-    )
-    reason: Annotated[str, arg("Why; kept in the history.", metavar="TEXT")] = ""
+
+
+class ReleaseCase(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Request of site.release."""
+
+    dir: Annotated[str, arg(DIR_HELP, "folder", metavar="D")]
+    id: Annotated[
+        str,
+        msgspec.Meta(min_length=1),
+        arg("The case, by the first part of its id if that is enough.", positional=True, metavar="ID"),
+    ]
+    reason: Reason
+    ticket: Ticket
 
 
 class QuarantineCase(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -329,7 +338,13 @@ class QuarantineShown(msgspec.Struct, frozen=True, kw_only=True, tag_field="sche
 
     site: str
     cases: tuple[QuarantineCase, ...]
-    released: bool = False
+
+
+class CaseReleased(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema", tag="stella.site.release@1"):
+    """Result of site.release: the case as it was."""
+
+    site: str
+    case: QuarantineCase
     notes: tuple[str, ...] = ()
 
 

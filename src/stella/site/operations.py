@@ -5,6 +5,7 @@ from __future__ import annotations
 from stella.operations import Context, operation
 from stella.site import views
 from stella.site.model import (
+    CaseReleased,
     EventsShown,
     HeldShown,
     ImportBundle,
@@ -15,6 +16,7 @@ from stella.site.model import (
     OfSite,
     QuarantineShown,
     ReceiptMade,
+    ReleaseCase,
     RollBack,
     RolledBack,
     SeeEvents,
@@ -128,19 +130,30 @@ def rollback(ctx: Context, want: RollBack) -> RolledBack:
 
 @operation(
     "site.quarantine",
-    "POST /v1/site/quarantine",
+    "GET /v1/site/quarantine",
     scope="site:read",
     view=views.quarantine,
-    example=(
-        "stella site quarantine --dir D\n"
-        'stella site quarantine 3fa9 --dir D --release --reason "bad copy, fetched again"'
-    ),
+    example="stella site quarantine --dir D\nstella site quarantine 3fa9 --dir D",
 )
 def quarantine(ctx: Context, want: SeeQuarantine) -> QuarantineShown:
     """List the bundles that were refused, with the reason and what to do."""
     from stella.site import upkeep
 
     return upkeep.quarantine(ctx, want)
+
+
+@operation(
+    "site.release",
+    "POST /v1/site/releases",
+    scope="site:admin",
+    view=views.released,
+    example='stella site release 3fa9 --dir D --reason "bad copy, fetched again" --ticket OPS-7',
+)
+def release(ctx: Context, want: ReleaseCase) -> CaseReleased:
+    """Let go of a refused bundle: its copy is deleted, the history keeps the case, the reason and the ticket."""
+    from stella.site import upkeep
+
+    return upkeep.release(ctx, want)
 
 
 @operation(

@@ -25,12 +25,12 @@ from stella.site.errors import (
     NothingToRollBack,
     NotInQuarantine,
     PathNotHeld,
-    ReasonRequired,
     SiteExists,
 )
 from stella.site.folder import KEY_FILE, SiteFolder
 from stella.site.model import (
     IMPORT,
+    CaseReleased,
     CategoryAge,
     HeldFile,
     HeldGeneration,
@@ -45,6 +45,7 @@ from stella.site.model import (
     QuarantineCase,
     QuarantineShown,
     ReceiptMade,
+    ReleaseCase,
     RollBack,
     RolledBack,
     SeeQuarantine,
@@ -263,38 +264,41 @@ def rollback(ctx: Context, want: RollBack) -> RolledBack:
 
 
 def quarantine(ctx: Context, want: SeeQuarantine) -> QuarantineShown:
-    """Refused bundles and why; with `release` one is let go."""
+    """Refused bundles and why."""
     store = open_site(ctx, want.dir)
-    state = store.state()
-    cases = _cases(store, want)
-    notes: tuple[str, ...] = ()
-    if want.release:
-        if not want.reason.strip():
-            raise ReasonRequired(what="Letting go of a refused bundle")
-        with store.folder.lock():
-            state, cases = store.state(), _cases(store, want)
-            record = ImportRecord(
-                id=f"release-{cases[0].id}",
-                state=ImportState.QUARANTINED,
-                time=format_time(ctx.clock.read().wall),
-                actor=ctx.actor,
-                why=want.reason,
-                detail=f"let go of {cases[0].file}",
-                case=cases[0].id,
-            )
-            store.flip(msgspec.structs.replace(state, history=rules.with_record(state.history, record)))
-            for name in ("bundle.stella", "case.json"):
-                store.folder.remove(f"quarantine/{cases[0].id}/{name}")
-        notes = keep_indexed(ctx, store)
-    return QuarantineShown(site=state.site, cases=tuple(cases), released=want.release, notes=notes)
+    cases = _cases(store, want.id or "")
+    if want.id is not None and not cases:
+        raise NotInQuarantine(id=want.id, path=store.shown)
+    return QuarantineShown(site=store.state().site, cases=tuple(cases))
 
 
-def _cases(store: SiteFolder, want: SeeQuarantine) -> list[QuarantineCase]:
-    """What was asked for, exactly one case to be let go; raises NotInQuarantine."""
-    cases = [case for case in store.cases() if case.id.startswith(want.id or "")]
-    if (want.id is not None and not cases) or (want.release and (want.id is None or len(cases) != 1)):
-        raise NotInQuarantine(id=want.id or "", path=store.shown)
-    return cases
+def release(ctx: Context, want: ReleaseCase) -> CaseReleased:
+    """Let go of one refused bundle; raises NotInQuarantine, also when an id begins several."""
+    store = open_site(ctx, want.dir)
+    store.state()
+    with store.folder.lock():
+        state, cases = store.state(), _cases(store, want.id)
+        if len(cases) != 1:
+            raise NotInQuarantine(id=want.id, path=store.shown)
+        (case,) = cases
+        record = ImportRecord(
+            id=f"release-{case.id}",
+            state=ImportState.QUARANTINED,
+            time=format_time(ctx.clock.read().wall),
+            actor=ctx.actor,
+            why=want.reason,
+            detail=f"let go of {case.file}, {want.ticket}",
+            case=case.id,
+        )
+        store.flip(msgspec.structs.replace(state, history=rules.with_record(state.history, record)))
+        for name in ("bundle.stella", "case.json"):
+            store.folder.remove(f"quarantine/{case.id}/{name}")
+    return CaseReleased(site=state.site, case=case, notes=keep_indexed(ctx, store))
+
+
+def _cases(store: SiteFolder, begin: str) -> list[QuarantineCase]:
+    """The cases whose ids begin so."""
+    return [case for case in store.cases() if case.id.startswith(begin)]
 
 
 def receipt(ctx: Context, want: MakeReceipt) -> ReceiptMade:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from stella.formats.view import Cell, Facts, Table, Text, View, human_bytes, human_count
 from stella.kernel.instant import format_duration
 from stella.site.model import (
+    CaseReleased,
     EventsShown,
     HeldShown,
     Imported,
@@ -171,9 +172,6 @@ def rolled_back(result: RolledBack) -> View:
 
 def quarantine(result: QuarantineShown) -> View:
     """Refused bundles."""
-    if result.released:
-        done = Text(f"{result.cases[0].id}: let go; the history keeps the case")
-        return [done, *(Text(note, "dim") for note in result.notes)]
     if len(result.cases) == 1:
         case = result.cases[0]
         return [
@@ -191,6 +189,12 @@ def quarantine(result: QuarantineShown) -> View:
         ]
     rows = [(case.id, case.time, Cell(case.reason, "bad"), case.file, case.detail) for case in result.cases]
     return [Table(("id", "time", "reason", "file", "found"), rows, "Quarantine", empty="empty: no bundle was refused")]
+
+
+def released(result: CaseReleased) -> View:
+    """After site release."""
+    done = Text(f"{result.case.id}: let go; the history keeps the case")
+    return [done, *(Text(note, "dim") for note in result.notes)]
 
 
 def receipt(result: ReceiptMade) -> View:

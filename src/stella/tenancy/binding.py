@@ -4,8 +4,9 @@ Rules:
 - A bound token is never good without its proof, and a proof never makes an unbound token better: a token that came as
   `DPoP` must be bound to a key, one that is bound to a key must come as `DPoP`.
 - A proof is for one method, one address, one token, made within a minute, and used once.
-- The memory of used proofs is bounded. No holder can fill it for others, and when it is full proofs are refused: to
-  forget one that could be used again is never the answer.
+- The memory of used proofs is bounded. No tenant can fill it for others, however many keys its holders have, and
+  nothing is remembered of whoever has not proved more than a key. When it is full proofs are refused: to forget one
+  that could be used again is never the answer.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import hashlib
 import hmac
 import threading
 from collections import Counter
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import msgspec
@@ -23,12 +25,12 @@ from stella.kernel.instant import Instant, Reading, Seconds
 from stella.tenancy.compact import is_type, read_header, split
 from stella.tenancy.errors import TokenBinding, TokenMalformed
 from stella.tenancy.keys import VerifyKey, holds_secret, read_key
-from stella.tenancy.model import ALGORITHMS, SKEW, Confirmation, Presented
+from stella.tenancy.model import ALGORITHMS, SKEW, Presented, Verified
 from stella.tenancy.nonce import Nonces
 
 PROOF_SECONDS: Seconds = 60  # age at which a proof is too old
-MEMORY = 100_000  # used proofs that are remembered
-SHARE = 10_000  # of one key
+MEMORY = 200_000  # used proofs that are remembered: 50 MiB
+SHARE = 40_000  # of one tenant: 400 in a second
 MAX_JTI = 128  # characters
 
 WRONG_CLAIMS = "the proof's claims are missing or of a wrong type"
@@ -63,35 +65,42 @@ class Replays:
     def __len__(self) -> int:
         return len(self._seen)
 
-    def first_use(self, jkt: str, jti: str, iat: Instant, now: Reading) -> bool:
-        """Remember a proof; whether it is new and there was room for it."""
-        name = hashlib.sha256(f"{jkt} {jti}".encode()).digest()  # neither has a space; 32 bytes whatever came
+    def first_use(self, owner: str, by: str, jti: str, iat: Instant, now: Reading) -> bool:
+        """Remember a proof by a key or client of a tenant; whether it is new and there was room for it."""
+        name = hashlib.sha256(f"{by} {jti}".encode()).digest()  # neither has a space; 32 bytes whatever came
         with self._lock:
             self._forget(now)
-            if name in self._seen or len(self._seen) >= self._size or self._of[jkt] >= self._share:
+            if name in self._seen or len(self._seen) >= self._size or self._of.get(owner, 0) >= self._share:
                 return False
-            self._seen[name] = (iat, now.boot_seconds, jkt)
-            self._of[jkt] += 1
+            self._seen[name] = (iat, now.boot_seconds, owner)
+            self._of[owner] += 1
             return True
 
     def _forget(self, now: Reading) -> None:
         """Drop those, oldest first, that both clocks call too old: a wall clock that is set back changes nothing."""
         done = []
-        for name, (iat, boot, jkt) in self._seen.items():
+        for name, (iat, boot, owner) in self._seen.items():
             if now.wall <= iat + PROOF_SECONDS or now.boot_seconds <= boot + PROOF_SECONDS + SKEW:
                 break
-            done.append((name, jkt))
-        for name, jkt in done:
+            done.append((name, owner))
+        for name, owner in done:
             del self._seen[name]
-            self._of[jkt] -= 1
-            if not self._of[jkt]:
-                del self._of[jkt]
+            self._of[owner] -= 1
+            if not self._of[owner]:
+                del self._of[owner]
 
 
-def check(
-    bound: Confirmation | None, request: Presented, now: Reading, replays: Replays, nonces: Nonces | None = None
-) -> None:
+class ProvedKey(NamedTuple):
+    """A key that a request proves to have which has no token yet, and the proof by its id and time."""
+
+    thumbprint: str
+    jti: str
+    iat: Instant
+
+
+def check(token: Verified, request: Presented, now: Reading, replays: Replays, nonces: Nonces | None = None) -> None:
     """Raise TokenBinding unless the request proves what the token's confirmation asks for."""
+    bound = token.confirmation
     if bound is not None and bound.x5t:
         _check_certificate(bound.x5t, request.certificate)
     if bound is not None and bound.jkt:
@@ -100,21 +109,21 @@ def check(
         proof = _check_proof(bound.jkt, request, now)
         if nonces is not None and not nonces.good(proof.nonce, now.wall):
             raise TokenBinding(binding="nonce", problem="the proof does not carry this service's nonce")
-        if not replays.first_use(bound.jkt, proof.jti, proof.iat, now):
-            raise TokenBinding(binding="dpop", problem="the proof was used before, or too many were")
+        use(ProvedKey(bound.jkt, proof.jti, proof.iat), token.tenant, now, replays)
     elif request.scheme == "DPoP":
         raise TokenBinding(binding="dpop", problem="it is bound to no key and came with a proof")
 
 
-def proved_key(request: Presented, now: Reading, replays: Replays) -> str:
-    """The thumbprint of the key that a request proves to have which wants a token bound to it (RFC 9449 section 5).
-
-    It has no token yet. Raises TokenBinding.
-    """
+def proved_key(request: Presented, now: Reading) -> ProvedKey:
+    """The key to which a request wants its token bound (RFC 9449 section 5), not yet used; raises TokenBinding."""
     key, proof = _fitting(request, now)
-    if not replays.first_use(key.thumbprint, proof.jti, proof.iat, now):
+    return ProvedKey(key.thumbprint, proof.jti, proof.iat)
+
+
+def use(proved: ProvedKey, owner: str, now: Reading, replays: Replays) -> None:
+    """Use a proof of somebody of the tenant `owner`; raises TokenBinding when it was used, or there is no room."""
+    if not replays.first_use(owner, proved.thumbprint, proved.jti, proved.iat, now):
         raise TokenBinding(binding="dpop", problem="the proof was used before, or too many were")
-    return key.thumbprint
 
 
 def certificate_thumbprint(der: bytes) -> str:
@@ -167,7 +176,7 @@ def _read(text: str) -> tuple[VerifyKey, Proof]:
     try:
         compact = split(text.encode("ascii"))
         header, whole = read_header(compact.header, own_key=True)
-        proof = _decoder.decode(compact.payload)
+        proof = _decoder.decode(compact.payload.decode())
     except TokenMalformed as error:
         raise TokenBinding(binding="dpop", problem=f"the proof is malformed: {error.facts['problem']}") from None
     except (ValueError, RecursionError):

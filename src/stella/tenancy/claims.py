@@ -67,7 +67,7 @@ _decoder = msgspec.json.Decoder(Claims)
 def read(payload: bytes) -> Claims:
     """The claims of a payload, types checked and nothing else; raises TokenMalformed."""
     try:
-        return _decoder.decode(payload)
+        return _decoder.decode(payload.decode())  # as bytes it does not look at what it skips
     except msgspec.ValidationError as error:
         raise TokenMalformed(problem=f"its claim `{_named(str(error))}` is missing or of a wrong type") from None
     except (ValueError, RecursionError):  # msgspec's and UTF-8's errors are ValueErrors

@@ -27,13 +27,12 @@ class Whose(NamedTuple):
 class Refusal(Exception):
     """What the members of the closed set have in common."""
 
-    whose: Whose | None = None
-
     reason: ClassVar[str] = ""
     status: ClassVar[int] = 401
     error: ClassVar[str] = "invalid_token"  # the word of RFC 6750 section 3.1
     words: ClassVar[str] = "the token is not valid"
     facts: dict[str, object]
+    whose: Whose | None = None  # never part of a message
 
 
 class TokenMalformed(Refusal, StellaError):

@@ -33,6 +33,19 @@ WHY: dict[str, tuple[str, str]] = {
     "policy_partial": ("The other commands are not guarded by it.", "SELECT tenancy.protect('TABLE')"),
     "policy_without_check": ("Rows can be written for another tenant.", "SELECT tenancy.protect('TABLE')"),
     "policy_volatile": ("It is computed for every row, up to 8000 times as slow.", "declare the function STABLE"),
+    "guard_differs": (
+        "What says for whom a transaction is does not ask for the seal as it was written.",
+        "restore tenancy.tid() from the migration of the guard",
+    ),
+    "leakproof_function": (
+        "PostgreSQL calls it with rows that the policy has yet to hide, and it may tell.",
+        "ALTER FUNCTION ... NOT LEAKPROOF",
+    ),
+    "loose_tenant": (
+        "The names of two tenants may be equal there, so that one reads the other's rows.",
+        "give tenant_id a deterministic collation",
+    ),
+    "shared_counter": ("Its numbers tell each tenant how much the others do.", "make the key a uuid, with uuidv7()"),
     "unlisted_policy": ("Policies add up: one more opens more rows.", "drop it, or list it with tenancy.duty"),
     "unprotected_table": ("Nothing proved that its keys and grants are right.", "SELECT tenancy.protect('TABLE')"),
     "open_table": ("What every tenant may read or write is a channel between them.", "revoke it, or add tenant_id"),
@@ -65,6 +78,10 @@ WHY: dict[str, tuple[str, str]] = {
     "open_statistics": (
         "Tables of the system show values of every tenant, or how logins prove themselves.",
         "stella tenancy roles",
+    ),
+    "open_parameter": (
+        "Who may set parameters of a superuser switches off triggers and keys, or shows what is sent.",
+        "REVOKE SET, ALTER SYSTEM ON PARAMETER ... FROM ...",
     ),
     "open_database": ("Everybody with a login may do this.", "REVOKE ALL ON DATABASE ... FROM PUBLIC"),
     "default_privileges": ("What is made next is open before it is protected.", "ALTER DEFAULT PRIVILEGES ... REVOKE"),

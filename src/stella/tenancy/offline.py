@@ -19,10 +19,14 @@ from stella.kernel.errors import BadTime
 from stella.kernel.instant import Floor, Instant, Reading, Seconds, judge, parse_time, raise_floor
 from stella.kernel.tenant import is_tenant
 from stella.runtime.ports import Clock
+from stella.signing.errors import MalformedPublicKey
+from stella.signing.keys import PublicKey
 from stella.tenancy.errors import BadIssuers, TokenKeyUnknown
 from stella.tenancy.keys import VerifyKey, keys_of
 from stella.tenancy.model import ALGORITHMS, MAX_LIFE, Algorithm, Found, Issuer, Meter, SilentMeter, begin
 
+DOCUMENT = "issuers.json"
+MAX_REVOKERS = 16  # keys that sign the lists of one issuer
 MAX_DOCUMENT = 4 * 1024 * 1024  # bytes
 MAX_ISSUERS = 64
 LONGEST_LIFE: Seconds = 7 * 24 * 60 * 60  # of an offline token, where no issuer can be asked for another
@@ -35,7 +39,10 @@ class KeySet(msgspec.Struct, frozen=True):
 
 
 class OfflineIssuer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One issuer. `tenants` empty is all; `max_life` bounds its tokens in seconds."""
+    """One issuer. `tenants` empty is all; `max_life` bounds its tokens in seconds.
+
+    `revocation_keys` sign its revocation lists: Ed25519, base64 of the 32 bytes.
+    """
 
     issuer: str
     valid_to: str
@@ -43,6 +50,7 @@ class OfflineIssuer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     algorithms: tuple[Algorithm, ...] = ("ES256", "EdDSA", "RS256")
     tenants: tuple[str, ...] = ()
     max_life: Seconds = MAX_LIFE
+    revocation_keys: tuple[str, ...] = ()
 
 
 class OfflineIssuers(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -97,15 +105,29 @@ class FixedKeys:
 
 def read_issuers(data: bytes, clock: Clock, meter: Meter | None = None) -> list[Issuer]:
     """The issuers of a document that is trusted already; raises NotJson, BadIssuers or BadKeySet."""
-    what = "issuers.json"
+    return [_issuer(one, clock, meter, DOCUMENT) for one in _listed(data)]
+
+
+def revocation_keys(data: bytes) -> dict[str, list[PublicKey]]:
+    """The keys that sign the revocation lists of each issuer that has such keys; raises as `read_issuers`."""
+    found = {one.issuer: one.revocation_keys for one in _listed(data) if one.revocation_keys}
+    if any(len(keys) > MAX_REVOKERS for keys in found.values()):
+        raise BadIssuers(what=DOCUMENT, problem=f"an issuer has more than {MAX_REVOKERS} keys for revocation lists")
+    try:
+        return {issuer: [PublicKey.from_base64(key) for key in keys] for issuer, keys in found.items()}
+    except MalformedPublicKey:
+        raise BadIssuers(what=DOCUMENT, problem="a key for revocation lists is no Ed25519 key in base64") from None
+
+
+def _listed(data: bytes) -> tuple[OfflineIssuer, ...]:
     if len(data) > MAX_DOCUMENT:
-        raise BadIssuers(what=what, problem=f"it is larger than {MAX_DOCUMENT} bytes")
-    found = parse(data, OfflineIssuers, what).issuers
+        raise BadIssuers(what=DOCUMENT, problem=f"it is larger than {MAX_DOCUMENT} bytes")
+    found = parse(data, OfflineIssuers, DOCUMENT).issuers
     if len(found) > MAX_ISSUERS:
-        raise BadIssuers(what=what, problem=f"{len(found)} issuers, the limit is {MAX_ISSUERS}")
+        raise BadIssuers(what=DOCUMENT, problem=f"{len(found)} issuers, the limit is {MAX_ISSUERS}")
     if len({one.issuer for one in found}) != len(found):
-        raise BadIssuers(what=what, problem="it names one issuer twice")
-    return [_issuer(one, clock, meter, what) for one in found]
+        raise BadIssuers(what=DOCUMENT, problem="it names one issuer twice")
+    return found
 
 
 def _issuer(found: OfflineIssuer, clock: Clock, meter: Meter | None, what: str) -> Issuer:

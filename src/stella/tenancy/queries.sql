@@ -7,8 +7,9 @@ ON CONFLICT (one) DO UPDATE SET ipad = EXCLUDED.ipad, opad = EXCLUDED.opad
 WHERE (seal_key.ipad, seal_key.opad) IS DISTINCT FROM (EXCLUDED.ipad, EXCLUDED.opad);
 
 -- name: guarded
--- Whether the guard is in this database.
-SELECT to_regclass('tenancy.duties') IS NOT NULL;
+-- Whether the guard, or a part of it, is in this database.
+SELECT coalesce(to_regclass('tenancy.duties'), to_regclass('tenancy.protected'), to_regclass('tenancy.seal_key'))::oid IS NOT NULL
+    OR to_regprocedure('tenancy.tid()') IS NOT NULL;
 
 -- name: session
 -- Who asks, and whether row-level security holds for it.
@@ -32,11 +33,15 @@ WITH ours AS (
     SELECT o.oid, format('%%s (%%I)', o.label, t.attname), o.relkind, o.tenant, o.relispartition, a.privilege_type,
         CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END
     FROM ours o JOIN pg_attribute t ON t.attrelid = o.oid CROSS JOIN LATERAL aclexplode(t.attacl) a WHERE a.grantee <> o.relowner
+), duties AS (
+    SELECT d.role, d.target, r.oid, string_to_array(d.privileges, ', ') AS privileges
+    FROM tenancy.duties d JOIN pg_roles r ON r.rolname = d.role
+    WHERE d.role = ANY (%(logins)s) AND d.role NOT IN (%(app)s, %(owner)s)
 ), policies AS (
     SELECT t.label, p.*, pg_get_expr(p.polqual, p.polrelid) AS using_text, pg_get_expr(p.polwithcheck, p.polrelid) AS check_text,
         EXISTS (
-            SELECT FROM tenancy.duties d
-            WHERE d.target = p.polrelid AND p.polname = 'duty_' || d.role AND p.polroles = ARRAY[d.role::regrole::oid]
+            SELECT FROM duties d
+            WHERE d.target = p.polrelid AND p.polname = 'duty_' || d.role AND p.polroles = ARRAY[d.oid]
         ) AS duty
     FROM tables t JOIN pg_policy p ON p.polrelid = t.oid
 ), logins AS (
@@ -58,6 +63,9 @@ WHERE NOT duty AND (using_text IS DISTINCT FROM %(rule)s OR check_text IS DISTIN
 UNION ALL
 SELECT 'policy_partial', label, format('%%s is for one command alone', polname) FROM policies WHERE polcmd <> '*' OR NOT polpermissive
 UNION ALL
+SELECT 'policy_partial', label, format('%%s does not hold %%s', polname, l.rolname) FROM policies CROSS JOIN logins l
+WHERE polname = 'tenant_isolation' AND l.rolname IN (%(app)s, %(owner)s) AND NOT ARRAY[0, l.oid] && polroles
+UNION ALL
 SELECT 'policy_without_check', label, polname FROM policies WHERE polwithcheck IS NULL AND polcmd IN ('*', 'a', 'w')
 UNION ALL
 SELECT 'policy_volatile', p.label, format('%%s calls %%s for every row', p.polname, f.oid::regprocedure)
@@ -73,15 +81,12 @@ UNION ALL
 SELECT 'open_table', g.label, format('%%s has %%s on rows that belong to nobody', g.grantee, g.privilege_type) FROM grants g
 WHERE g.tenant IS NULL AND g.relkind IN ('r', 'p', 'f', 'S') AND (g.grantee = 'PUBLIC' OR g.grantee IN (SELECT rolname FROM logins))
     AND NOT EXISTS (
-        SELECT FROM tenancy.duties d
-        WHERE d.target = g.oid AND d.role::text = g.grantee AND g.grantee <> %(app)s
-            AND lower(g.privilege_type) = ANY (string_to_array(d.privileges, ', '))
+        SELECT FROM duties d WHERE d.target = g.oid AND d.role::text = g.grantee AND lower(g.privilege_type) = ANY (d.privileges)
     )
 UNION ALL
 SELECT 'duty_exceeded', g.label, format('%%s has %%s', g.grantee, g.privilege_type) FROM grants g
 WHERE g.tenant IS NOT NULL AND g.relkind IN ('r', 'p') AND g.grantee <> %(app)s AND NOT EXISTS (
-    SELECT FROM tenancy.duties d
-    WHERE d.target = g.oid AND d.role::text = g.grantee AND lower(g.privilege_type) = ANY (string_to_array(d.privileges, ', '))
+    SELECT FROM duties d WHERE d.target = g.oid AND d.role::text = g.grantee AND lower(g.privilege_type) = ANY (d.privileges)
 )
 UNION ALL
 SELECT 'view_not_invoker', label, 'a view reads with the rights of its owner unless security_invoker and security_barrier are set'
@@ -102,11 +107,28 @@ WHERE f.prosecdef AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_' 
     OR f.proconfig IS DISTINCT FROM ARRAY['search_path=pg_catalog']
 )
 UNION ALL
+SELECT 'guard_differs', d.definer, 'it is not there, or does something else'
+FROM unnest(%(definers)s) AS d (definer) WHERE NOT EXISTS (
+    SELECT FROM pg_proc f
+    WHERE f.prosecdef AND f.provolatile = 's' AND f.oid::regprocedure || ' ' || encode(sha256(convert_to(f.prosrc, 'UTF8')), 'hex') = d.definer
+)
+UNION ALL
+SELECT 'leakproof_function', f.oid::regprocedure::text, 'it may be asked before the policies are'
+FROM pg_proc f JOIN pg_namespace n ON n.oid = f.pronamespace
+WHERE f.proleakproof AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
+UNION ALL
+SELECT 'loose_tenant', t.label, format('its tenant_id has the collation %%s', c.collname)
+FROM tables t JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = t.tenant JOIN pg_collation c ON c.oid = a.attcollation
+WHERE NOT c.collisdeterministic
+UNION ALL
+SELECT 'shared_counter', t.label, a.attname FROM tables t JOIN pg_attribute a ON a.attrelid = t.oid WHERE a.attidentity <> ''
+UNION ALL
 SELECT 'key_without_tenant', t.label, i.indexrelid::regclass::text FROM tables t JOIN pg_index i ON i.indrelid = t.oid
 WHERE i.indisunique AND i.indkey[0] <> t.tenant
 UNION ALL
 SELECT 'exclusion_without_tenant', t.label, c.conname FROM tables t JOIN pg_constraint c ON c.conrelid = t.oid
-WHERE c.contype = 'x' AND NOT t.tenant = ANY (c.conkey)
+WHERE c.contype = 'x'
+    AND c.conexclop[array_position(c.conkey, t.tenant)] IS DISTINCT FROM 'pg_catalog.=(text, text)'::regoperator
 UNION ALL
 SELECT 'foreign_key_without_tenant', t.label, c.conname
 FROM tables t JOIN pg_constraint c ON c.conrelid = t.oid LEFT JOIN tables r ON r.oid = c.confrelid
@@ -118,7 +140,7 @@ UNION ALL
 SELECT 'role_can_bypass', l.rolname, format('through %%s', r.rolname)
 FROM logins l JOIN pg_roles r ON pg_has_role(l.oid, r.oid, 'MEMBER')
 WHERE r.rolsuper OR r.rolbypassrls
-    OR (l.rolname <> %(owner)s AND (r.oid <> l.oid OR r.rolreplication OR r.rolcreaterole))
+    OR (l.rolname <> %(owner)s AND (r.oid <> l.oid OR r.rolreplication OR r.rolcreaterole OR r.rolcreatedb))
 UNION ALL
 SELECT 'login_owns', l.rolname, o.label FROM logins l JOIN ours o ON o.relowner = l.oid WHERE l.rolname <> %(owner)s
 UNION ALL
@@ -140,9 +162,13 @@ WHERE l.rolname <> %(owner)s AND f.pronamespace = 'pg_catalog'::regnamespace
 UNION ALL
 SELECT 'open_statistics', l.rolname, v.view
 FROM logins l CROSS JOIN unnest(ARRAY[
-    'pg_stats', 'pg_stats_ext', 'pg_stats_ext_exprs', 'pg_statistic', 'pg_statistic_ext_data', 'pg_authid', 'pg_largeobject'
+    'pg_stats', 'pg_stats_ext', 'pg_stats_ext_exprs', 'pg_statistic', 'pg_statistic_ext_data', 'pg_authid', 'pg_shadow', 'pg_largeobject'
 ]) AS v (view)
 WHERE l.rolname <> %(owner)s AND has_any_column_privilege(l.oid, 'pg_catalog.' || v.view, 'SELECT')
+UNION ALL
+SELECT 'open_parameter', p.parname, format('%%s has %%s', CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END, a.privilege_type)
+FROM pg_parameter_acl p CROSS JOIN LATERAL aclexplode(p.paracl) a
+WHERE a.grantee = 0 OR a.grantee IN (SELECT oid FROM logins WHERE rolname <> %(owner)s)
 UNION ALL
 SELECT 'open_database', current_database(), privilege_type || ' is for everybody'
 FROM pg_database d CROSS JOIN LATERAL aclexplode(coalesce(d.datacl, acldefault('d', d.datdba))) a
@@ -154,8 +180,11 @@ FROM pg_default_acl d CROSS JOIN LATERAL aclexplode(d.defaclacl) a
 WHERE a.grantee <> d.defaclrole AND d.defaclobjtype <> 'T'
 UNION ALL
 SELECT 'activity_shown', l.rolname, 'others of the same role read what it sends in pg_stat_activity'
-FROM logins l WHERE l.rolname <> %(owner)s AND NOT EXISTS (
-    SELECT FROM pg_db_role_setting s WHERE s.setrole = l.oid AND s.setdatabase = 0 AND 'track_activities=off' = ANY (s.setconfig)
+FROM logins l WHERE l.rolname <> %(owner)s AND 'track_activities=off' IS DISTINCT FROM (
+    SELECT c FROM pg_db_role_setting s CROSS JOIN unnest(s.setconfig) c
+    WHERE s.setrole = l.oid AND c LIKE 'track_activities=%%'
+        AND s.setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))
+    ORDER BY s.setdatabase DESC LIMIT 1
 )
 ORDER BY 1, 2, 3;
 
@@ -197,7 +226,7 @@ WITH inside AS (
     SELECT oid, nspname, nspowner, nspacl FROM pg_namespace WHERE nspname = ANY (%(schemas)s)
 ), relations AS (
     SELECT c.*, format('%%I.%%I', n.nspname, c.relname) AS label FROM pg_class c JOIN inside n ON n.oid = c.relnamespace
-    WHERE c.relname NOT IN ('schema_migrations', 'schema_checkpoints') AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
+    WHERE c.relname NOT IN ('schema_migrations', 'schema_checkpoints') AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S', 'c')
 ), functions AS (
     SELECT f.* FROM pg_proc f JOIN inside n ON n.oid = f.pronamespace
     WHERE NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = f.oid AND d.deptype = 'e')

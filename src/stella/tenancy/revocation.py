@@ -103,12 +103,16 @@ class Revocations:
         """Number of the list that is in force for an issuer; 0 for none."""
         return self._state.numbers.get(issuer, 0)
 
-    def revoke(self, issuer: str, entry: Revocation) -> None:
-        """Revoke from this moment on; of two entries for one thing the one that hits more counts."""
+    def revoke(self, issuer: str, *entries: Revocation) -> None:
+        """Revoke from this moment on, all in one step; of two entries for one thing the one that hits more counts."""
+        if not entries:
+            return
         with self._lock:
             old = self._state
-            key = (issuer, entry.kind, entry.id)
-            live = {**old.live, key: _wider(old.live.get(key), entry)}
+            live = dict(old.live)
+            for entry in entries:
+                key = (issuer, entry.kind, entry.id)
+                live[key] = _wider(live.get(key), entry)
             self._state = old._replace(live=live, epoch=old.epoch + 1)
 
     def take_over(self, found: RevocationList) -> bool:

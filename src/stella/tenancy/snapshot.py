@@ -9,7 +9,7 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
 
@@ -45,15 +45,16 @@ class Snapshot(msgspec.Struct, frozen=True):
         return sha256(dump(list(self.policies)))
 
 
-def take(connection: Connection, schemas: Sequence[str]) -> Snapshot:
-    """The snapshot of some schemas; what is not there yet holds nothing."""
+def take(connection: Connection, schemas: Sequence[str], without: Collection[str] = ()) -> Snapshot:
+    """The snapshot of some schemas, without the indexes of some names; what is not there yet holds nothing."""
     named = {"schemas": list(schemas)}
     with speaking("the catalogue"), names_in_full(connection):
         policies = [
             Policy(row[0], row[1], row[2], row[3], tuple(sorted(row[4])), row[5], row[6])
             for row in ask(connection, "stella.tenancy", "snapshot_policies", **named)
         ]
-        objects = sorted(ask(connection, "stella.tenancy", "snapshot_objects", **named))
+        found = sorted(ask(connection, "stella.tenancy", "snapshot_objects", **named))
+        objects = [row for row in found if row[0] != "index" or row[1].rpartition(".")[2].strip('"') not in without]
         guarded = installed(connection)
         rows = ask(connection, "stella.tenancy", "snapshot_protected", **named) if guarded else []
     protected = tuple(sorted(row[0] for row in rows))

@@ -39,6 +39,7 @@ def holds(file: bytes, key: bytes) -> bool:
     try:
         first, *rest = [json.loads(line) for line in file.decode().split("\n")[:-1]]
         last, hashes, head, proven = statement(first["data"]["checkpoint"], key), [], "0" * 64, 0
+        said: dict[str, Any] = {}
         for line in rest:
             if line["type"] == "stella.audit.checkpoint":
                 said = statement(line["data"], key)
@@ -59,6 +60,8 @@ def holds(file: bytes, key: bytes) -> bool:
                 return False
             hashes.append(bytes.fromhex(own))
             head = own
-        return bool(file.endswith(b"\n") and proven == len(hashes) == last["size"] == first["data"]["size"])
+        return bool(
+            file.endswith(b"\n") and said == last and proven == len(hashes) == last["size"] == first["data"]["size"]
+        )
     except Exception:  # noqa: BLE001  # whatever it is, it does not hold
         return False

@@ -53,8 +53,28 @@ def test_the_sequence_sorts_as_text() -> None:
     assert [int(text) for text in sequences] == [1, 2, 3, 4, 5]
 
 
+def test_a_person_is_a_subject_by_a_pseudonym() -> None:
+    assert json.loads(event_line(Chain().link(changed(resource=RECORD.actor))))["subject"] == RECORD.actor.mark  # type: ignore[union-attr]  # a person's is closed
+
+
 def test_an_event_without_a_resource_has_no_subject() -> None:
     assert "subject" not in json.loads(event_line(Chain().link(changed(resource=""))))
+
+
+@pytest.mark.parametrize(
+    ("resource", "subject"),
+    [
+        ("a b/é€😀\u2028", "a b/é€😀\u2028"),
+        ("/x\x1b[2J\n\0", r"/x\x1b[2J\n\x00"),
+        ("\x1f\x7f\x80\x9f\xa0", "\\x1f\\x7f\\x80\\x9f\xa0"),
+        ("\ufdd0\ufdef\ufffd\ufffe\uffff", "\\ufdd0\\ufdef\ufffd\\ufffe\\uffff"),
+        ("\U0001ffff\U0010fffe\U0010fffd", "\\U0001ffff\\U0010fffe\U0010fffd"),
+    ],
+)
+def test_a_subject_has_no_sign_that_cloudevents_forbids(resource: str, subject: str) -> None:
+    line = json.loads(event_line(Chain().link(changed(resource=resource))))
+    assert line["subject"] == subject
+    assert line["data"]["event"]["resource"] == resource
 
 
 @pytest.mark.parametrize(

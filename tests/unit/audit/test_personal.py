@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from stella.audit.errors import BadAuditKey, WrongWrapKey
 from stella.audit.model import Event, Marked, Record, Sealed, classes
-from stella.audit.personal import ERASED, TenantKey, Vault, close, needs_key, read_key, reveal
+from stella.audit.personal import ERASED, HIDDEN, TenantKey, Vault, close, needs_key, read_key, reveal
 from stella.kernel.canonical import dump_whole
 from stella.testing import counted_entropy
 from tests.audit_log import happened, make_vault
@@ -45,6 +45,20 @@ def test_what_is_closed_opens_again_and_is_nowhere_in_between(actor: str, reason
         assert len(text) < 12 or msgspec.json.encode(text)[1:-1] not in data
     opened = reveal(record, {1: KEY}.get, kinds=BOTH)
     assert (opened.actor, opened.reason, opened.before) == (actor, reason, {"x": fact, "n": 5})
+
+
+def test_a_resource_that_is_a_person_is_closed_under_the_pseudonym_of_that_person() -> None:
+    event = happened(1, VAULT.entropy, actor_type="system", after={}, resource=Marked("acme.ada"))
+    assert needs_key(event)
+    record = close(event, KEY, VAULT.entropy)
+    assert b"ada" not in dump_whole(record)
+    assert isinstance(record.resource, Sealed)
+    assert record.resource.mark == KEY.mark("acme.ada")
+    assert reveal(record, {1: KEY}.get, kinds=BOTH).resource == "acme.ada"
+    assert reveal(record, {1: KEY}.get, kinds=frozenset()).resource == HIDDEN["personal"]
+    assert reveal(record, {}.get, kinds=BOTH).resource == ERASED
+    moved = msgspec.structs.replace(record, reason=record.resource)
+    assert reveal(moved, {1: KEY}.get, kinds=BOTH).reason == ERASED
 
 
 def test_an_actor_that_is_no_person_is_not_closed() -> None:

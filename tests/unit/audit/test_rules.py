@@ -12,15 +12,32 @@ from hypothesis import strategies as st
 from stella.audit.chain import Chain
 from stella.audit.envelope import event_line
 from stella.audit.errors import BadEvent
-from stella.audit.model import Marked, Record
-from stella.audit.rules import LAST_ID, check, check_size, first_id, is_id, record_of, time_of
+from stella.audit.model import SAFE, Marked, Record
+from stella.audit.personal import close
+from stella.audit.rules import (
+    LAST_ID,
+    MAX_NAME,
+    MAX_RECORD,
+    MAX_TEXT,
+    check,
+    check_size,
+    event_of,
+    first_id,
+    fitted,
+    is_id,
+    record_of,
+    time_of,
+)
 from stella.audit.verify import MAX_LINE
 from stella.kernel.canonical import dump, dump_whole
 from stella.kernel.ids import uuid7
+from stella.operations import Principal
 from stella.testing import counted_entropy
-from tests.audit_log import NOW, TENANT, happened, records
+from tests.audit_log import NOW, TENANT, happened, make_vault, records
 
 ENTROPY = counted_entropy("rules")
+VAULT = make_vault()
+KEY = VAULT.unwrap(TENANT, 1, VAULT.make(TENANT, 1))
 GOOD = happened(1, ENTROPY)
 
 
@@ -124,3 +141,36 @@ def test_a_record_has_only_what_is_cheap_to_spell() -> None:
         msgspec.convert(msgspec.to_builtins(records(1)[0]) | {"after": {"x": 1.5}}, Record)
     with pytest.raises(msgspec.ValidationError):
         msgspec.convert(msgspec.to_builtins(records(1)[0]) | {"after": {"x": 2**53}}, Record)
+
+
+ANY = st.text(st.characters(codec=None), max_size=40).flatmap(
+    lambda text: st.sampled_from([1, 1, 1, 300, 9000]).map(lambda times: text * times)
+)
+GIVEN = ANY | ANY.map(Marked) | st.integers(-SAFE, SAFE) | st.booleans() | st.none()
+
+
+@given(ANY, ANY, ANY, ANY, st.dictionaries(st.sampled_from(["a", "b", "c", "d"]), GIVEN), st.booleans())
+def test_what_is_fitted_can_always_be_kept(
+    name: str, resource: str, reason: str, ticket: str, facts: dict[str, Any], personal: bool
+) -> None:
+    principal = Principal(name or "somebody", frozenset(), TENANT)
+    about = Marked(resource) if personal else resource
+    event = event_of(principal, NOW, bytes(10), "a.b", about, reason=reason, ticket=ticket, before=facts, after=facts)
+    made = fitted(event)
+    check(made, TENANT)
+    check_size(close(made, KEY, VAULT.entropy))
+    assert fitted(made) == made
+
+
+def test_what_fits_is_left_as_it_is() -> None:
+    event = happened(1, ENTROPY, reason="é\x1b\u2028", after={"a": Marked("x" * MAX_TEXT), "n": 1})
+    assert fitted(event) == event
+
+
+def test_many_signs_that_take_much_room_still_fit() -> None:
+    full = "\x01" * (MAX_TEXT + 1)
+    facts = {f"fact{number}": full for number in range(4)}
+    made = fitted(happened(1, ENTROPY, resource=full, reason=full, ticket=full, before=facts, after=facts))
+    check(made, TENANT)
+    assert len(check_size(close(made, KEY, VAULT.entropy))) <= MAX_RECORD
+    assert {len(str(text)) for text in (made.resource, made.reason, *made.after.values())} == {MAX_NAME}

@@ -395,6 +395,14 @@ def test_the_first_line_cannot_promise_less() -> None:
     assert isinstance(refused([forged, *LINES[1 : CHECKPOINTS[1] + 1]]), CheckpointUntrusted)
 
 
+def test_the_first_line_is_of_this_history_and_not_of_another_one_that_was_signed() -> None:
+    fork = lines_of([*RECORDS[:10], *records(2, seed="after a restore")], SIZES)
+    assert proven(fork).events == COUNT
+    error = refused([fork[0], *LINES[1:]])
+    assert isinstance(error, CheckpointUntrusted)
+    assert error.facts["seq"] == 10
+
+
 def test_without_a_key_nothing_is_verified() -> None:
     with pytest.raises(NoLogKey):
         proven(LINES, [])

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
-from stella.drill import stage
+from stella.drill import namespace, stage
+from stella.drill.errors import NoNamespace
 from stella.drill.faults import by_endpoint, hanging
 from stella.drill.model import Outcome
 from stella.drill.stage import Plan
@@ -26,3 +28,13 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     monkeypatch.setattr(stage, "TRANSPORT", 0.25)
     monkeypatch.setattr(stage, "LANDING", 0.1)
     return monkeypatch
+
+
+def no_namespace() -> str:
+    """Why no drill can have a network of its own here; nothing when it can."""
+    want = msgspec.Raw(b'{"tenants":2,"speed":10000}')
+    try:
+        namespace.drill(namespace.Errand("clock-skew", want, 1, ManualClock().read()), SilentProgress())
+    except NoNamespace as error:
+        return error.message
+    return ""

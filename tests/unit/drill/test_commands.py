@@ -26,6 +26,7 @@ from stella.operations import Context
 from stella.runtime.settings import Settings
 from stella.tenancy import claims
 from stella.testing import ManualClock, SilentProgress, counted_entropy
+from tests.unit.drill.planned import no_namespace
 
 CONTEXT = Context(ManualClock(), counted_entropy("drill"), SilentProgress(), Settings(), str.encode, "operator")
 ROOT = Path(__file__).parents[3]
@@ -171,20 +172,9 @@ def test_an_interruption_leaves_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def possible() -> str:
-    """Why no drill can have a network of its own here; nothing when it can."""
-    try:
-        namespace.drill(
-            namespace.Errand("clock-skew", msgspec.Raw(b'{"tenants":2,"speed":10000}'), 1, ManualClock().read())
-        )
-    except NoNamespace as error:
-        return error.message
-    return ""
-
-
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_real_packets_are_lost_in_a_network_of_its_own(tmp_path: Path) -> None:
-    if problem := possible():
+    if problem := no_namespace():
         pytest.skip(problem)
     words = ("drill", "jwks-outage", "--netns", "--outage", "2m", "--speed", "10000", "--tenants", "4", "--json")
     found = stella(*words, folder=tmp_path)
@@ -273,6 +263,6 @@ def test_entering_without_rights_is_told(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_every_drill_is_in_the_table() -> None:
     names = {found.verb for found in bootstrap.load("drill")}
     assert names == {*service.DRILLS, "pool-leak"}
-    assert all(operations.find(f"drill.{name}").local for name in names)
+    assert all(operations.find(f"drill.{name}").long for name in names)
     assert dataclasses.is_dataclass(operations.find("drill.pool-leak"))
     assert clock_skew.PLAY == claims.SKEW

@@ -112,19 +112,24 @@ def follows_redirects(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(fetch.KeyAddress, "__call__", fetched)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
+@pytest.mark.parametrize(  # a break or two each time, all of them every night
     ("mutation", "guard"),
     [
-        (cleared, "failed requests while kept keys are valid"),
-        (lives(60), "failed requests while kept keys are valid"),
-        (lives(10**9), "with keys that expire: seconds until the first refusal"),
-        (told_each_time, "events auth.degraded and auth.recovered per issuer, most"),
-        (told_never, "events auth.degraded and auth.recovered per issuer, fewest"),
-        (never_patient, "downloads that failed at one issuer, most"),
-        (expiry_not_counted, "with keys that expire: alert jwks_cache_expired fired"),
+        pytest.param(cleared, "failed requests while kept keys are valid", marks=pytest.mark.nightly),
+        pytest.param(lives(60), "failed requests while kept keys are valid", marks=pytest.mark.nightly),
+        pytest.param(lives(10**9), "with keys that expire: seconds until the first refusal", marks=pytest.mark.nightly),
+        pytest.param(
+            told_each_time, "events auth.degraded and auth.recovered per issuer, most", marks=pytest.mark.nightly
+        ),
+        pytest.param(
+            told_never, "events auth.degraded and auth.recovered per issuer, fewest", marks=pytest.mark.nightly
+        ),
+        pytest.param(never_patient, "downloads that failed at one issuer, most", marks=pytest.mark.nightly),
+        pytest.param(
+            expiry_not_counted, "with keys that expire: alert jwks_cache_expired fired", marks=pytest.mark.nightly
+        ),
         (never_behind, "downloads that failed at one issuer, fewest"),
-        (follows_redirects, "redirects followed"),
+        pytest.param(follows_redirects, "redirects followed", marks=pytest.mark.nightly),
     ],
 )
 def test_a_broken_cache_fails_the_drill(

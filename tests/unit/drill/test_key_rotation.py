@@ -50,14 +50,13 @@ def spent_without_end(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(TokenBucket, "ready", lambda *_: True)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
+@pytest.mark.parametrize(  # a break or two each time, all of them every night
     ("mutation", "guard"),
     [
-        (merged, WITHDRAWN),
+        pytest.param(merged, WITHDRAWN, marks=pytest.mark.nightly),
         (kept_for_ever, WITHDRAWN),
-        (unknown_stays_unknown, UNANNOUNCED),
-        (spent_without_end, "downloads for 10 guessed key ids"),
+        pytest.param(unknown_stays_unknown, UNANNOUNCED, marks=pytest.mark.nightly),
+        pytest.param(spent_without_end, "downloads for 10 guessed key ids", marks=pytest.mark.nightly),
     ],
 )
 def test_a_broken_rotation_fails_the_drill(

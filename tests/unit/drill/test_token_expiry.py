@@ -48,15 +48,14 @@ def late_clients(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(stage, "RENEW", 400)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
+@pytest.mark.parametrize(  # a break or two each time, all of them every night
     ("mutation", "guard"),
     [
-        (generous, "an ended token is served 30 s after its end or later"),
-        (strict, "a token is refused before its end"),
-        (kept_for_ever, "an ended token is served 30 s after its end or later"),
+        pytest.param(generous, "an ended token is served 30 s after its end or later", marks=pytest.mark.nightly),
+        pytest.param(strict, "a token is refused before its end", marks=pytest.mark.nightly),
+        pytest.param(kept_for_ever, "an ended token is served 30 s after its end or later", marks=pytest.mark.nightly),
         (any_life, "a life of 901 s is served"),
-        (late_clients, "failed requests of clients that renew in time"),
+        pytest.param(late_clients, "failed requests of clients that renew in time", marks=pytest.mark.nightly),
     ],
 )
 def test_a_broken_verifier_fails_the_drill(

@@ -49,9 +49,11 @@ class Probe:
     def __init__(self) -> None:
         self.turns = 0
         self.go = threading.Event()
+        self.begun = threading.Event()
 
     def run(self, ctx: Context, want: Want) -> Got:
         self.turns += 1
+        self.begun.set()
         if want.what == "defect":
             raise RuntimeError("secret-of-the-request")
         if want.what == "missing":
@@ -102,6 +104,7 @@ class World:
         self.folder = folder
         self.log_path = folder / "log"
         self.settings = Settings(service=ServiceSettings(**settings))
+        self.stops: dict[str, str] = {}  # what tenants are that were stopped
         self.service: Service
 
     def ground(self, tenant: str = DEFAULT_TENANT) -> Path:
@@ -111,11 +114,12 @@ class World:
         return found
 
     def verify(self, given: Presented) -> Principal:
-        """Knows tokens such as `kim@acme`."""
-        name, at, tenant = given.authorization.decode().partition(" ")[2].partition("@")
+        """Knows tokens such as `kim@acme`, which has every scope, and `kim@acme probe:read` with those named."""
+        name, at, rest = given.authorization.decode().partition(" ")[2].partition("@")
         if not at:
             raise NotAuthenticated(problem="unknown")
-        return Principal(name, frozenset({EVERY_SCOPE}), tenant)
+        tenant, _, scopes = rest.partition(" ")
+        return Principal(name, frozenset(scopes.split() or {EVERY_SCOPE}), tenant)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[World]:
@@ -123,7 +127,7 @@ class World:
         context = bootstrap.make_context(Loaded(self.settings, {}), SilentProgress(), {})
         log = Log(context.clock, handle, json=True)
         parts = self.folder / "parts"
-        tokens = Tokens(b"token", self.verify)
+        tokens = Tokens(b"token", self.verify, lambda tenant: self.stops.get(tenant, ""))
         self.service = assemble(context, self.probe.rows(), self.store, tokens, self.folder, parts, log)
         try:
             async with self.service.working(lambda: None):
@@ -147,8 +151,13 @@ class World:
             "headers": [(name.encode(), value.encode()) for name, value in sent.items()],
         }
         told: list[Any] = []
+        sent_whole = False
 
         async def receive() -> Any:
+            nonlocal sent_whole
+            if sent_whole:  # whoever asks for more waits for the client to leave, which it does not
+                await asyncio.Event().wait()
+            sent_whole = True
             return {"type": "http.request", "body": b"" if body is None else json.dumps(body).encode()}
 
         async def send(message: Any) -> None:
@@ -159,9 +168,9 @@ class World:
         data = b"".join(message.get("body", b"") for message in told[1:])
         return told[0]["status"], found, json.loads(data) if data else None
 
-    async def stream(self, path: str, leaves: float | None = None) -> list[Any]:
+    async def stream(self, path: str, leaves: float | None = None, token: str = "token") -> list[Any]:
         """The messages of a streamed answer; the client leaves after so many seconds."""
-        headers = [(b"authorization", b"Bearer token")]
+        headers = [(b"authorization", f"Bearer {token}".encode())]
         scope = {"type": "http", "method": "GET", "path": path, "query_string": b"", "headers": headers}
         told: list[Any] = []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import threading
 from pathlib import Path
@@ -55,6 +56,23 @@ def run(ctx: Context, want: Want) -> Got:
 
 def row(method: str = "POST", path: str = "/v1/probe") -> Operation[Any, Any]:
     return Operation("probe", method, path, "probe:run", run, Want, Got, lambda _: [], "", "", "", False, False)
+
+
+class Own(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Request about what a machine has of its own."""
+
+    dsn: Annotated[str | None, arg("Database.", "here")] = None
+    key: Annotated[str | None, arg("Key.", "file")] = None
+
+
+@pytest.mark.parametrize("body", [b'{"dsn": "host=10.0.0.1"}', b'{"dsn": null}', b'{"dsn": 1}'])
+def test_what_a_service_has_of_its_own_is_in_no_request(body: bytes, tmp_path: Path) -> None:
+    own = Binder(dataclasses.replace(row(), request=Own), Settings())
+    with pytest.raises(BadField, match="dsn"):
+        own.bind((), "", body, Places(tmp_path))
+    assert own.bind((), "", b'{"key": "M/keys/a.pem"}', Places(tmp_path)) == Own(key="M/keys/a.pem")
+    with pytest.raises(UnsafePlace):
+        own.bind((), "", b'{"key": "/etc/passwd"}', Places(tmp_path))
 
 
 def binder(method: str = "POST", path: str = "/v1/probe", host: str = "") -> Binder:

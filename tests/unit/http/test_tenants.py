@@ -9,15 +9,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
-from stella.http.auth import Presented, Tokens
+from stella.http.auth import Presented, Tokens, presented
+from stella.http.errors import NotAuthenticated, UnsafePlace
 from stella.http.ids import Ids
 from stella.http.places import Grounds
+from stella.identity.model import State
 from stella.kernel.errors import BadTenant
 from stella.operations import EVERY_SCOPE, Context, Principal
+from stella.runtime.errors import SharedKeys
+from stella.runtime.settings import ServiceSettings, StoreSettings
 from stella.tenancy.errors import TokenBinding, TokenTenantMismatch
 from stella.tenancy.model import Pending
 from stella.testing import counted_entropy
+from tests.stores import ROOM, job_id, new
 from tests.unit.http.test_app import Got, Probe, Want, World, play, world
 
 __all__ = ["world"]  # the fixture
@@ -73,6 +79,60 @@ def test_jobs_of_another_tenant(world: World) -> None:
         (shown,) = (await world.call("GET", "/v1/jobs", token=A))[2]["jobs"]
         assert (shown["state"], shown["cancelling"], shown["principal"]) == ("running", False, "kim")
         world.probe.go.set()
+
+    play(world, scene)
+
+
+async def reached(world: World, location: str, token: str, state: str) -> Any:
+    """The job, when it is in that state."""
+    for _ in range(500):
+        _, _, job = await world.call("GET", location, token=token)
+        if job["state"] == state:
+            return job
+        await asyncio.sleep(0.01)
+    raise AssertionError(job)
+
+
+@pytest.mark.parametrize(
+    ("state", "then"), [(State.SUSPENDED, "queued"), (State.DELETING, "cancelled"), (State.ERASED, "cancelled")]
+)
+def test_a_job_that_runs_ends_with_its_tenant(
+    world: World, monkeypatch: pytest.MonkeyPatch, state: State, then: str
+) -> None:
+    monkeypatch.setattr("stella.http.jobs.POLL", 0.01)
+
+    async def scene(world: World) -> None:
+        _, mine, _ = await world.call("POST", "/v1/longs", {"what": "wait"}, token=A)
+        _, other, _ = await world.call("POST", "/v1/longs", {"what": "wait"}, token=B)
+        await reached(world, mine["location"], A, "running")
+        await reached(world, other["location"], B, "running")
+        assert world.service.runner.works_for("acme")
+        world.store.stops = {"acme": state}
+        job = await reached(world, mine["location"], A, then)
+        assert job["attempt"] == (0 if then == "queued" else 1)  # an interruption is no attempt that failed
+        _, later, _ = await world.call("POST", "/v1/longs", {}, token=A)
+        world.probe.go.set()
+        await reached(world, other["location"], B, "done")
+        assert (await reached(world, later["location"], A, "queued"))["attempt"] == 0
+        assert not world.service.runner.works_for("acme")
+        world.store.stops = {}
+        await reached(world, later["location"], A, "done")
+        await reached(world, mine["location"], A, "done" if then == "queued" else "cancelled")
+
+    play(world, scene)
+    assert world.service.runner.handed_over == 0
+
+
+def test_a_job_that_a_kill_left_running_ends_with_its_tenant(world: World) -> None:
+    """The tenant was deleted while no service ran."""
+    for tenant in ("acme", "acme-2"):
+        world.store.submit(new(1, tenant=tenant, operation="probe.long", request=b"{}"), ROOM)
+        world.store.claim((), 1)
+    world.store.stops = {"acme": State.DELETING, "acme-2": State.SUSPENDED}
+
+    async def scene(world: World) -> None:
+        await reached(world, f"/v1/jobs/{job_id(1)}", A, "cancelled")
+        await reached(world, f"/v1/jobs/{job_id(1)}", B, "queued")
 
     play(world, scene)
 
@@ -264,6 +324,16 @@ def test_what_a_request_says_of_its_sender() -> None:
     assert (with_one.certificate, with_one.thumbprint) == (b"\0\1\2", "rksygOVuL6-D9BSm49q-nV--GJdlRMBf7RIazLhbU_w")
 
 
+def test_two_tokens_are_none() -> None:
+    """Which of them a proxy has looked at cannot be known."""
+    one, other = (b"authorization", b"Bearer a"), (b"authorization", b"Bearer b")
+    for headers in ([one], [one, (b"x", b"1"), (b"x", b"2")]):
+        assert presented(dict(headers), {"headers": headers}).authorization == b"Bearer a"
+    for headers in ([one, other], [one, one], [(b"x", b"1"), one, other]):
+        with pytest.raises(NotAuthenticated):
+            presented(dict(headers), {"headers": headers})
+
+
 def test_each_tenant_has_a_prefix_of_the_bucket(tmp_path: Path) -> None:
     grounds = Grounds(tmp_path / "work", tmp_path / "parts", "s3://stella/prod/")
     assert grounds.of("acme").places.bucket == "s3://stella/prod/tenants/acme"
@@ -273,6 +343,34 @@ def test_each_tenant_has_a_prefix_of_the_bucket(tmp_path: Path) -> None:
         with pytest.raises(BadTenant):
             grounds.of(name)
     assert Grounds(tmp_path, tmp_path).of("acme").places.bucket == ""
+
+
+def test_a_bucket_whose_keys_are_everybody_s_is_for_one_tenant(tmp_path: Path) -> None:
+    grounds = Grounds(tmp_path / "work", tmp_path / "parts", "s3://stella", "store.secret_key")
+    grounds.of("default").places.check("dir", "folder", "s3://stella/tenants/default/m")
+    with pytest.raises(SharedKeys, match=r"store\.secret_key"):
+        grounds.of("acme").places.check("dir", "folder", "s3://stella/tenants/acme/m")
+    own = Grounds(tmp_path / "work", tmp_path / "parts", "s3://stella")
+    own.of("acme").places.check("dir", "folder", "s3://stella/tenants/acme/m")
+    for text in ("s3://stella/tenants/acme-2/m", "s3://stella/tenants/acme", "s3://stella/tenants/acme/../acme-2/m"):
+        for given in (own, grounds):
+            with pytest.raises(UnsafePlace):
+                given.of("acme").places.check("dir", "folder", text)
+
+
+def test_a_service_asks_whether_tenants_have_keys_of_their_own(world: World) -> None:
+    world.settings = replace(world.settings, service=ServiceSettings(bucket="s3://stella"))
+    own = StoreSettings(access_key="file:/k/{tenant}/a", secret_key="file:/k/{tenant}/s")
+    half = StoreSettings(access_key="file:/k/{tenant}/a")
+    for store, code in ((StoreSettings(), "BLOB-004"), (half, "BLOB-004"), (own, None)):
+        world.settings = replace(world.settings, store=store)
+
+        async def scene(world: World, code: str | None = code) -> None:
+            want = {"dir": "s3://stella/tenants/acme/m"}
+            status, _, problem = await world.call("POST", "/v1/makes", want, token=A)
+            assert (status, problem.get("code")) == ((400 if code else 201), code)
+
+        play(world, scene)
 
 
 def test_results_that_nobody_fetched_are_removed_for_every_tenant(tmp_path: Path) -> None:

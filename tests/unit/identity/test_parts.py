@@ -12,13 +12,14 @@ from hypothesis import strategies as st
 
 from stella.identity import believed, rotation, secret
 from stella.identity.asked import MAX_FORM, read_basic, read_form
-from stella.identity.attempts import Attempts
+from stella.identity.attempts import Attempts, origin
 from stella.identity.believed import Believed
-from stella.identity.errors import BadIssuerSetting
+from stella.identity.errors import BadIdentitySetting, BadIssuerSetting
 from stella.identity.keyring import STALE, Keyring
 from stella.identity.refusals import Refused
 from stella.identity.rotation import LEAD, Stored
 from stella.runtime.counts import Counts
+from stella.runtime.settings import IdentitySettings
 from stella.runtime.telemetry import MetricName
 from stella.tenancy import jwks
 from stella.tenancy.errors import TokenKeyUnknown
@@ -37,6 +38,18 @@ def test_a_secret_and_nothing_else_matches() -> None:
     assert not secret.matches("x" * 5000, secret.hashed("x" * 5000, entropy))  # nobody has one so long
     for wrong in ("", made[:-1], made + "x", made.lower(), "\0", "\ud800", "x" * 5000):
         assert not secret.matches(wrong, kept)
+
+
+@pytest.mark.parametrize("given", ["", "x", "x" * secret.MAX_GIVEN, "x" * (secret.MAX_GIVEN + 1), "x" * 16_000])
+def test_a_wrong_secret_costs_what_an_unknown_name_does(given: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that is too long as well: else its time tells whether the name is there."""
+    entropy, spent = counted_entropy("secret"), []
+    kept, scrypt = secret.hashed("good", entropy), secret._scrypt
+    monkeypatch.setattr(secret, "_scrypt", lambda *of: spent.append((len(of[0]), of[2])) or scrypt(*of))
+    assert not secret.matches(given, kept)
+    secret.spend(given)
+    assert len(spent) == 2
+    assert spent[0] == spent[1]
 
 
 @pytest.mark.parametrize(
@@ -75,6 +88,24 @@ def test_a_right_secret_costs_no_attempt() -> None:
         assert attempts.take("a", 100) == 0
         attempts.give_back("a", 100)
     assert not attempts._spent
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("192.0.2.1", "192.0.2.2", False),
+        ("::ffff:192.0.2.1", "192.0.2.1", True),
+        ("2001:db8:0:1::1", "2001:db8:0:1:ffff:ffff:ffff:ffff", True),
+        ("2001:db8:0:1::1", "2001:0DB8:0:1::1", True),
+        ("2001:db8:0:1::1", "2001:db8:0:2::1", False),
+        ("fe80::1%eth0", "fe80::2%eth1", True),
+        ("::1", "127.0.0.1", False),
+        ("", "x", False),
+    ],
+)
+def test_one_line_of_a_provider_is_one_address(one: str, other: str, same: bool) -> None:
+    """Whoever has a /64 has 2**64 addresses."""
+    assert (origin(one) == origin(other)) is same
 
 
 def test_the_memory_of_attempts_is_bounded() -> None:
@@ -233,3 +264,45 @@ def test_issuers_of_the_setting() -> None:
 def test_a_setting_that_is_refused(text: str) -> None:
     with pytest.raises(BadIssuerSetting):
         believed.read(text)
+
+
+HERE = "http://127.0.0.1:8400"
+
+
+def test_the_own_issuer_of_the_settings() -> None:
+    assert believed.own(IdentitySettings(), HERE) == (HERE, "stella", 300)
+    assert believed.own(IdentitySettings(), "http://192.0.2.1:8400").name == "http://192.0.2.1:8400"
+    for name in ("https://id.example", "https://id.example/stella/", "https://id.example:8443", "http://[::1]:80"):
+        assert believed.own(IdentitySettings(issuer=name, token_life="2m"), HERE) == (name, "stella", 120)
+
+
+@pytest.mark.parametrize(
+    ("setting", "text"),
+    [
+        ("issuer", "id.example"),
+        ("issuer", "http://id.example"),
+        ("issuer", "https://"),
+        ("issuer", "https://id.example?x"),
+        ("issuer", "https://id.example/#x"),
+        ("issuer", "https://user:word@id.example"),
+        ("issuer", "https://id.example/ x"),
+        ("issuer", "https://\u0456d.example"),
+        ("audience", ""),
+        ("audience", "a\nb"),
+        ("token_life", "119s"),
+        ("token_life", "1h"),
+        ("token_life", "0s"),
+    ],
+)
+def test_a_setting_of_the_own_issuer_that_is_refused(setting: str, text: str) -> None:
+    """At the start, and not when the first token is asked for."""
+    with pytest.raises(BadIdentitySetting) as caught:
+        believed.own(IdentitySettings(**{setting: text}), HERE)
+    assert caught.value.facts["setting"] == setting
+
+
+def test_no_other_issuer_has_the_own_name() -> None:
+    settings = IdentitySettings(issuers=f"https://a.example audience=x; {HERE} audience=x")
+    assert len(believed.others(settings, "https://id.example")) == 2
+    with pytest.raises(BadIssuerSetting, match="itself"):
+        believed.others(settings, HERE)

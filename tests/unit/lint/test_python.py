@@ -233,7 +233,7 @@ def test_encodings(data: bytes, rule: str) -> None:
 
 
 def test_a_long_file_is_read() -> None:
-    lines = 20_000
+    lines = 5_000
     assert len(list(lint(b"c.execute(x)\n" * lines))) == lines
 
 
@@ -287,3 +287,9 @@ def test_the_limit_of_recursion_is_left_alone() -> None:
     before = sys.getrecursionlimit()
     list(lint(UNREADABLE["sum"]))
     assert sys.getrecursionlimit() == before
+
+
+def test_a_text_that_grows_without_end_is_left_unknown() -> None:
+    made = "".join(f"a{n} = ''.join([{', '.join([f'a{n - 1}'] * 50)}])\n" for n in range(1, 15))
+    assert rules(f"a0 = 'exec'\n{made}getattr(c, a14)(x)") == {"STL005"}
+    assert rules("a = b\nb = a\ngetattr(c, a)(x)") == {"STL005"}

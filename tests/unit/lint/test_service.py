@@ -90,17 +90,66 @@ def test_the_room_is_the_same_from_wherever_it_is_looked_at(tmp_path: Path, monk
 
 def test_what_is_left_out(tmp_path: Path) -> None:
     bad = "import psycopg\n"
-    lay(
-        tmp_path,
-        {f"{name}/x.py": bad for name in (".git", ".venv", "node_modules", "env", "__pycache__", "site-packages")},
-    )
-    lay(tmp_path, {"env/pyvenv.cfg": "", "ok.py": "", "text.txt": bad, ".hidden.py": bad})
-    (tmp_path / "link.py").symlink_to(tmp_path / ".git/x.py")
+    lay(tmp_path, {f"{name}/x.py": bad for name in (".git", ".venv", "node_modules", "__pycache__", "site-packages")})
+    lay(tmp_path, {"env/pyvenv.cfg": "", "env/bin/x.py": bad, "env/lib/x.py": bad})
+    lay(tmp_path, {"ok.py": "", "text.txt": bad, ".hidden.py": bad, "notes": bad, "run": "#!/bin/sh\nimport psycopg\n"})
     (tmp_path / "loop").symlink_to(tmp_path)
+    (tmp_path / ".#ok.py").symlink_to("nobody@nowhere.1")  # the lock of an editor
     result = lint(tmp_path)
     assert places(result, tmp_path) == [(".hidden.py", 1, "STL001")]
     assert result.python_files == 2
     assert len(lint(tmp_path / ".git").findings) == 1
+    assert len(lint(tmp_path / "env").findings) == 2
+
+
+def test_what_a_program_can_import_is_read_wherever_it_is(tmp_path: Path) -> None:
+    bad = "import psycopg\n"
+    names = ("node_modules", "site-packages", "__pycache__", "env", "venv")
+    lay(tmp_path, {f"app/{name}/x.py": bad for name in names})
+    lay(tmp_path, {"app/__init__.py": "", "app/env/pyvenv.cfg": "", "app/env/bin/x": ""})
+    lay(tmp_path, {"app/venv/pyvenv.cfg": "", "db/pyvenv.cfg": "", "db/bin/x": "", "db/x.py": bad})
+    lay(tmp_path, {"tool": f"#!/usr/bin/env python3\n{bad}", "OLD.SQL": "DO $$ BEGIN END $$", ".x/a.txt": bad})
+    (tmp_path / "link.py").symlink_to(".x/a.txt")
+    (tmp_path / "linked").symlink_to(".x")
+    lay(tmp_path, {".x/b.py": bad})
+    found = [(name, rule) for name, _, rule in places(lint(tmp_path), tmp_path)]
+    assert found == sorted(
+        [
+            *((f"app/{name}/x.py", "STL001") for name in names),
+            *((name, "STL001") for name in ("db/x.py", "link.py", "linked/b.py", "tool")),
+            ("OLD.SQL", "STS014"),
+        ]
+    )
+
+
+def test_a_link_in_the_room_does_not_let_in_what_is_outside(tmp_path: Path) -> None:
+    lay(tmp_path, dict(APP))
+    (tmp_path / "app/runtime/site").symlink_to(tmp_path / "app/site")
+    (tmp_path / "app/runtime/also.py").symlink_to(tmp_path / "tool.py")
+    assert lint(tmp_path).findings == lint(tmp_path, tmp_path / "app/runtime").findings
+    assert [name for name, _, _ in places(lint(tmp_path), tmp_path)][3:] == [
+        "app/site/runtime/db.py",
+        "app/site/service.py",
+        "tool.py",
+    ]
+
+
+def test_folders_may_be_deep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    depth = 1000
+    monkeypatch.chdir(tmp_path)
+    for _ in range(depth):
+        os.mkdir("d")  # noqa: PTH102  # a Path of that many parts is slow
+        os.chdir("d")
+    Path("x.py").write_text("import psycopg\n")
+    os.chdir(tmp_path)
+    try:
+        assert len(lint(".").findings) == 1
+    finally:  # what tidies up after tests goes in by recursion
+        os.chdir("/".join("d" * depth))
+        Path("x.py").unlink()
+        for _ in range(depth):
+            os.chdir("..")
+            os.rmdir("d")  # noqa: PTH106  # as above
 
 
 def test_a_file_is_read_once(tmp_path: Path) -> None:

@@ -19,6 +19,8 @@ HELD = {
     "direct": f"SELECT * FROM s.t WHERE tenant_id = {T}",
     "turned round": f"SELECT * FROM s.t WHERE {T} = tenant_id AND a = %(a)s",
     "cast": f"SELECT * FROM s.t WHERE tenant_id = {T}::text",
+    "cast by its whole name": f"SELECT * FROM s.t WHERE tenant_id = CAST({T} AS pg_catalog.varchar)",
+    "union, twice on both sides": f"SELECT t.* FROM (SELECT {T} AS x, {T} AS tenant_id UNION ALL SELECT %(other)s, {T}) d JOIN s.t USING (tenant_id)",
     "alias": f"SELECT x.a FROM s.t AS x WHERE x.tenant_id = {T}",
     "named by table": f"SELECT t.a FROM s.t WHERE t.tenant_id = {T}",
     "named by schema": f"SELECT s.t.a FROM s.t WHERE s.t.tenant_id = {T}",
@@ -193,6 +195,12 @@ REFUSED = {
     "natural with what is not known": f"SELECT * FROM s.g NATURAL JOIN s.t WHERE tenant_id = {T}",
     "insert elsewhere": "INSERT INTO s.other SELECT * FROM s.u",
     "in the with of a with": f"WITH a AS (WITH b AS (SELECT * FROM s.t) SELECT * FROM b) SELECT * FROM a, s.u WHERE u.tenant_id = {T}",
+    "cut off by a cast": f"SELECT * FROM s.t WHERE tenant_id = {T}::varchar(1)",
+    "cast to what a schema calls text": f"SELECT * FROM s.t WHERE tenant_id = {T}::s.text",
+    "cast to many": f"SELECT * FROM s.t WHERE tenant_id = {T}::text[]",
+    "union, the same twice on the left": f"SELECT t.* FROM (SELECT {T} AS x, {T} AS tenant_id UNION ALL SELECT {T}, %(other)s) d JOIN s.t ON t.tenant_id = d.tenant_id",
+    "union, a column twice on the left": f"SELECT u.* FROM (SELECT t.tenant_id AS x, t.tenant_id FROM s.t WHERE t.tenant_id = {T} UNION SELECT {T}, 'e') d, s.u WHERE u.tenant_id = d.tenant_id",
+    "a block": "DO $$ BEGIN DELETE FROM s.t; END $$",
 }
 
 

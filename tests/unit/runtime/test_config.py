@@ -257,6 +257,15 @@ def test_a_secret_path_is_relative_to_the_file_that_names_it(machine: Machine) -
     assert machine.load().settings.keys.passphrase == f"file:{machine.work}/pass"
 
 
+def test_the_address_of_a_database_in_a_file_is_anchored_too(machine: Machine) -> None:
+    """A service stands in the folder of a tenant, who could lay a file of that name there."""
+    machine.project.write_text('[database]\ndsn = "file:dsn"\n')
+    machine.env["STELLA_DATABASE_OWNER_DSN"] = "file:owner-dsn"
+    found = machine.load().settings.database
+    assert found.dsn == f"file:{machine.project.parent}/dsn"
+    assert found.owner_dsn == f"file:{machine.work}/owner-dsn"
+
+
 def test_secrets_from_the_environment() -> None:
     assert config.read_secret("env:NAME", {"NAME": "pass word\n"}) == b"pass word\n"
     assert config.read_secret("env:NAME", {"NAME": "\udcff"}) == b"\xff"

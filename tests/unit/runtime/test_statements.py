@@ -95,6 +95,35 @@ def test_what_may_leave_its_tenant_keeps_the_catalogue_from_loading(box: Path) -
         statements("box")
 
 
+@pytest.mark.parametrize(
+    "call", ["protect( 'box.t' )", "tenancy.protect('box.t'::regclass)", "TENANCY.Protect('box.t')"]
+)
+def test_however_a_table_is_protected_it_is_known(box: Path, call: str) -> None:
+    (box / "migrations/001_t.sql").write_text(f"CREATE TABLE box.t (tenant_id text NOT NULL); SELECT {call};")
+    assert tenant_tables("box") == {"box.t"}
+
+
+@pytest.fixture
+def beside(box: Path) -> Iterator[Path]:
+    """A package without tables of its own, beside the one that has some; both are in a third."""
+    (box / "own").mkdir()
+    (box / "migrations").rename(box / "own/migrations")
+    for name in ("own", "other"):
+        (box / name).mkdir(exist_ok=True)
+        (box / name / "__init__.py").touch()
+    yield box / "other"
+    for name in ("box.own", "box.other"):
+        sys.modules.pop(name, None)
+
+
+def test_tables_of_a_package_beside_it_are_tables_of_tenants(beside: Path) -> None:
+    (beside / "queries.sql").write_text("-- name: one\n-- Says one.\nSELECT FROM box.t;\n")
+    with pytest.raises(ValueError, match="`one` may leave its tenant"):
+        statements("box.other")
+    (beside / "queries.sql").write_text("-- name: one\n-- Says one.\nSELECT FROM box.t WHERE tenant_id = %(tenant)s;\n")
+    assert list(statements("box.other")) == ["one"]
+
+
 @pytest.mark.parametrize("package", sorted({*bootstrap.SCHEMAS.values(), "stella.runtime"}))
 def test_the_catalogues_of_stella_load(package: str) -> None:
     assert statements(package)

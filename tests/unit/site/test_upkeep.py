@@ -18,8 +18,8 @@ from stella.runtime.ports import Folder
 from stella.runtime.settings import Settings
 from stella.site.errors import NotInQuarantine
 from stella.site.folder import SiteFolder
-from stella.site.model import QuarantineCase, RollBack, SeeQuarantine, SiteState
-from stella.site.upkeep import quarantine, rollback
+from stella.site.model import QuarantineCase, ReleaseCase, RollBack, SeeQuarantine, SiteState
+from stella.site.upkeep import quarantine, release, rollback
 from stella.testing import ManualClock, MemoryFolder, SilentProgress, counted_entropy
 
 CASE = QuarantineCase(
@@ -30,7 +30,7 @@ STATE = SiteState(
     site="s", site_id="i", channel="stable", channel_id="c", active=None, held=(), trust={}, root_version=1,
     floor=Floor(0, "b", 0), anchor=0, history=(),
 )  # fmt: skip
-LET_GO = SeeQuarantine(dir="D", id="abcdef", release=True, reason="a bad copy")
+LET_GO = ReleaseCase(dir="D", id="abcdef", reason="a bad copy", ticket="OPS-7")
 
 
 class Late(MemoryFolder):
@@ -58,10 +58,30 @@ def context(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> Context:
 def test_a_case_is_let_go_once(monkeypatch: pytest.MonkeyPatch) -> None:
     store = laid(MemoryFolder())
     ctx = context(store.folder, monkeypatch)
-    assert quarantine(ctx, LET_GO).cases == (CASE,)
-    assert [record.id for record in store.state().history] == [f"release-{CASE.id}"]
+    assert quarantine(ctx, SeeQuarantine(dir="D", id="abcdef")).cases == (CASE,)
+    assert release(ctx, LET_GO).case == CASE
+    (record,) = store.state().history
+    assert (record.id, record.why) == (f"release-{CASE.id}", "a bad copy")
+    assert "OPS-7" in record.detail
+    assert quarantine(ctx, SeeQuarantine(dir="D")).cases == ()
+    for again in (lambda: release(ctx, LET_GO), lambda: quarantine(ctx, SeeQuarantine(dir="D", id="abcdef"))):
+        with pytest.raises(NotInQuarantine):
+            again()
+
+
+def test_an_id_that_begins_several_lets_none_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = laid(MemoryFolder())
+    other = msgspec.structs.replace(CASE, id="abcdef999999")
+    store.folder.write(f"quarantine/{other.id}/case.json", dump(other))
     with pytest.raises(NotInQuarantine):
-        quarantine(ctx, LET_GO)
+        release(context(store.folder, monkeypatch), LET_GO)
+    assert store.cases() == [CASE, other]
+
+
+@pytest.mark.parametrize("given", [{}, {"reason": "x"}, {"ticket": "x"}, {"reason": " ", "ticket": "x"}])
+def test_letting_go_needs_a_reason_and_a_ticket(given: dict[str, str]) -> None:
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert({"dir": "D", "id": "abcdef", **given}, ReleaseCase)
 
 
 def test_what_is_not_in_the_index_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,12 +92,12 @@ def test_what_is_not_in_the_index_is_said(monkeypatch: pytest.MonkeyPatch) -> No
     active, below = Mark(2, "2" * 64), Mark(1, "1" * 64)
     store.flip(msgspec.structs.replace(STATE, active=active, held=(below, active)))
     ctx = replace(context(store.folder, monkeypatch), database=away)
-    for notes in (quarantine(ctx, LET_GO).notes, rollback(ctx, RollBack(dir="D", reason="it crashes")).notes):
+    for notes in (release(ctx, LET_GO).notes, rollback(ctx, RollBack(dir="D", reason="it crashes")).notes):
         assert [note[:20] for note in notes] == ["not in the index yet"]
 
 
 def test_who_comes_second_lets_nothing_go(monkeypatch: pytest.MonkeyPatch) -> None:
     store = laid(Late())
     with pytest.raises(NotInQuarantine):
-        quarantine(context(store.folder, monkeypatch), LET_GO)
+        release(context(store.folder, monkeypatch), LET_GO)
     assert store.state().history == ()

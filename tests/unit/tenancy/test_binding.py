@@ -240,25 +240,34 @@ def reading(wall: int, boot: int) -> Reading:
 
 def test_used_proofs_are_forgotten_when_both_clocks_call_them_old() -> None:
     seen = Replays()
-    assert seen.first_use("k", "a", NOW, reading(NOW, 100))
-    assert not seen.first_use("k", "a", NOW, reading(NOW + 60, 160))
-    assert not seen.first_use("k", "a", NOW, reading(NOW + 10_000, 160))  # the wall clock alone went on
-    assert not seen.first_use("k", "a", NOW, reading(NOW - 10_000, 10_000))  # the boot clock alone went on
-    assert seen.first_use("k", "b", NOW + 200, reading(NOW + 200, 300))
+    assert seen.first_use("t", "k", "a", NOW, reading(NOW, 100))
+    assert not seen.first_use("t", "k", "a", NOW, reading(NOW + 60, 160))
+    assert not seen.first_use("t", "k", "a", NOW, reading(NOW + 10_000, 160))  # the wall clock alone went on
+    assert not seen.first_use("t", "k", "a", NOW, reading(NOW - 10_000, 10_000))  # the boot clock alone went on
+    assert seen.first_use("t", "k", "b", NOW + 200, reading(NOW + 200, 300))
     assert len(seen) == 1
-    assert seen._of == {"k": 1}
+    assert seen._of == {"t": 1}
 
 
 def test_the_memory_of_proofs_is_bounded_and_shared_fairly() -> None:
     seen = Replays(size=100, share=60)
     now = reading(NOW, 100)
-    assert sum(seen.first_use("greedy", str(number), NOW, now) for number in range(1000)) == 60
-    assert sum(seen.first_use("modest", str(number), NOW, now) for number in range(30)) == 30
-    assert sum(seen.first_use("late", str(number), NOW, now) for number in range(30)) == 10
-    assert not seen.first_use("greedy", "0", NOW, now), "what was used stays used when there is no room"
+    assert sum(seen.first_use("greedy", f"key {number % 7}", str(number), NOW, now) for number in range(1000)) == 60
+    assert sum(seen.first_use("modest", "m", str(number), NOW, now) for number in range(30)) == 30
+    assert sum(seen.first_use("late", "l", str(number), NOW, now) for number in range(30)) == 10
+    assert not seen.first_use("greedy", "key 0", "0", NOW, now), "what was used stays used when there is no room"
     later = reading(NOW + 1000, 1100)
-    assert seen.first_use("late", "x", NOW + 1000, later)
+    assert seen.first_use("late", "l", "x", NOW + 1000, later)
     assert len(seen) == 1
+
+
+def test_verifiers_may_share_a_memory() -> None:
+    """One that is still empty counts as well as any other."""
+    seen, text = Replays(), bound()
+    used = proof(text)
+    assert ask(text, used, verifier=verifier(replays=seen)).id == "token-1"
+    assert len(seen) == 1
+    assert "used before" in refused(text, used, verifier=verifier(replays=seen))
 
 
 def test_one_proof_in_many_threads_is_good_once() -> None:

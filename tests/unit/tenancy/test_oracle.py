@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from typing import Any
 
@@ -112,3 +113,22 @@ def test_where_the_oracle_accepts_more() -> None:
     for name, text in more.items():
         assert pyjwt(text) is not None, name
         assert ours(text) is None, name
+
+
+@given(
+    tail=st.one_of(
+        st.sampled_from([b'"z":"\xff"', b'"\xff":1', b'"z":"\xc0\xaf"', b'"z":"\xed\xa0\x80"', b'"z":["\xf8"]']),
+        st.binary(max_size=12).map(lambda raw: b'"z":"' + raw + b'"'),
+        st.binary(max_size=6).map(lambda raw: b'"z":' + raw),
+        st.sampled_from([b'"z":01', b'"z":NaN', b'"z":[1,]', b'"sub":"x\\ud800"', b'"exp":1e9', b'"tid":"beta"']),
+    ),
+    key=st.sampled_from(list(KEYS.values())),
+)
+def test_bytes_that_no_json_has_are_refused_also_where_no_claim_of_ours_is(tail: bytes, key: SigningKey) -> None:
+    """A token whose payload is no UTF-8 is read by others in another way, or not at all (RFC 7519 section 7.2)."""
+    text = token(key, payload=json.dumps(claims())[:-1].encode() + b"," + tail + b"}")
+    found = ours(text)
+    if found is not None:
+        oracle = pyjwt(text)
+        assert oracle is not None
+        assert found.tenant == oracle["tid"]

@@ -7,6 +7,7 @@ from stella.client.api.attest import AttestCalls
 from stella.client.api.audit import AuditCalls
 from stella.client.api.client import ClientCalls
 from stella.client.api.config import ConfigCalls
+from stella.client.api.drill import DrillCalls
 from stella.client.api.issuer import IssuerCalls
 from stella.client.api.lint import LintCalls
 from stella.client.api.migrate import MigrateCalls
@@ -38,6 +39,10 @@ class Client(Session):
     @property
     def config(self) -> ConfigCalls:
         return ConfigCalls(self.call)
+
+    @property
+    def drill(self) -> DrillCalls:
+        return DrillCalls(self.call)
 
     @property
     def issuer(self) -> IssuerCalls:

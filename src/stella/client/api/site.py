@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from stella.client.remote import Caller
 from stella.site.model import (
+    CaseReleased,
     EventsShown,
     HeldShown,
     ImportBundle,
@@ -14,6 +15,7 @@ from stella.site.model import (
     OfSite,
     QuarantineShown,
     ReceiptMade,
+    ReleaseCase,
     RollBack,
     RolledBack,
     SeeEvents,
@@ -88,13 +90,13 @@ class SiteCalls:
         """Run the previous generation again, at once."""
         return self._call("site.rollback", RollBack(dir=dir, to=to, reason=reason), RolledBack)
 
-    def quarantine(
-        self, *, dir: str, id: str | None = None, release: bool = False, reason: str = ""
-    ) -> QuarantineShown:
+    def quarantine(self, *, dir: str, id: str | None = None) -> QuarantineShown:
         """List the bundles that were refused, with the reason and what to do."""
-        return self._call(
-            "site.quarantine", SeeQuarantine(dir=dir, id=id, release=release, reason=reason), QuarantineShown
-        )
+        return self._call("site.quarantine", SeeQuarantine(dir=dir, id=id), QuarantineShown)
+
+    def release(self, *, dir: str, id: str, reason: str, ticket: str) -> CaseReleased:
+        """Let go of a refused bundle: its copy is deleted, the history keeps the case, the reason and the ticket."""
+        return self._call("site.release", ReleaseCase(dir=dir, id=id, reason=reason, ticket=ticket), CaseReleased)
 
     def receipt(self, *, dir: str, out: str) -> ReceiptMade:
         """Sign what the site holds, for the way back to the vendor."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from stella.client.remote import Caller
-from stella.proof.model import GateRead, PrintRoles, ReadGate, RolesPrinted
+from stella.proof.model import GateRead, PrintRoles, Prove, Proved, ReadGate, RolesPrinted
 
 
 class TenancyCalls:
@@ -19,3 +19,7 @@ class TenancyCalls:
     def roles(self, *, database: str = "stella") -> RolesPrinted:
         """Print what an administrator runs once on a PostgreSQL of his own: roles, database, what is closed."""
         return self._call("tenancy.roles", PrintRoles(database=database), RolesPrinted)
+
+    def prove(self, *, queries: int = 100000, seed: int = 1, key: str | None = None, out: str | None = None) -> Proved:
+        """Prove that tenants are apart: in the schema of this release, and in the database that is used."""
+        return self._call("tenancy.prove", Prove(queries=queries, seed=seed, key=key, out=out), Proved)

@@ -135,7 +135,9 @@ def live(service: Running, provider: Provider) -> None:
     """A little of everything, by a tenant and by a stranger."""
     for text in (provider.token(), provider.token(), provider.token(kid="absent"), "x"):
         ask(service, text)
-    token = token_of(service, new_client(service, f"ci-{next(_numbers)}", "client:read", "files:write", "mirror:read"))
+    token = token_of(
+        service, new_client(service, f"ci-{next(_numbers)}", "client:read", "files:read", "files:write", "mirror:read")
+    )
     assert ask(service, token).status == 200
     want = {"name": "b", "size": 3, "sha256": hashlib.sha256(b"abc").hexdigest()}
     made = as_token(service, token, "POST", "/v1/uploads", want)

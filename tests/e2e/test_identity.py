@@ -248,6 +248,15 @@ def test_the_page(service: Running) -> None:
     assert "HttpOnly; SameSite=Strict" in got.headers["set-cookie"]
 
 
+@pytest.mark.parametrize(
+    "query", ["a=1&" * 40, "user_code=" + "%00" * 9, "user_code=%ff", "&&&==", "user_code=A&user_code=B"]
+)
+def test_a_query_of_the_page_of_any_kind(service: Running, query: str) -> None:
+    got = service.call("GET", f"/device?{query}", Authorization="")
+    assert got.status in {200, 400}
+    assert got.headers["content-security-policy"]
+
+
 def test_the_page_repeats_nothing_that_could_be_markup(service: Running) -> None:
     got, _, _ = form_of(service, "%3Cscript%3E%22%27&user_code=x")
     assert b"<script" not in got.body

@@ -35,6 +35,8 @@ from stella.tenancy.compact import encode
 THREADS = 2
 WAITING = 32  # requests for those threads
 SECONDS = 10.0  # in which a form must come
+MAX_QUERY = 8  # fields
+MAX_CODE = 64  # characters of what somebody types
 FORM = "application/x-www-form-urlencoded"
 UNKEPT: Headers = [(b"cache-control", b"no-store"), (b"pragma", b"no-cache")]
 FORBIDDEN = 403
@@ -87,9 +89,8 @@ class Endpoints:
 
     async def page(self, request: Request) -> Answer:
         """GET /device."""
-        code = next(iter(parse_qs(request.query, max_num_fields=8).get("user_code", [])), "") if request.query else ""
         try:
-            return await self._form(request, code[:64])
+            return await self._form(request, _code_in(request.query))
         except Refused as refused:
             return self._wrong(request, refused)
 
@@ -106,7 +107,7 @@ class Endpoints:
             who = await self._threaded(lambda: self._issuer.approve(code, name.strip(), secret, address))
             if who is None:
                 problem = "Code, name or secret is wrong, or the code has expired."
-                return await self._form(request, code[:64], problem, FORBIDDEN)
+                return await self._form(request, code[:MAX_CODE], problem, FORBIDDEN)
         except Refused as refused:
             return self._wrong(request, refused)
         return Answer(200, device_page.done(who.subject, sorted(who.scopes)), device_page.headers())
@@ -196,6 +197,15 @@ def address_of(request: Request) -> str:
     """The address at the other end of the connection; that of a proxy where one stands in front."""
     client = request.scope.get("client")
     return str(client[0]) if client else ""
+
+
+def _code_in(query: str) -> str:
+    """The code of a login in the query of the page; empty when there is none. Raises Refused."""
+    try:
+        found = parse_qs(query, max_num_fields=MAX_QUERY)
+    except ValueError:
+        raise bad_request("the query has too many fields") from None
+    return next(iter(found.get("user_code", [])), "")[:MAX_CODE]
 
 
 def _plain(headers: Mapping[str, str]) -> Headers:

@@ -110,7 +110,7 @@ class Denials:
         if self._thread is not None and not ended:
             self._thread.join(patience)
             with self._there:
-                left = len(self._waiting)
+                left = len(self._waiting) + sum(int(event.facts["count"]) for event in self._folded.values())
                 self._waiting.clear()
             self._tell_lost(left)
 

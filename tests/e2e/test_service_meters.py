@@ -135,7 +135,9 @@ def live(service: Running, provider: Provider) -> None:
     """A little of everything, by a tenant and by a stranger."""
     for text in (provider.token(), provider.token(), provider.token(kid="absent"), "x"):
         ask(service, text)
-    token = token_of(service, new_client(service, f"ci-{next(_numbers)}", "client:read", "files:write", "mirror:read"))
+    token = token_of(
+        service, new_client(service, f"ci-{next(_numbers)}", "client:read", "files:read", "files:write", "mirror:read")
+    )
     assert ask(service, token).status == 200
     want = {"name": "b", "size": 3, "sha256": hashlib.sha256(b"abc").hexdigest()}
     made = as_token(service, token, "POST", "/v1/uploads", want)
@@ -166,6 +168,7 @@ def expressions() -> list[str]:
 def test_every_metric_of_the_kit_has_a_series(service: Running, provider: Provider) -> None:
     """No panel and no alert is without data for ever."""
     live(service, provider)
+    assert value(service, "tenant_rate_limit_hits_total", tenant="_unknown") > 0
     found = figures(service)
     samples = [one for family in found.values() for one in family.samples]
     recorded = {one.name for one in RECORDED}

@@ -103,12 +103,16 @@ class Denials:
         self._thread.start()
 
     def end(self, patience: float) -> None:
-        """Write what waits and what was counted, for so many seconds at most."""
+        """Write what waits and what was counted, for so many seconds at most; a second call waits for nothing."""
         with self._there:
-            self._ending = True
+            ended, self._ending = self._ending, True
             self._there.notify()
-        if self._thread is not None:
+        if self._thread is not None and not ended:
             self._thread.join(patience)
+            with self._there:
+                left = len(self._waiting) + sum(int(event.facts["count"]) for event in self._folded.values())
+                self._waiting.clear()
+            self._tell_lost(left)
 
     def _counted(self, principal: Principal) -> Principal:
         """Count a denial; as whose."""
@@ -130,7 +134,7 @@ class Denials:
         self._folded[key] = event._replace(principal=actor, resource="", facts=kind | {"count": count})
 
     def _put(self, event: _Event, room: int) -> None:
-        if len(self._waiting) >= room:
+        if self._ending or len(self._waiting) >= room:  # at the end no refusal of a write may bring another one
             self._lost += 1
         else:
             self._waiting.append(event)
@@ -149,8 +153,10 @@ class Denials:
                 self._there.wait(max(self._closes - time.monotonic(), 0) if self._written else None)
 
     def _close_window(self) -> None:
-        for event in self._folded.values():
-            self._put(event, ROOM)
+        room = max(ROOM - len(self._waiting), 0)
+        folded = list(self._folded.values())
+        self._waiting.extend(folded[:room])
+        self._lost += len(folded[room:])
         self._folded.clear()
         self._written.clear()
 
@@ -159,8 +165,11 @@ class Denials:
             self._write(ctx, event)
             with self._there:
                 lost, self._lost = self._lost, 0
-            if lost:
-                self._log.event("denials_not_written", {"count": lost})
+            self._tell_lost(lost)
+
+    def _tell_lost(self, count: int) -> None:
+        if count:
+            self._log.event("denials_not_written", {"count": count})
 
     def _write(self, ctx: Context, event: _Event) -> None:
         """Write an event, however long the database is away; at the end there is one try."""

@@ -24,7 +24,7 @@ from stella.kernel.errors import BadTenant
 from stella.kernel.instant import format_time
 from stella.operations import Context, Principal
 from stella.runtime.config import Loaded
-from stella.runtime.errors import DatabaseUnavailable
+from stella.runtime.errors import DatabaseUnavailable, OutsideTenant
 from stella.runtime.settings import Settings
 from stella.testing import ManualClock, SilentProgress, counted_entropy
 
@@ -229,6 +229,40 @@ def test_a_stop_waits_for_no_database(world: World) -> None:
     world.end()
     assert not world.denials._thread.is_alive()  # type: ignore[union-attr]
     assert [(line["event"], line["code"]) for line in world.log()] == [("denial_not_written", "DB-002")] * 3
+
+
+def test_a_log_that_is_itself_refused_is_no_endless_loop(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What PostgreSQL refuses to the writer is told like every other refusal."""
+    written = []
+
+    def refused(*_: Any) -> None:
+        world.denials.tell(KIM, "database.denied", "stella.audit/put_event", problem="no")
+        written.append(1)
+        raise OutsideTenant(statement="stella.audit/put_event", problem="no")
+
+    monkeypatch.setattr(denials, "_written", refused)
+    world.start()
+    world.denials.tell(KIM, "auth.denied", "x", code="HTTP-002")
+    while len(written) < EACH:
+        time.sleep(0.01)
+    world.end()
+    assert not world.denials._thread.is_alive()  # type: ignore[union-attr]
+    assert len(written) == EACH + 1, "one by one until it is a flood, then what was counted"
+
+
+def test_a_stop_waits_for_no_write_that_hangs(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And says what it left."""
+    go = threading.Event()
+    monkeypatch.setattr(denials, "_written", lambda *_: (world.database.tried.set(), go.wait(PATIENCE)))
+    world.start()
+    for _ in range(EACH + 5):
+        world.denials.tell(KIM, "auth.denied", "x", code="HTTP-002")
+    assert world.database.tried.wait(PATIENCE)
+    world.denials.end(0.01)
+    assert [(line["event"], line["count"]) for line in world.log()] == [("denials_not_written", EACH + 4)]
+    world.end()
+    assert world.denials._thread.is_alive(), "a second call has waited"  # type: ignore[union-attr]
+    go.set()
 
 
 @pytest.mark.parametrize("problem", [BadTenant(text="x"), RuntimeError("secret-of-the-request")])

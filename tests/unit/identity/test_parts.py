@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import json
 
 import pytest
 from hypothesis import given
@@ -14,12 +15,17 @@ from stella.identity.asked import MAX_FORM, read_basic, read_form
 from stella.identity.attempts import Attempts, origin
 from stella.identity.believed import Believed
 from stella.identity.errors import BadIdentitySetting, BadIssuerSetting
+from stella.identity.keyring import STALE, Keyring
 from stella.identity.refusals import Refused
 from stella.identity.rotation import LEAD, Stored
+from stella.runtime.counts import Counts
 from stella.runtime.settings import IdentitySettings
+from stella.runtime.telemetry import MetricName
 from stella.tenancy import jwks
+from stella.tenancy.errors import TokenKeyUnknown
+from stella.tenancy.mint import SigningKey
 from stella.tenancy.model import MAX_LIFE, SKEW
-from stella.testing import counted_entropy
+from stella.testing import ManualClock, counted_entropy
 
 
 def test_a_secret_and_nothing_else_matches() -> None:
@@ -120,6 +126,31 @@ def test_no_more_than_the_allowance(steps: list[int]) -> None:
 
 def key(kid: str, starts: int, state: str = "active", retired: int | None = None) -> Stored:
     return Stored(kid, "ES256", state, "", "", starts - LEAD, starts, retired)
+
+
+def test_the_own_keys_are_counted_like_those_of_others() -> None:
+    clock, counts = ManualClock(), Counts()
+    keyring = Keyring(clock, b"", "https://own", counts)
+    public = SigningKey.generate(counted_entropy("own")).jwk()
+    stored = Stored(public["kid"], "ES256", "active", "", json.dumps(public), 0, 0, None)
+
+    def figures(name: MetricName) -> dict[str, float]:
+        return {one.labels[-1]: one.value for one in counts.series(name)}
+
+    keyring.measure()
+    assert not figures("jwks_keys"), "nothing was read yet"
+    for kid, waits in ((stored.kid, 0), ("other", 0), (stored.kid, STALE)):
+        keyring.take([stored])
+        clock.pass_time(waits)
+        with contextlib.suppress(TokenKeyUnknown):
+            keyring.get(kid)
+    keyring.missed()
+    keyring.measure()
+    asked = {"hit": 1, "miss": 1, "expired": 1, "stale": 0, "negative": 0}
+    assert figures("jwks_cache_requests_total") == asked
+    assert figures("jwks_fetch_total") == {"ok": 1, "unchanged": 2, "failed": 1}
+    assert figures("jwks_cache_age_seconds") == {"https://own": STALE}
+    assert figures("jwks_keys") == {"https://own": 1}
 
 
 def test_a_key_is_published_for_longer_than_verifiers_keep_a_set() -> None:

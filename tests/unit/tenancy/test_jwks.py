@@ -8,7 +8,7 @@ import pytest
 
 from stella.tenancy.errors import KeySetUnreachable, TokenKeyUnknown
 from stella.tenancy.jwks import HARD, SOFT, Answer, KeyCache
-from stella.tenancy.model import Presented
+from stella.tenancy.model import ASKED, FETCHED, Presented
 from stella.testing import counted_entropy
 from tests.unit.tenancy.endpoint import World
 from tests.unit.tenancy.issued import ED, ES, ISSUER, OTHER, token, verifier
@@ -23,6 +23,8 @@ def test_fresh_keys_cost_one_download() -> None:
     world.cache.get(ES.kid)
     assert world.endpoint.downloads == 1
     assert world.counted["jwks_cache_requests_total hit"] == 200
+    assert {f"jwks_cache_requests_total {result}" for result in ASKED} <= world.counted.keys()
+    assert {f"jwks_fetch_total {result}" for result in FETCHED} <= world.counted.keys()
     assert world.counted["jwks_cache_requests_total miss"] == 1
     assert world.counted["jwks_fetch_total ok"] == 1
     assert world.gauges == {"jwks_cache_age_seconds": 0, "jwks_keys": 2}

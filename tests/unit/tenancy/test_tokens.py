@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from stella.kernel.errors import StellaError
+from stella.runtime.counts import Counts
 from stella.runtime.telemetry import MetricName
 from stella.tenancy import errors
 from stella.tenancy.mint import SigningKey
@@ -336,3 +337,44 @@ def test_threads_share_a_verifier_while_keys_and_revocations_change() -> None:
     assert wrong == []
     assert revoked.epoch == seen == 201
     assert len(asked._kept) <= 20
+
+
+@pytest.mark.parametrize(
+    ("text", "reason", "whose"),
+    [
+        ("x", "token.malformed", None),
+        (token(OTHER), "token.unknown_key", None),
+        (token(ED)[:-4] + "AAAA", "token.bad_signature", None),
+        (token(ED, tid="globex"), "token.tenant_mismatch", None),
+        (token(ED, tid="globex", exp=NOW - 40, iat=NOW - 100, nbf=NOW - 100), "token.expired", None),
+        (token(ED, tid="a/b"), "token.malformed", None),
+        (token(ED, aud="x", sub=""), "token.aud", None),
+        (token(ED, aud="x", sub="a\nb"), "token.aud", None),
+        (token(ED, aud="x", sub="a" * 10_000), "token.malformed", None),
+        (token(ED, aud="x"), "token.aud", ("acme", "subject-1")),
+        (token(ED, exp=NOW - 40, iat=NOW - 100, nbf=NOW - 100), "token.expired", ("acme", "subject-1")),
+        (token(ED, jti="gone"), "token.revoked", ("acme", "subject-1")),
+        (token(ED, cnf={"jkt": "A" * 43}), "token.binding", ("acme", "subject-1")),
+    ],
+    ids=range(13),
+)
+def test_a_refused_token_says_whose_it_is_when_it_can_be_believed(text: str, reason: str, whose: Any) -> None:
+    """By a signature of its issuer, who may speak for that tenant."""
+    revocations = Revocations()
+    revocations.revoke(ISSUER, Revocation("token", "gone", NOW, NOW + 1000))
+    issuer = Issuer(ISSUER, Keys(ES, ED), tenants=frozenset({"acme"}))
+    asked = Verifier([issuer], AUDIENCE, ManualClock(), revocations=revocations)
+    for _ in range(2):
+        with pytest.raises(errors.Refusal) as caught:
+            asked.verify(Presented(text))
+        assert (caught.value.reason, caught.value.whose) == (reason, whose)
+    assert errors.Refusal.whose is None
+
+
+def test_every_reason_is_there_before_the_first_refusal() -> None:
+    """A counter that comes out of nothing shows no growth."""
+    counts = Counts()
+    verifier(meter=counts)
+    found = {one.labels: one.value for one in counts.series("token_verify_failures_total")}
+    assert found == dict.fromkeys([(reason,) for reason in errors.REASONS], 0)
+    assert len(found) == 12

@@ -1,4 +1,4 @@
-"""What the audit log has of imports of migrations, on a real PostgreSQL: those that were applied and those that were not.
+"""What the audit log has of imports of migrations, on a real PostgreSQL: applied ones and refused ones.
 
 Rules:
 - The log is in a database beside the one that is migrated, which is empty at first.

@@ -22,9 +22,11 @@ from stella.http.auth import Presented
 from stella.http.device_page import Forms
 from stella.http.errors import BodyTooLarge
 from stella.http.exchange import JSON, Answer, Headers, Request, tagged
-from stella.http.routes import Handler, Route
+from stella.http.issuer_table import ISSUER
+from stella.http.routes import Handler, Route, of_table
+from stella.http.table import FORM
 from stella.identity import rotation
-from stella.identity.asked import MAX_FORM, Asked, read_form
+from stella.identity.asked import MAX_FIELDS, MAX_FORM, Asked, read_form
 from stella.identity.device import Waiting, read_code
 from stella.identity.issuer import Issuer
 from stella.identity.refusals import Refused, away, bad_request
@@ -35,7 +37,6 @@ from stella.tenancy.compact import encode
 THREADS = 2
 WAITING = 32  # requests for those threads
 SECONDS = 10.0  # in which a form must come
-FORM = "application/x-www-form-urlencoded"
 UNKEPT: Headers = [(b"cache-control", b"no-store"), (b"pragma", b"no-cache")]
 FORBIDDEN = 403
 
@@ -57,17 +58,19 @@ class Endpoints:
 
     def routes(self) -> list[Route]:
         """They need no token: this is where one comes from."""
-        table: list[tuple[str, str, str, Handler]] = [
-            ("GET", "/.well-known/openid-configuration", "oauth.metadata", self.metadata),
-            ("GET", "/.well-known/oauth-authorization-server", "oauth.metadata", self.metadata),
-            ("GET", "/jwks", "oauth.keys", self.keys),
-            ("POST", "/token", "oauth.token", self._spoken(self._issuer.token)),
-            ("POST", "/device_authorization", "oauth.device", self._spoken(self._issuer.authorize_device)),
-            ("POST", "/revoke", "oauth.revoke", self._spoken(self._revoked)),
-            ("GET", "/device", "oauth.page", self.page),
-            ("POST", "/device", "oauth.approve", self.approve),
-        ]
-        return [Route(method, path, name, "", handle) for method, path, name, handle in table]
+        return of_table(
+            {
+                "oauth.discovery": self.metadata,
+                "oauth.metadata": self.metadata,
+                "oauth.keys": self.keys,
+                "oauth.token": self._spoken(self._issuer.token),
+                "oauth.device": self._spoken(self._issuer.authorize_device),
+                "oauth.revoke": self._spoken(self._revoked),
+                "oauth.page": self.page,
+                "oauth.approve": self.approve,
+            },
+            ISSUER,
+        )
 
     def close(self) -> None:
         """Take nothing new."""
@@ -87,9 +90,8 @@ class Endpoints:
 
     async def page(self, request: Request) -> Answer:
         """GET /device."""
-        code = next(iter(parse_qs(request.query, max_num_fields=8).get("user_code", [])), "") if request.query else ""
         try:
-            return await self._form(request, code[:64])
+            return await self._form(request, _code_in(request.query))
         except Refused as refused:
             return self._wrong(request, refused)
 
@@ -193,6 +195,14 @@ def address_of(request: Request) -> str:
     """The address at the other end of the connection; that of a proxy where one stands in front."""
     client = request.scope.get("client")
     return str(client[0]) if client else ""
+
+
+def _code_in(query: str) -> str:
+    """The code that the address of the page brings; raises Refused."""
+    try:
+        return parse_qs(query, max_num_fields=MAX_FIELDS).get("user_code", [""])[0][:64]
+    except ValueError:
+        raise bad_request("the address has too many fields") from None
 
 
 def _plain(headers: Mapping[str, str]) -> Headers:

@@ -26,7 +26,7 @@ from stella.http.issuer_table import ISSUER
 from stella.http.routes import Handler, Route, of_table
 from stella.http.table import FORM
 from stella.identity import rotation
-from stella.identity.asked import MAX_FIELDS, MAX_FORM, Asked, read_form
+from stella.identity.asked import MAX_FORM, Asked, read_form
 from stella.identity.device import Waiting, read_code
 from stella.identity.issuer import Issuer
 from stella.identity.refusals import Refused, away, bad_request
@@ -37,6 +37,8 @@ from stella.tenancy.compact import encode
 THREADS = 2
 WAITING = 32  # requests for those threads
 SECONDS = 10.0  # in which a form must come
+MAX_QUERY = 8  # fields
+MAX_CODE = 64  # characters of what somebody types
 UNKEPT: Headers = [(b"cache-control", b"no-store"), (b"pragma", b"no-cache")]
 FORBIDDEN = 403
 
@@ -108,7 +110,7 @@ class Endpoints:
             who = await self._threaded(lambda: self._issuer.approve(code, name.strip(), secret, address))
             if who is None:
                 problem = "Code, name or secret is wrong, or the code has expired."
-                return await self._form(request, code[:64], problem, FORBIDDEN)
+                return await self._form(request, code[:MAX_CODE], problem, FORBIDDEN)
         except Refused as refused:
             return self._wrong(request, refused)
         return Answer(200, device_page.done(who.subject, sorted(who.scopes)), device_page.headers())
@@ -198,11 +200,12 @@ def address_of(request: Request) -> str:
 
 
 def _code_in(query: str) -> str:
-    """The code that the address of the page brings; raises Refused."""
+    """The code of a login in the query of the page; empty when there is none. Raises Refused."""
     try:
-        return parse_qs(query, max_num_fields=MAX_FIELDS).get("user_code", [""])[0][:64]
+        found = parse_qs(query, max_num_fields=MAX_QUERY)
     except ValueError:
-        raise bad_request("the address has too many fields") from None
+        raise bad_request("the query has too many fields") from None
+    return next(iter(found.get("user_code", [])), "")[:MAX_CODE]
 
 
 def _plain(headers: Mapping[str, str]) -> Headers:

@@ -24,6 +24,7 @@ import pytest
 
 from stella.client.api import Client
 from stella.identity.asked import MAX_FORM
+from stella.identity.device import CLIENT
 from stella.runtime.blobs import DiskBlobs
 from stella.runtime.postgres_server import Postgres
 from tests.database import connected, postgres
@@ -111,6 +112,24 @@ def test_a_client_works_within_its_scopes_and_its_tenant(service: Running) -> No
         assert as_token(service, token, "GET", "/v1/clients", X_Stella_Tenant=bad or '""').status in {400, 200}
     events = as_token(service, token, "GET", "/v1/audit/events?action=token.issue").json["rows"]
     assert "acme.reader" in {event["resource"] for event in events}
+
+
+def test_the_document_has_the_issuer(service: Running) -> None:
+    document = service.call("GET", "/openapi.json").json
+    for path in ("/token", "/device_authorization", "/revoke", "/device"):
+        entry = document["paths"][path]["post"]
+        (kind,) = entry["requestBody"]["content"]
+        assert (kind, entry["security"]) == (FORM, [])
+    kinds = document["components"]["schemas"]
+    grants = service.call("GET", "/.well-known/openid-configuration").json["grant_types_supported"]
+    assert kinds["TokenForm"]["properties"]["grant_type"]["enum"] == sorted(grants)
+    assert kinds["DeviceForm"]["properties"]["client_id"]["enum"] == [CLIENT]
+    assert "application/jwk-set+json" in document["paths"]["/jwks"]["get"]["responses"]["200"]["content"]
+
+
+def test_an_address_of_the_page_with_too_many_fields(service: Running) -> None:
+    got = service.call("GET", f"/device?{'&'.join(f'f{number}=x' for number in range(100))}", Authorization="")
+    assert (got.status, "too many fields" in got.body.decode()) == (400, True)
 
 
 def test_the_scope_of_an_operation_is_enough_for_its_files_and_its_job(service: Running, tmp_path: Path) -> None:

@@ -130,6 +130,19 @@ def test_a_network_namespace_ends_with_its_job(service: Running) -> None:
     assert left(service) == before
 
 
+def test_nothing_in_the_folder_of_a_tenant_is_run(service: Running, tmp_path: Path) -> None:
+    """A drill with a network of its own starts a program, in whose sight no file of a tenant may come."""
+    for name in ("fcntl", "struct", "signal", "msgspec", "stella"):
+        (service.work / f"{name}.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w').close()")
+    try:
+        job = service.job("/v1/drills/clock-skew", {**FAST, "netns": True})
+    finally:
+        for path in service.work.glob("*.py"):
+            path.unlink()
+    assert not (tmp_path / "ran").exists()
+    assert (job["state"], job["problem"] and job["problem"]["code"]) in {("done", None), ("failed", "DRILL-003")}
+
+
 @pytest.mark.parametrize("bad", [{"outage": "1s"}, {"report": ["html=x"]}])
 def test_a_drill_that_does_not_begin_says_so(bad: dict[str, Any], service: Running) -> None:
     job = service.job("/v1/drills/jwks-outage", bad)

@@ -15,6 +15,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
+
 from stella import __version__
 from stella.bundle.contents import Contents
 from stella.bundle.errors import DevelopmentKey
@@ -22,6 +24,7 @@ from stella.bundle.reader import BundleFile
 from stella.bundle.receive import Receiver, check_blobs
 from stella.bundle.verify import Genuine, judge_time, trust_folder, verify_documents
 from stella.database.apply import Shipped, apply_one
+from stella.database.course import Course
 from stella.database.errors import (
     NeedsPostgres,
     NeedsRelease,
@@ -66,23 +69,33 @@ class Carried(NamedTuple):
 
 
 def import_(ctx: Context, want: ImportMigrations) -> MigrationsImported:
-    """Verify a bundle and apply what the database lacks of it; raises what is wrong with it."""
-    carried = verified(ctx, want)
+    """Verify a bundle and apply what the database lacks of it; raises what is wrong with it. The audit log hears."""
+    course = Course(ctx, want)
+    try:
+        done = _imported(ctx, want, course)
+    except BaseException as problem:
+        course.told(problem)
+        raise
+    return msgspec.structs.replace(done, notes=(*done.notes, *course.told()))
+
+
+def _imported(ctx: Context, want: ImportMigrations, course: Course) -> MigrationsImported:
+    carried = verified(ctx, want, course)
     check_shipped(carried.manifest, load(ctx.schemas))
     with open_session(ctx) as session:
         _check_server(session, carried.manifest)
         if want.dry_run:
-            return Import(ctx, session, carried, want).plan()
+            return Import(ctx, session, carried, want, course).plan()
         if session.read_only():
-            return Import(ctx, session, carried, want).compared()
+            return Import(ctx, session, carried, want, course).compared()
         with session.locked("", PURPOSE):
-            return Import(ctx, session, carried, want).run()
+            return Import(ctx, session, carried, want, course).run()
 
 
-def verified(ctx: Context, want: ImportMigrations) -> Carried:
+def verified(ctx: Context, want: ImportMigrations, course: Course) -> Carried:
     """Verify a bundle from the first byte to the last; raises the classes of bundle errors and NotMigrations."""
     with BundleFile.open(Path(want.bundle)) as bundle, scratch("migrations") as place:
-        genuine = verify_documents(bundle, trust_folder(ctx.folder(want.trust)))
+        course.genuine = genuine = verify_documents(bundle, trust_folder(ctx.folder(want.trust)))
         if ctx.settings.site.require_production and genuine.generation.signing != "production":
             raise DevelopmentKey
         reading = ctx.clock.read()
@@ -98,6 +111,7 @@ def verified(ctx: Context, want: ImportMigrations) -> Carried:
         found = {entry.path: contents.read(entry.digest) for entry in genuine.entries}
     genuine.checks.append(("contents", f"{len(found)} contents, each with its signed digest"))
     manifest, files = read(found[NAME], genuine.entries, found)
+    course.manifest = manifest
     return Carried(genuine, time, manifest, files)
 
 
@@ -130,14 +144,21 @@ def _check_server(session: Session, manifest: Manifest) -> None:
 class Import:
     """One run of an import over a session."""
 
-    def __init__(self, ctx: Context, session: Session, carried: Carried, want: ImportMigrations) -> None:
-        self.ctx, self.session, self.want = ctx, session, want
+    def __init__(
+        self, ctx: Context, session: Session, carried: Carried, want: ImportMigrations, course: Course
+    ) -> None:
+        self.ctx, self.session, self.want, self.course = ctx, session, want, course
         self.carried, self.manifest, self.files = carried, carried.manifest, carried.files
         self.before = _before(self.manifest, load(ctx.schemas))
-        self.position = self.began = standing(session, self.manifest, self.files)
+        course.position = self.began = standing(session, self.manifest, self.files)
         self.checks = [Checked(name, detail) for name, detail in carried.genuine.checks]
         self.checks.append(Checked("release", f"{__version__} ships every file with this content"))
         self.checks.append(Checked("database", f"stands at file {self.position} of {len(self.files)} of the bundle"))
+
+    @property
+    def position(self) -> int:
+        """How many files of the bundle are applied."""
+        return self.course.position
 
     def plan(self) -> MigrationsImported:
         """What a run would apply."""
@@ -151,7 +172,7 @@ class Import:
 
     def run(self) -> MigrationsImported:
         """Apply what is left, file by file."""
-        rows: list[ImportedFile] = []
+        rows = self.course.rows
         while self.position < len(self.files):
             try:
                 rows.append(self._file(self.position + 1, self.files[self.position]))
@@ -160,11 +181,11 @@ class Import:
                 if not taken:
                     raise
                 rows += taken
-                self.position += len(taken)
+                self.course.position += len(taken)
                 continue
             if rows[-1].state == "paused":
                 return self._done(rows)
-            self.position += 1
+            self.course.position += 1
         gate.require(self.session.connection)
         self._compare(len(self.files), self.files[-1], "everything is applied")
         return self._done(rows)

@@ -17,18 +17,6 @@ class BadOutage(StellaError):
     hint = "choose from 2m to 1h; 5m is what is promised"
 
 
-class BadDrillReport(StellaError):
-    """`{report}` names no report: the formats are {formats}.
-
-    A report is written as FORMAT=FILE.
-    """
-
-    code = "DRILL-002"
-    exit = Exit.USAGE
-    reason = "usage"
-    hint = "write it as --report junit=FILE"
-
-
 class NoNamespace(StellaError):
     """This machine grants no network of its own to a drill: {problem}.
 

@@ -4,7 +4,8 @@ Rules:
 - The drill runs in a child process, because a namespace is entered by a process without threads. The child ends with
   the thread that waits for it, and the namespace, its addresses and its packet filter end with the child.
 - Whoever waits is asked again and again whether it still should: a job that is cancelled ends by its progress.
-- Request and result are files in a folder of temporary files.
+- Request and result are files in a folder of temporary files, where the child stands too. It loads nothing from where
+  it stands, nor from where its parent does: at a service that is the folder of a tenant.
 """
 
 from __future__ import annotations
@@ -54,9 +55,9 @@ def drill(errand: Errand, progress: Progress) -> Outcome:
     with scratch("netns") as folder:
         asked, told, log = folder / "errand", folder / "report", folder / "log"
         asked.write_bytes(msgspec.json.encode(errand))
-        command = [sys.executable, "-m", "stella.drill.inside", str(os.getpid()), str(asked), str(told)]
+        command = [sys.executable, "-P", "-m", "stella.drill.inside", str(os.getpid()), str(asked), str(told)]
         home = str(Path(stella.__file__).parents[1])
-        process = start_child(command, log=log, env={**bare_environment(), "PYTHONPATH": home})
+        process = start_child(command, log=log, env={**bare_environment(), "PYTHONPATH": home}, folder=folder)
         try:
             code = _wait(process, progress)
         finally:

@@ -8,8 +8,7 @@ Rules:
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -24,7 +23,6 @@ from stella.drill import (
     report,
     token_expiry,
 )
-from stella.drill.errors import BadDrillReport
 from stella.drill.faults import Kind, by_endpoint, by_packets, dropping, hanging
 from stella.drill.model import (
     Drilled,
@@ -40,8 +38,8 @@ from stella.drill.rules import outage_of
 from stella.drill.stage import Plan
 from stella.kernel.instant import Reading
 from stella.operations import Context
-from stella.runtime.files import make_directory, replacing
 from stella.runtime.ports import Progress
+from stella.runtime.reports import Report, read_reports, write_reports
 from stella.runtime.silent import Silent
 
 Timed = DrillOutage | DrillExpiry | DrillSkew | DrillFlood | DrillRotation
@@ -58,8 +56,8 @@ DRILLS: Mapping[str, tuple[type[Timed], Callable[[Plan, Any, Kind], Outcome]]] =
 
 
 def drill(ctx: Context, name: str, want: Timed) -> Drilled:
-    """Run one of DRILLS; raises BadOutage, BadDrillReport, NoNamespace or NamespaceEnded."""
-    reports = _reports(want.report)
+    """Run one of DRILLS; raises BadOutage, BadReport, NoNamespace or NamespaceEnded."""
+    reports = read_reports(want.report, report.FORMATS)
     if isinstance(want, DrillOutage):
         outage_of(want.outage)
     seed, begin, began = _seed(ctx, want.seed), ctx.clock.read(), time.monotonic()
@@ -74,8 +72,8 @@ def drill(ctx: Context, name: str, want: Timed) -> Drilled:
 
 
 def pool(ctx: Context, want: DrillPool) -> Drilled:
-    """Run the drill of the pool; raises BadDrillReport, NoServerToDrill or the errors of a database."""
-    reports = _reports(want.report)
+    """Run the drill of the pool; raises BadReport, NoServerToDrill or the errors of a database."""
+    reports = read_reports(want.report, report.FORMATS)
     seed, began = _seed(ctx, want.seed), time.monotonic()
     plan = Plan(seed, want.tenants, 1, ctx.clock.read(), ctx.progress, by_endpoint, hanging)
     found = pool_leak.drill(plan, want.rounds, ctx.entropy)
@@ -106,7 +104,7 @@ def _told(
     tenants: int,
     found: Outcome,
     began: float,
-    reports: list[tuple[str, str]],
+    reports: Sequence[Report],
 ) -> Drilled:
     """The result, and the reports of it."""
     drilled = Drilled(
@@ -124,16 +122,5 @@ def _told(
         notes=found.notes,
         reports=tuple(path for _, path in reports),
     )
-    for form, path in reports:
-        make_directory(Path(path).absolute().parent)
-        with replacing(Path(path)) as file:
-            file.write(report.FORMATS[form](drilled))
+    write_reports(reports, report.FORMATS, drilled)
     return drilled
-
-
-def _reports(given: tuple[str, ...]) -> list[tuple[str, str]]:
-    found = [one.partition("=") for one in given]
-    for form, equals, path in found:
-        if not equals or not path or form not in report.FORMATS:
-            raise BadDrillReport(report=f"{form}{equals}{path}", formats=", ".join(report.FORMATS))
-    return [(form, path) for form, _, path in found]

@@ -14,6 +14,7 @@ from stella.http.errors import DatabaseAway, ServiceRuns
 from stella.http.files import Files
 from stella.http.handlers import Handlers, Limits
 from stella.http.idempotency import KEEP
+from stella.http.issuer_table import ISSUER
 from stella.http.jobs import Runner, trace_of
 from stella.http.logs import Log
 from stella.http.metrics import Metrics, access_of
@@ -133,7 +134,8 @@ def assemble(  # noqa: PLR0913, PLR0917  # its parts
     handlers = Handlers(ctx, grounds, store, runner, jobs, own, limits)
     uploads = Uploads(store, grounds, settings.max_upload_mib * MIB, now)
     transfers = Transfers(store, uploads, Files(grounds), own, metrics, limits, now, ctx.entropy)
-    status = Status(store, metrics, offered, lambda: runner.stopping)
+    issuing = [row for row in ISSUER if row.name in {route.name for route in more}]
+    status = Status(store, metrics, offered, issuing, lambda: runner.stopping)
     routes = [*status.routes(), *jobs.routes(), *transfers.routes(), *map(handlers.route, offered), *more]
     metrics.access.update((route.name, access_of(route)) for route in routes)
     app = App(Routes(routes), tokens, log, metrics, ctx.entropy(4).hex(), *filter(None, [denied]))

@@ -22,7 +22,9 @@ from stella.http.auth import presented
 from stella.http.device_page import Forms
 from stella.http.errors import BodyTooLarge, NotAuthenticated
 from stella.http.exchange import JSON, Answer, Headers, Request, tagged
-from stella.http.routes import Handler, Route
+from stella.http.issuer_table import ISSUER
+from stella.http.routes import Handler, Route, of_table
+from stella.http.table import FORM
 from stella.identity import rotation
 from stella.identity.asked import MAX_FORM, Asked, read_form
 from stella.identity.device import Waiting, read_code
@@ -37,7 +39,6 @@ WAITING = 32  # requests for those threads
 SECONDS = 10.0  # in which a form must come
 MAX_QUERY = 8  # fields
 MAX_CODE = 64  # characters of what somebody types
-FORM = "application/x-www-form-urlencoded"
 UNKEPT: Headers = [(b"cache-control", b"no-store"), (b"pragma", b"no-cache")]
 FORBIDDEN = 403
 
@@ -59,17 +60,19 @@ class Endpoints:
 
     def routes(self) -> list[Route]:
         """They need no token: this is where one comes from."""
-        table: list[tuple[str, str, str, Handler]] = [
-            ("GET", "/.well-known/openid-configuration", "oauth.metadata", self.metadata),
-            ("GET", "/.well-known/oauth-authorization-server", "oauth.metadata", self.metadata),
-            ("GET", "/jwks", "oauth.keys", self.keys),
-            ("POST", "/token", "oauth.token", self._spoken(self._issuer.token)),
-            ("POST", "/device_authorization", "oauth.device", self._spoken(self._issuer.authorize_device)),
-            ("POST", "/revoke", "oauth.revoke", self._spoken(self._revoked)),
-            ("GET", "/device", "oauth.page", self.page),
-            ("POST", "/device", "oauth.approve", self.approve),
-        ]
-        return [Route(method, path, name, "", handle) for method, path, name, handle in table]
+        return of_table(
+            {
+                "oauth.discovery": self.metadata,
+                "oauth.metadata": self.metadata,
+                "oauth.keys": self.keys,
+                "oauth.token": self._spoken(self._issuer.token),
+                "oauth.device": self._spoken(self._issuer.authorize_device),
+                "oauth.revoke": self._spoken(self._revoked),
+                "oauth.page": self.page,
+                "oauth.approve": self.approve,
+            },
+            ISSUER,
+        )
 
     def close(self) -> None:
         """Take nothing new."""

@@ -17,9 +17,10 @@ import stella
 from stella.http.binding import parameter_kind
 from stella.http.model import JobShown
 from stella.http.problem import Problem
-from stella.http.table import BYTES, OCTETS, RESOURCES, Reply, Resource
+from stella.http.table import BYTES, FORM, OCTETS, RESOURCES, Reply, Resource
 from stella.operations import Operation, fields_of
 
+JSON, PROBLEM = "application/json", "application/problem+json"
 REF = "#/components/schemas/{name}"
 ERRORS = ("400", "401", "403", "404", "405", "408", "409", "413", "415", "422", "431", "500", "503")
 KEY = {
@@ -67,10 +68,11 @@ def _anything(kind: Any) -> dict[str, Any]:
     return {"description": "Anything."}
 
 
-def document(operations: Sequence[Operation[Any, Any]]) -> dict[str, Any]:
-    """The document for these operations."""
-    kinds: list[Any] = [Problem, JobShown, *(row.body for row in RESOURCES if row.body not in {None, BYTES})]
-    kinds += [reply.kind for row in RESOURCES for reply in row.replies if reply.kind is not None]
+def document(operations: Sequence[Operation[Any, Any]], more: Sequence[Resource] = ()) -> dict[str, Any]:
+    """The document for these operations, the service's own resources, and more of those."""
+    rows = (*RESOURCES, *more)
+    kinds: list[Any] = [Problem, JobShown, *(row.body for row in rows if row.body not in {None, BYTES})]
+    kinds += [reply.kind for row in rows for reply in row.replies if reply.kind is not None]
     for operation in operations:
         kinds += [operation.request, operation.result]
         kinds += [parameter_kind(kind) for _, kind, _, _ in fields_of(operation.request)]
@@ -82,7 +84,7 @@ def document(operations: Sequence[Operation[Any, Any]]) -> dict[str, Any]:
     paths: dict[str, dict[str, Any]] = {}
     for operation in operations:
         paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation, schemas)
-    paths |= _own(schemas)
+    paths |= _own(rows, schemas)
     return {
         "openapi": "3.1.0",
         "info": {"title": "Stella", "version": stella.__version__, "license": {"name": "Apache-2.0"}},
@@ -136,10 +138,10 @@ def _known_otherwise(operation: Operation[Any, Any]) -> set[str]:
     return given | set(_PARAMETER.findall(operation.path))
 
 
-def _own(schemas: _Schemas) -> dict[str, dict[str, Any]]:
+def _own(rows: Sequence[Resource], schemas: _Schemas) -> dict[str, dict[str, Any]]:
     """The service's own resources."""
     paths: dict[str, dict[str, Any]] = {}
-    for row in RESOURCES:
+    for row in rows:
         paths.setdefault(row.path, {})[row.method.lower()] = _resource(row, schemas)
     return paths
 
@@ -159,8 +161,8 @@ def _resource(row: Resource, schemas: _Schemas) -> dict[str, Any]:
     entry: dict[str, Any] = {
         "operationId": row.name,
         "summary": row.summary,
-        "tags": ["service"],
-        "responses": responses | _errors(),
+        "tags": ["issuer" if row.name.startswith("oauth.") else "service"],
+        "responses": _errors() | responses,
     }
     if parameters:
         entry["parameters"] = parameters
@@ -176,17 +178,18 @@ def _resource(row: Resource, schemas: _Schemas) -> dict[str, Any]:
             "content": {OCTETS: {"schema": {"type": "string", "format": "binary"}}},
         }
     elif row.body is not None:
-        entry["requestBody"] = {"required": True, "content": {"application/json": {"schema": schemas.of(row.body)}}}
+        entry["requestBody"] = _body(FORM if row.form else "application/json", schemas.of(row.body))
     return entry
 
 
 def _reply(reply: Reply, schemas: _Schemas) -> dict[str, Any]:
-    if reply.status >= 400:  # noqa: PLR2004  # the classes of HTTP
+    failed = reply.status >= 400  # noqa: PLR2004  # the classes of HTTP
+    if failed and reply.kind is None and not reply.media_type:
         return _PROBLEM
-    content = {}
+    content: dict[str, Any] = {PROBLEM: {"schema": schemas.of(Problem)}} if failed else {}
     if reply.kind is not None:
-        content["application/json"] = {"schema": schemas.of(reply.kind)}
-    if reply.media_type:
+        content[reply.media_type if reply.media_type.endswith("+json") else JSON] = {"schema": schemas.of(reply.kind)}
+    if reply.media_type and not reply.media_type.endswith("+json"):
         content[reply.media_type] = {"schema": {"type": "string"}}
     found: dict[str, Any] = {"description": reply.words} | ({"content": content} if content else {})
     return found | ({"headers": {"Location": _header("Where it is.")}} if reply.location else {})

@@ -8,11 +8,11 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from stella.http.errors import MethodRefused, NoResource
-from stella.http.table import row
+from stella.http.table import RESOURCES, Resource
 
 if TYPE_CHECKING:
     from stella.http.exchange import Answer, Request
@@ -34,12 +34,13 @@ class Route(NamedTuple):
     own: bool = False
 
 
-def of_table(handlers: Mapping[str, Handler]) -> list[Route]:
+def of_table(handlers: Mapping[str, Handler], rows: Sequence[Resource] = RESOURCES) -> list[Route]:
     """Routes of the service's own resources by the names of their rows."""
+    named = {found.name: found for found in rows}
     return [
         Route(found.method, found.path.replace("{path}", "{path...}"), name, found.scope, handle, found.own)
         for name, handle in handlers.items()
-        for found in (row(name),)
+        for found in (named[name],)
     ]
 
 

@@ -19,6 +19,7 @@ from stella.http.metrics import CONTENT_TYPE, Metrics
 from stella.http.openapi import document
 from stella.http.routes import Route, of_table
 from stella.http.store import Store
+from stella.http.table import Resource
 from stella.operations import Operation
 
 
@@ -26,11 +27,16 @@ class Status:
     """The resources about the service itself."""
 
     def __init__(
-        self, store: Store, metrics: Metrics, operations: Sequence[Operation[Any, Any]], stopping: Callable[[], bool]
+        self,
+        store: Store,
+        metrics: Metrics,
+        operations: Sequence[Operation[Any, Any]],
+        more: Sequence[Resource],
+        stopping: Callable[[], bool],
     ) -> None:
         self._store = store
         self._metrics = metrics
-        self._document = msgspec.json.encode(document(operations))
+        self._document = msgspec.json.encode(document(operations, more))
         self._stopping = stopping
 
     def routes(self) -> list[Route]:

@@ -21,6 +21,7 @@ from stella.http.model import (
 )
 
 OCTETS = "application/octet-stream"
+FORM = "application/x-www-form-urlencoded"
 EVENTS = "text/event-stream"
 READ_JOBS, WRITE_JOBS = "jobs:read", "jobs:write"
 READ_FILES, WRITE_FILES = "files:read", "files:write"
@@ -43,7 +44,10 @@ OpenApi = dict[str, Any]
 
 
 class Reply(NamedTuple):
-    """One answer: a JSON document of a kind, text of a media type, or nothing."""
+    """One answer: a JSON document of a kind, text of a media type, or nothing.
+
+    A media type that is one of JSON is that of the document. A failure of neither is a problem like all others.
+    """
 
     status: int
     words: str
@@ -64,7 +68,7 @@ class Header(NamedTuple):
 class Resource(NamedTuple):
     """One method of one resource. An empty scope means that no token is needed.
 
-    With `own` the scope is for what belongs to others of the tenant; see `own`.
+    With `own` the scope is for what belongs to others of the tenant; see `own`. The body of a `form` is one of HTML.
     """
 
     method: str
@@ -78,6 +82,7 @@ class Resource(NamedTuple):
     body: Any = None
     keyed: bool = False
     own: bool = False
+    form: bool = False
 
 
 _UNCHANGED = Reply(304, "It has not changed.")
@@ -174,8 +179,3 @@ RESOURCES = (
     ),
 )
 TRANSFERS = frozenset(found.name for found in RESOURCES if found.body is BYTES)
-
-
-def row(name: str) -> Resource:
-    """The row of that name; raises StopIteration."""
-    return next(found for found in RESOURCES if found.name == name)

@@ -17,18 +17,6 @@ class NothingToLint(StellaError):
     hint = "name the folder of the sources, for example `stella lint tenancy src`"
 
 
-class BadLintReport(StellaError):
-    """Report `{report}` is not of the form FORMAT=FILE with one of these formats: {formats}.
-
-    Each report is written to a file of its own.
-    """
-
-    code = "LINT-002"
-    exit = Exit.USAGE
-    reason = "usage"
-    hint = "write for example `--report sarif=tenancy.sarif`"
-
-
 class BadRoom(StellaError):
     """`{room}` is not a folder inside of a package.
 

@@ -18,7 +18,7 @@ import msgspec
 
 from stella.kernel.errors import StellaError
 from stella.lint import python, squawk, waivers
-from stella.lint.errors import BadLintReport, BadRoom
+from stella.lint.errors import BadRoom
 from stella.lint.keys import keys
 from stella.lint.model import Finding, LintTenancy, Spot, TenancyLinted, Waived
 from stella.lint.report import FORMATS
@@ -29,7 +29,8 @@ from stella.lint.tables import Known
 from stella.lint.tree import Packages, Source, sources
 from stella.lint.waivers import BESIDE, Waiver
 from stella.operations import Context
-from stella.runtime.files import make_directory, read_file, replacing
+from stella.runtime.files import read_file
+from stella.runtime.reports import read_reports, write_reports
 
 MAX_FILE = 4 << 20  # bytes; more is data, or hostile
 SECONDS_A_DAY = 86400
@@ -46,7 +47,7 @@ class Looked(NamedTuple):
 
 def tenancy(ctx: Context, want: LintTenancy) -> TenancyLinted:
     """Lint a tree."""
-    reports = [_report(report) for report in want.report]
+    reports = read_reports(want.report, FORMATS)
     room = want.room.strip("/")
     if not room or any(not part.isidentifier() for part in room.split("/")):
         raise BadRoom(room=want.room)
@@ -60,18 +61,7 @@ def tenancy(ctx: Context, want: LintTenancy) -> TenancyLinted:
     known = _across(looked)
     heard = _squawk(looked) if want.squawk else squawk.Heard({}, ())
     result = _result(looked, known, _today(ctx), heard)
-    for form, path in reports:
-        make_directory(Path(path).absolute().parent)
-        with replacing(Path(path)) as file:
-            file.write(FORMATS[form](result))
-    return msgspec.structs.replace(result, reports=tuple(path for _, path in reports))
-
-
-def _report(report: str) -> tuple[str, str]:
-    form, equals, path = report.partition("=")
-    if not equals or not path or form not in FORMATS:
-        raise BadLintReport(report=report, formats=", ".join(FORMATS))
-    return form, path
+    return msgspec.structs.replace(result, reports=write_reports(reports, FORMATS, result))
 
 
 def _today(ctx: Context) -> dt.date:

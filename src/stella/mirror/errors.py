@@ -66,18 +66,6 @@ class ReceiptRefused(StellaError):
     hint = "fetch a fresh receipt from the site, or make a full bundle by leaving out `--for`"
 
 
-class BadReport(StellaError):
-    """Report `{report}` is not of the form FORMAT=FILE with one of these formats: {formats}.
-
-    Each report is written to a file of its own.
-    """
-
-    code = "MIRROR-013"
-    exit = Exit.USAGE
-    reason = "usage"
-    hint = "write for example `--report html=bundle.html`"
-
-
 class SameKey(StellaError):
     """Release key {keyid} is already the one of this channel.
 

@@ -17,11 +17,11 @@ from stella.bundle.receive import Receiver, check_blobs
 from stella.bundle.unverified import Claims, read_claims
 from stella.bundle.verify import Genuine, Trust, judge_time, trust_folder, verify_documents
 from stella.kernel.instant import TrustedTime, format_time, judge, parse_duration, raise_floor
-from stella.mirror.errors import BadReport
 from stella.mirror.model import BundleShown, BundleVerified, Check, FileRow, ShowBundle, VerifyBundle
 from stella.mirror.report import bundle_page
 from stella.operations import Context
-from stella.runtime.files import DiskFolder, make_directory, replacing
+from stella.runtime.files import DiskFolder
+from stella.runtime.reports import read_reports, write_reports
 from stella.runtime.scratch import scratch
 from stella.signing import tuf_client
 
@@ -98,7 +98,7 @@ def verify(ctx: Context, want: VerifyBundle) -> BundleVerified:
 
 def show(ctx: Context, want: ShowBundle) -> BundleShown:
     """What a bundle says; with `trust` it is verified as well."""
-    reports = [_report(report) for report in want.report]
+    reports = read_reports(want.report, REPORTS)
     with BundleFile.open(Path(want.bundle)) as bundle:
         claims = read_claims(bundle)
     checks: tuple[Check, ...] = ()
@@ -127,18 +127,8 @@ def show(ctx: Context, want: ShowBundle) -> BundleShown:
         entries=tuple(_rows(claims)) if want.files or reports else (),
         reports=tuple(path for _, path in reports),
     )
-    for _, path in reports:
-        make_directory(Path(path).absolute().parent)
-        with replacing(Path(path)) as file:
-            file.write(bundle_page(shown, checks))
+    write_reports(reports, dict.fromkeys(REPORTS, lambda bundle: bundle_page(bundle, checks)), shown)
     return shown if want.files else msgspec.structs.replace(shown, entries=())
-
-
-def _report(report: str) -> tuple[str, str]:
-    name, equals, path = report.partition("=")
-    if not equals or not path or name not in REPORTS:
-        raise BadReport(report=report, formats=", ".join(REPORTS))
-    return name, path
 
 
 def _form(blob: Blob) -> str:

@@ -21,6 +21,10 @@ QUERIES = 100_000
 class ReadGate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Request of tenancy.gate."""
 
+    report: Annotated[
+        tuple[str, ...], arg("Write a report; the format is sarif.", "report", metavar="FORMAT=FILE")
+    ] = ()
+
 
 class FindingShown(msgspec.Struct, frozen=True):
     """One thing that would let a tenant reach another: what it is, where, why it matters, what to do."""
@@ -40,6 +44,7 @@ class GateRead(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema", ta
     tables: int
     checks: int
     findings: tuple[FindingShown, ...]
+    reports: tuple[str, ...] = ()
 
 
 class PrintRoles(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -10,10 +10,11 @@ from stella.proof.model import GateRead, PrintRoles, Prove, Proved, ReadGate, Ro
 
 @operation(
     "tenancy.gate",
-    "GET /v1/tenancy/gate",
+    "POST /v1/tenancy/gate",
     scope="tenancy:read",
     view=views.gate,
-    example="stella tenancy gate\nstella tenancy gate --json",
+    example="stella tenancy gate\nstella tenancy gate --json --report sarif=gate.sarif",
+    idempotent=True,
     verdict=lambda result: Exit.OK if result.verdict == "passed" else Exit.NEGATIVE,
 )
 def gate(ctx: Context, want: ReadGate) -> GateRead:

@@ -6,13 +6,15 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
+import msgspec
+
 import stella
 from stella.attest import statement
 from stella.attest.model import TENANCY, Verdict
 from stella.attest.service import signing_key
 from stella.kernel.instant import format_time
 from stella.operations import Context
-from stella.proof import interference, live, matrix, mutations
+from stella.proof import interference, live, matrix, mutations, report
 from stella.proof.model import (
     DifferenceShown,
     FindingShown,
@@ -32,21 +34,24 @@ from stella.proof.model import (
 from stella.proof.stage import NAMES, Stage, lay
 from stella.runtime import roles as making
 from stella.runtime.files import replacing
+from stella.runtime.reports import read_reports, write_reports
 from stella.runtime.throwaway import throwaway
 from stella.signing.keys import PrivateKey
 from stella.tenancy.gate import WHY, Finding
 
 
-def gate(ctx: Context, _: ReadGate) -> GateRead:
-    """What is wrong in the configured database."""
+def gate(ctx: Context, want: ReadGate) -> GateRead:
+    """What is wrong in the configured database; also raises BadReport."""
+    reports = read_reports(want.report, report.FORMATS)
     into, tables, found = live.findings_of(ctx)
-    return GateRead(
+    read = GateRead(
         database=into.where,
         verdict="failed" if found else "passed",
         tables=tables,
         checks=len(WHY),
         findings=_findings(found),
     )
+    return msgspec.structs.replace(read, reports=write_reports(reports, report.FORMATS, read))
 
 
 def roles(_: Context, want: PrintRoles) -> RolesPrinted:

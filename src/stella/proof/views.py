@@ -18,6 +18,7 @@ def gate(result: GateRead) -> View:
                 ("database", result.database),
                 ("tables of tenants", human_count(result.tables)),
                 ("kinds of findings", human_count(result.checks)),
+                *(("report", path) for path in result.reports),
             ]
         ),
     ]

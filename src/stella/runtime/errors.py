@@ -179,6 +179,18 @@ class ObjectDamaged(StellaError):
     hint = "run the same command again; if it stays, restore the object from a copy of the folder"
 
 
+class BadReport(StellaError):
+    """Report `{report}` is not of the form FORMAT=FILE with one of these formats: {formats}.
+
+    Each report is written to a file of its own.
+    """
+
+    code = "IO-015"
+    exit = Exit.USAGE
+    reason = "usage"
+    hint = "write for example `--report {example}=FILE`"
+
+
 class UnknownSetting(StellaError):
     """Unknown setting `{key}` in {origin}.
 

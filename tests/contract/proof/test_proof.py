@@ -23,6 +23,7 @@ from stella.proof.errors import BypassingLogin, GateUnreadable, Unguarded
 from stella.proof.model import QUERIES, PrintRoles, Prove, Proved, ReadGate
 from stella.runtime import postgres_server, roles
 from stella.runtime.children import bare_environment, start_child
+from stella.runtime.errors import BadReport
 from stella.runtime.postgres_server import SUPERUSER, Postgres
 from stella.runtime.settings import DatabaseSettings, KeySettings, Settings
 from stella.runtime.throwaway import Throwaway
@@ -255,7 +256,7 @@ def test_a_database_without_the_guard(used: Used) -> None:
         live.examine(used.context(), None)
 
 
-def test_the_gate_as_an_operation(used: Used) -> None:
+def test_the_gate_as_an_operation(used: Used, tmp_path: Path) -> None:
     found = service.gate(used.context(), ReadGate())
     assert (found.verdict, found.findings) == ("passed", ())
     assert found.tables >= 13
@@ -268,6 +269,22 @@ def test_the_gate_as_an_operation(used: Used) -> None:
     }
     assert all(one.why and one.fix for one in found.findings)
     assert find("tenancy.gate").verdict(found) is Exit.NEGATIVE
+    place = str(tmp_path / "new" / "gate.sarif")
+    assert service.gate(used.context(), ReadGate(report=(f"sarif={place}",))).reports == (place,)
+    run = json.loads(Path(place).read_text())["runs"][0]
+    names = [rule["id"] for rule in run["tool"]["driver"]["rules"]]
+    assert set(names) == gate.WHY.keys()
+    told = [
+        (one["ruleId"], one["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]) for one in run["results"]
+    ]
+    assert sorted(told) == [("no_policy", "site.sites"), ("open_table", "tenancy.seal_key%20%28ipad%29")]
+    assert all(names[one["ruleIndex"]] == one["ruleId"] for one in run["results"])
+
+
+@pytest.mark.parametrize("given", ["sarif", "sarif=", "html=x", "=x", ""])
+def test_a_report_that_is_none_is_said_before_the_database_is_asked(given: str) -> None:
+    with pytest.raises(BadReport):
+        service.gate(context(), ReadGate(report=(given,)))
 
 
 def test_the_roles_make_a_database_that_the_gate_is_quiet_on(tmp_path: Path) -> None:

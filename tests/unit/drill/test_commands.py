@@ -18,11 +18,12 @@ import pytest
 
 from stella import bootstrap, operations
 from stella.drill import clock_skew, faults, inside, namespace, report, service
-from stella.drill.errors import BadDrillReport, BadOutage, NamespaceEnded, NoNamespace
+from stella.drill.errors import BadOutage, NamespaceEnded, NoNamespace
 from stella.drill.model import Drilled, DrillOutage, DrillSkew, Measure
 from stella.drill.rules import measured, outage_of, share, shown
 from stella.kernel.errors import BadDuration, Exit
 from stella.operations import Context
+from stella.runtime.errors import BadReport
 from stella.runtime.settings import Settings
 from stella.tenancy import claims
 from stella.testing import ManualClock, SilentProgress, counted_entropy
@@ -97,7 +98,7 @@ def test_reports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("given", ["junit", "junit=", "html=x", "=x", ""])
 def test_a_report_that_is_none_costs_no_drill(given: str) -> None:
-    with pytest.raises(BadDrillReport):
+    with pytest.raises(BadReport):
         skewed(report=(given,))
 
 

@@ -12,9 +12,9 @@ class TenancyCalls:
     def __init__(self, call: Caller) -> None:
         self._call = call
 
-    def gate(self) -> GateRead:
+    def gate(self, *, report: tuple[str, ...] = ()) -> GateRead:
         """Read the catalogue of the database for whatever would let one tenant reach another."""
-        return self._call("tenancy.gate", ReadGate(), GateRead)
+        return self._call("tenancy.gate", ReadGate(report=report), GateRead)
 
     def roles(self, *, database: str = "stella") -> RolesPrinted:
         """Print what an administrator runs once on a PostgreSQL of his own: roles, database, what is closed."""

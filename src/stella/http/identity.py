@@ -209,9 +209,10 @@ class Identity:
         while not self._stopping.wait(EVERY):
             self._safely(self._look)
             left -= EVERY
+            if left <= 0 or self._accounts.lags:  # a store that has just come up should not keep anybody waiting
+                self._safely(self._accounts.follow)
             if left <= 0:
                 left = SWEEP
-                self._safely(self._accounts.follow)
                 self._safely(lambda: erasure.sweep(self._ctx, self._elsewhere))
 
     def _safely(self, work: Callable[[], object]) -> None:

@@ -157,8 +157,14 @@ def test_a_channel_in_the_bucket_is_reached_with_the_keys_of_its_tenant(site: Si
     assert leavings.Objects(site.ctx, "s3://stella").find("a1")[0].count == 1
 
 
+def idle() -> leavings.Work:
+    work = leavings.Work()
+    work.ask(lambda _: False)
+    return work
+
+
 def _places(site: Site) -> list[erasure.Elsewhere]:
-    return leavings.places(site.ctx, leavings.Folders({"work": site.data / "work"}))
+    return leavings.places(site.ctx, idle(), leavings.Folders({"work": site.data / "work"}))
 
 
 def test_an_erasure_takes_account_and_objects_and_nothing_of_a_sibling(site: Site) -> None:
@@ -281,7 +287,7 @@ def test_objects_whose_accounts_somebody_else_keeps(site: Site) -> None:
     want = replace(site.server.accounts.settings(site.server.endpoint), objects="s3://stella")
     ctx = dataclasses.replace(site.ctx, settings=replace(site.ctx.settings, store=want))
     assert ctx.accounts is None
-    places = leavings.places(ctx, leavings.Folders({}))
+    places = leavings.places(ctx, idle(), leavings.Folders({}))
     for tenant in ("a1", "a1a"):
         site.blobs(tenant).put("note", b"one")
     tenants.delete(ctx, StopTenant("a1", **WHY))
@@ -299,7 +305,7 @@ def test_objects_whose_accounts_somebody_else_keeps(site: Site) -> None:
 def test_channels_and_sites_of_a_service_go_too(site: Site) -> None:
     settings = replace(site.ctx.settings, service=ServiceSettings(bucket="s3://stella/prod/"))
     ctx = dataclasses.replace(site.ctx, settings=settings)
-    found = leavings.places(ctx, leavings.Folders({}))
+    found = leavings.places(ctx, idle(), leavings.Folders({}))
     whats = [one.what for place in found for one in place.find("a1")]
     assert whats == ["accounts", "files", "objects", "channels and sites"]
 
@@ -310,7 +316,7 @@ def test_a_setting_that_means_nothing_is_refused(site: Site) -> None:
         with pytest.raises(BadSetting, match="store"):
             ctx.blobs()
         with pytest.raises(BadSetting):
-            leavings.places(ctx, leavings.Folders({}))
+            leavings.places(ctx, idle(), leavings.Folders({}))
 
 
 def test_a_stack_that_does_not_run_is_no_store(site: Site) -> None:

@@ -148,19 +148,19 @@ def serve(ctx: Context, want: Serve) -> Served:
         )
         parts = place.data / "parts"
         own = leavings.Folders({"work": place.work / TENANTS, "parts": parts})
-        elsewhere = leavings.places(ctx, own)
+        work = leavings.Work()
         identity = Identity(
             ctx,
             address_of(listener),
             lambda reason, facts: log.event("denied", {"reason": reason, **facts}),
-            elsewhere,
+            leavings.places(ctx, work, own),
         )
         tokens = Tokens(token, verifier(identity), identity.stopped)
         ctx = dataclasses.replace(ctx, heed=identity.heed)
         service = assemble(
             ctx, bootstrap.load_all(), store, tokens, place.work, parts, log, denials.tell, identity.routes
         )
-        elsewhere.insert(0, leavings.Work(service.runner.works_for))  # nothing is erased before all of it runs
+        work.ask(service.runner.works_for)
         denials.start(ctx)
         filling = Filling(ctx, logins.owner, log) if started.data_pending and not started.read_only else None
         return _Running(ctx, service, log, listener, place.data, filling, Sealing(ctx, log), identity).run()

@@ -17,7 +17,7 @@ from stella.runtime.files import observe_steps
 from tests.chaos import world
 from tests.chaos.world import SCENARIOS, Scenario
 
-HANDS = 3  # tests that share the points of a scenario, so that workers can share them too
+HANDS = 3  # tests that share the points of a scenario; one of them runs every time, the others in the nightly run
 SURVIVED, BROKE = 0, 70
 SECONDS = 60  # a child that lives longer hangs
 
@@ -96,7 +96,11 @@ def judge_again(scenario: Scenario, run: Undisturbed, top: Path, *, deep: bool =
 def hands() -> list[object]:
     """Parameters of a test: each scenario, a hand at a time."""
     return [
-        pytest.param(scenario, hand, id=f"{scenario.name}-{hand}") for scenario in SCENARIOS for hand in range(HANDS)
+        pytest.param(
+            scenario, hand, id=f"{scenario.name}-{hand}", marks=() if hand == at % HANDS else pytest.mark.nightly
+        )
+        for at, scenario in enumerate(SCENARIOS)
+        for hand in range(HANDS)
     ]
 
 

@@ -3,7 +3,7 @@
 Rules:
 - The command says so with its own error, never with another; no temporary file stays, not even until the next command.
 - Afterwards the channel or site is as before or as it should become, and whole; the same command again finishes.
-- All points are tried, not a sample.
+- Every third point is tried every time, and all that are left in the nightly run.
 """
 
 from __future__ import annotations

@@ -4,7 +4,8 @@ Rules:
 - The command runs in a child that kills itself; what is left on the disk is judged by this process.
 - Afterwards the channel or site is as before or as it should become, and whole; the same command again finishes.
 - A power cut is a kill that also takes what was not made durable: bytes without fsync, names whose folder has none.
-- All points are tried, not a sample: the steps of an undisturbed run are counted, and dealt out to a few tests.
+- The steps of an undisturbed run are counted, and dealt out to three tests. One of them runs every time; the nightly
+  run tries all points that are left.
 """
 
 from __future__ import annotations

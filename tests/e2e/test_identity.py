@@ -109,7 +109,7 @@ def test_a_client_works_within_its_scopes_and_its_tenant(service: Running) -> No
     for bad in ("", "..", "a/b", "a" * 300, "acme "):
         assert as_token(service, token, "GET", "/v1/clients", X_Stella_Tenant=bad or '""').status in {400, 200}
     events = as_token(service, token, "GET", "/v1/audit/events?action=token.issue").json["rows"]
-    assert events[0]["resource"] == "acme.reader"
+    assert "acme.reader" in {event["resource"] for event in events}
 
 
 def test_what_is_no_token(service: Running) -> None:

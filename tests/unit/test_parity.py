@@ -36,6 +36,13 @@ def test_commands() -> None:
     assert found == TABLE.keys()
 
 
+def test_a_body_need_not_say_what_is_known_otherwise() -> None:
+    document = openapi.document([TABLE["tenant.export"]])
+    schemas = document["components"]["schemas"]
+    assert schemas["ExportTenant"]["required"] == ["out", "reason", "ticket"]
+    assert "tenant" in schemas["ExportTenant"]["properties"]
+
+
 def test_the_document_of_the_service() -> None:
     document = openapi.document([TABLE[name] for name in sorted(OFFERED)])
     named = {one["operationId"] for path in document["paths"].values() for one in path.values()}

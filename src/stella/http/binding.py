@@ -72,6 +72,8 @@ class Binder:
             for name in self._in_path(values).keys() & given.keys():
                 if not isinstance(given[name], str | int) or isinstance(given[name], int) is not self._numbered[name]:
                     raise BadField(what=f"`{name}`", problem="it is of another type than the path has")
+                if str(given[name]) != self._in_path(values)[name]:
+                    raise BadField(what=f"`{name}`", problem="the path has another value")
             request = self._convert(given | self._in_path(values), strict=not values)
         else:
             request = decode(body, self._decoder)

@@ -44,6 +44,11 @@ class _Schemas:
     def of(self, kind: Any) -> dict[str, Any]:
         return self._of[repr(kind)]
 
+    def relax(self, kind: Any, names: set[str]) -> None:
+        """These fields of a struct may be left out."""
+        component = self.components[self.of(kind)["$ref"].removeprefix(REF.format(name=""))]
+        component["required"] = [name for name in component.get("required", ()) if name not in names]
+
 
 def _anything(kind: Any) -> dict[str, Any]:
     """The schema of `object`: any value."""
@@ -105,8 +110,16 @@ def _operation(operation: Operation[Any, Any], schemas: _Schemas) -> dict[str, A
     if operation.method == "POST":
         parameters.append(KEY)
     if operation.method not in {"GET", "DELETE"}:
+        schemas.relax(operation.request, _known_otherwise(operation))
         entry["requestBody"] = _body("application/json", schemas.of(operation.request))
     return entry | ({"parameters": parameters} if parameters else {})
+
+
+def _known_otherwise(operation: Operation[Any, Any]) -> set[str]:
+    """What a body need not say: the path says it, a setting, or the service itself."""
+    about = {name: about for name, _, about, _ in fields_of(operation.request)}
+    given = {name for name, one in about.items() if one.setting or one.where == "home"}
+    return given | set(_PARAMETER.findall(operation.path))
 
 
 def _own(schemas: _Schemas) -> dict[str, dict[str, Any]]:

@@ -95,6 +95,12 @@ def test_a_body_that_gives_a_field_of_the_path_another_type(places: Places, valu
         binder("POST", "/v1/probe/{dir}").bind(("M",), "", b'{"dir":%s}' % value, places)
 
 
+def test_a_body_that_gives_a_field_of_the_path_another_value(places: Places) -> None:
+    assert binder("POST", "/v1/probe/{dir}").bind(("M",), "", b'{"dir":"M"}', places).dir == "M"
+    with pytest.raises(BadField, match=r"`dir`.*path has another"):
+        binder("POST", "/v1/probe/{dir}").bind(("M",), "", b'{"dir":"N"}', places)
+
+
 def test_a_text_that_means_nothing_is_no_value() -> None:
     class Query(msgspec.Struct, frozen=True):
         name: str | None = None

@@ -12,8 +12,9 @@ import msgspec
 import pytest
 
 from stella.audit.sealer import signing_key
+from stella.formats.view import Cell, Facts
 from stella.http.identity import Identity
-from stella.identity import erasure, export, tenants
+from stella.identity import erasure, export, tenants, views
 from stella.identity.errors import TenantStops
 from stella.identity.model import ExportTenant, NameTenant, State, StopTenant
 from stella.kernel import dsse
@@ -82,6 +83,9 @@ def test_a_place_that_cannot_be_reached_keeps_the_erasure_pending(world: World) 
         shown = tenants.show(world.context(), NameTenant("acme"))
         assert (shown.state, shown.proof) == (State.DELETING, None)
         assert "connection refused" in (shown.problem or "")
+        (facts,) = views.tenant(shown)
+        assert isinstance(facts, Facts)
+        assert ("erasure waits", Cell(str(shown.problem), "bad")) in facts.rows
     assert ("tenant.erase", "success") not in world.events("acme")
     assert {name: digest for name, digest in rows_of(world, "acme").items() if name != "identity.erasures"} == {
         name: digest for name, digest in before.items() if name != "identity.erasures"

@@ -28,7 +28,7 @@ from stella.runtime.processes import identify
 from stella.runtime.run_file import ChildRecord, Run, StackState
 from stella.runtime.s3 import connect
 from stella.runtime.s3_blobs import S3Blobs
-from stella.runtime.settings import Settings, StackSettings, StoreSettings
+from stella.runtime.settings import ServiceSettings, Settings, StackSettings, StoreSettings
 from tests.database import postgres
 from tests.identity import GRACE, KEY, WHY, World, world
 from tests.tenant_server import TenantServer, tenant_server
@@ -157,8 +157,14 @@ def test_a_channel_in_the_bucket_is_reached_with_the_keys_of_its_tenant(site: Si
     assert leavings.Objects(site.ctx, "s3://stella").find("a1")[0].count == 1
 
 
+def idle() -> leavings.Work:
+    work = leavings.Work()
+    work.ask(lambda _: False)
+    return work
+
+
 def _places(site: Site) -> list[erasure.Elsewhere]:
-    return leavings.places(site.ctx, leavings.Folders({"work": site.data / "work"}))
+    return leavings.places(site.ctx, idle(), leavings.Folders({"work": site.data / "work"}))
 
 
 def test_an_erasure_takes_account_and_objects_and_nothing_of_a_sibling(site: Site) -> None:
@@ -259,13 +265,58 @@ def test_an_account_is_what_its_tenant_is_and_not_what_was_read_before(site: Sit
     assert not site.opens("a1")
 
 
+def test_a_store_that_stays_away_is_told_once(site: Site) -> None:
+    follower = Follower(site.ctx)
+    follower.follow()
+    assert not follower.lags
+    tenants.suspend(site.ctx, StopTenant("a1", **WHY))
+    site.world.guarded.execute("UPDATE identity.tenants SET state = 'active' WHERE tenant_id = 'a1'")
+    site.stop()
+    with pytest.raises(AccountLags):
+        follower.follow()
+    assert follower.follow() == []
+    assert follower.lags
+    site.start()
+    follower.follow()
+    assert not follower.lags
+    assert site.opens("a1")
+
+
+def test_objects_whose_accounts_somebody_else_keeps(site: Site) -> None:
+    """They are reached with the tenant's own keys, and while those are not good the erasure is pending."""
+    want = replace(site.server.accounts.settings(site.server.endpoint), objects="s3://stella")
+    ctx = dataclasses.replace(site.ctx, settings=replace(site.ctx.settings, store=want))
+    assert ctx.accounts is None
+    places = leavings.places(ctx, idle(), leavings.Folders({}))
+    for tenant in ("a1", "a1a"):
+        site.blobs(tenant).put("note", b"one")
+    tenants.delete(ctx, StopTenant("a1", **WHY))
+    assert site.opens("a1")  # nobody but its keeper closes it
+    site.world.clock.pass_time(GRACE)
+    seaweed_accounts.shut_out(site.server.accounts, "a1", site.server.pid, site.server.endpoint)
+    with pytest.raises(StoreDenied):
+        erasure.sweep(ctx, places)
+    assert "IO-010" in (tenants.show(ctx, NameTenant("a1")).problem or "")
+    site.server.admit("a1")
+    assert erasure.sweep(ctx, places) == ["a1"]
+    assert [leavings.Objects(ctx, "s3://stella").find(tenant)[0].count for tenant in ("a1", "a1a")] == [0, 1]
+
+
+def test_channels_and_sites_of_a_service_go_too(site: Site) -> None:
+    settings = replace(site.ctx.settings, service=ServiceSettings(bucket="s3://stella/prod/"))
+    ctx = dataclasses.replace(site.ctx, settings=settings)
+    found = leavings.places(ctx, idle(), leavings.Folders({}))
+    whats = [one.what for place in found for one in place.find("a1")]
+    assert whats == ["accounts", "files", "objects", "channels and sites"]
+
+
 def test_a_setting_that_means_nothing_is_refused(site: Site) -> None:
     for store in (StoreSettings(accounts="aws"), StoreSettings(accounts="stack", objects="/srv/objects")):
         ctx = dataclasses.replace(site.ctx, settings=replace(site.ctx.settings, store=store))
         with pytest.raises(BadSetting, match="store"):
             ctx.blobs()
         with pytest.raises(BadSetting):
-            leavings.places(ctx, leavings.Folders({}))
+            leavings.places(ctx, idle(), leavings.Folders({}))
 
 
 def test_a_stack_that_does_not_run_is_no_store(site: Site) -> None:

@@ -3,20 +3,39 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from stella.audit.sealer import signing_key
-from stella.identity import erasure, export, tenants
+from stella.formats.view import Cell, Facts
+from stella.http.identity import Identity
+from stella.identity import erasure, export, tenants, views
 from stella.identity.errors import TenantStops
 from stella.identity.model import ExportTenant, NameTenant, State, StopTenant
 from stella.kernel import dsse
 from stella.kernel.errors import StellaError
 from stella.runtime.errors import StoreUnreachable
 from tests.database import postgres
-from tests.identity import GRACE, KEY, SIGNS, WHY, World, credentials, erase, fill, issuer_of, presented, rows_of, world
+from tests.identity import (
+    ADDRESS,
+    GRACE,
+    KEY,
+    SIGNS,
+    WHY,
+    World,
+    credentials,
+    erase,
+    fill,
+    issuer_of,
+    presented,
+    rows_of,
+    world,
+)
 from tests.tenants import guarded
 
 __all__ = ["guarded", "postgres", "world"]  # fixtures
@@ -64,6 +83,9 @@ def test_a_place_that_cannot_be_reached_keeps_the_erasure_pending(world: World) 
         shown = tenants.show(world.context(), NameTenant("acme"))
         assert (shown.state, shown.proof) == (State.DELETING, None)
         assert "connection refused" in (shown.problem or "")
+        (facts,) = views.tenant(shown)
+        assert isinstance(facts, Facts)
+        assert ("erasure waits", Cell(str(shown.problem), "bad")) in facts.rows
     assert ("tenant.erase", "success") not in world.events("acme")
     assert {name: digest for name, digest in rows_of(world, "acme").items() if name != "identity.erasures"} == {
         name: digest for name, digest in before.items() if name != "identity.erasures"
@@ -97,6 +119,41 @@ def test_a_tenant_that_is_half_erased_does_not_come_back_and_its_proof_is_whole(
     assert {one.table: one.rows for one in proof.tables}["identity.erasures"] == 0
     assert world.guarded.execute("SELECT count(*) FROM identity.erasures").fetchone() == (0,)
     assert erasure.sweep(world.context(), [cellar]) == []
+
+
+def test_an_erasure_that_takes_long_keeps_no_suspension_from_counting(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bucket of a million objects, or a store that answers after a minute."""
+    monkeypatch.setattr("stella.http.identity.EVERY", 0.01)
+    fill(world)
+    tenants.delete(world.context(), StopTenant("acme", **WHY))
+    world.clock.pass_time(GRACE)
+    begun, go = threading.Event(), threading.Event()
+
+    class Slow(Cellar):
+        def remove(self, tenant: str) -> None:
+            begun.set()
+            go.wait(60)
+            super().remove(tenant)
+
+    identity = Identity(world.context(), ADDRESS, lambda *_: None, [Slow(world, 3)])
+    identity.start()
+    try:
+        assert begun.wait(60)
+        tenants.suspend(world.context(), StopTenant("beta", **WHY))
+        assert soon(lambda: identity.stopped("beta") == "suspended")
+        go.set()
+        assert soon(lambda: tenants.show(world.context(), NameTenant("acme")).state is State.ERASED)
+    finally:
+        go.set()
+        identity.stop()
+        identity.join(60)
+
+
+def soon(found: Callable[[], bool]) -> bool:
+    """Whether something holds before long."""
+    return any(found() or time.sleep(0.01) for _ in range(3000))
 
 
 def test_one_tenant_that_cannot_be_erased_holds_back_no_other(world: World) -> None:

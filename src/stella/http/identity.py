@@ -3,8 +3,9 @@
 Rules:
 - Tokens of the own issuer are verified with the keys of the database, those of others with keys that are fetched, or
   that came with the trust of a sealed site.
-- One thread reads states, revocations and keys again every few seconds, tends the signing keys, and erases tenants
-  whose time has come. What it could not do it does the next time; what was known before stays in force.
+- One thread reads states, revocations and keys again every few seconds, and tends the signing keys. Another lets the
+  accounts of tenants follow and erases tenants whose time has come: that may take long, and nobody waits for it. What
+  they could not do they do the next time; what was known before stays in force.
 - Without a passphrase for signing keys there is no issuer, and everything else works.
 """
 
@@ -13,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -92,7 +94,10 @@ class Identity:
         self._asking = threading.Lock()
         self._unknown = TokenBucket(BURST, INTERVAL)
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="identity", daemon=True)
+        self._threads = [
+            threading.Thread(target=work, name=name, daemon=True)
+            for work, name in ((self._look_on, "identity"), (self._tend, "lives"))
+        ]
         self._look()
         if self._carried:
             self._carried.look()
@@ -149,7 +154,8 @@ class Identity:
 
     def start(self) -> None:
         """Begin to look again and again."""
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
 
     def stop(self) -> None:
         """Look no more."""
@@ -159,8 +165,10 @@ class Identity:
 
     def join(self, patience: float) -> None:
         """Wait for the end, for so many seconds at most."""
-        if self._thread.is_alive():
-            self._thread.join(patience)
+        end = time.monotonic() + patience
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.join(max(end - time.monotonic(), 0))
 
     def _ask_again(self, *, wait: bool) -> None:
         """Look now for a tenant that is new; raises Pending, or as the database. Not more often than the allowance."""
@@ -262,16 +270,20 @@ class Identity:
             every = parse_duration(ctx.settings.identity.rotate_every)
             self._keyring.take(signing.tend(self._duty, self._passphrase, ctx.entropy, now, every))
 
-    def _work(self) -> None:
-        left = 0.0
+    def _look_on(self) -> None:
         while not self._stopping.wait(EVERY):
             self._safely(self._look)
             if self._carried:
                 self._safely(self._carried.look)
+
+    def _tend(self) -> None:
+        left = 0.0
+        while not self._stopping.wait(EVERY):
             left -= EVERY
+            if left <= 0 or self._accounts.lags:  # a store that has just come up should not keep anybody waiting
+                self._safely(self._accounts.follow)
             if left <= 0:
                 left = SWEEP
-                self._safely(self._accounts.follow)
                 self._safely(lambda: erasure.sweep(self._ctx, self._elsewhere))
 
     def _safely(self, work: Callable[[], object]) -> None:

@@ -222,17 +222,27 @@ class Runner:
             result = self._told(context, operation, request, feed)
             return JobEvent.FINISH, Outcome(201 if operation.creates else 200, encode(result))
         except Stop:
-            if feed.cancelled:
-                return JobEvent.CANCEL, _problem(job, JobCancelled())
-            return JobEvent.RETURN, None
+            return _interrupted(job, cancelled=feed.cancelled)
         except JobCancelled as error:
             return JobEvent.CANCEL, _problem(job, error)
         except StellaError as error:
+            state = self._stopped(job.tenant)
+            if state is not None:  # what it met may be the stop itself, such as a store that it was shut out of
+                return _interrupted(job, cancelled=_for_good(state))
             return JobEvent.FAIL, _problem(job, error)
         except Exception as error:  # noqa: BLE001  # the last guard of a thread: whoever waits gets a code
             failed = Failed(problem=f"{type(error).__name__}: {error}"[:200], request=job.id)
             self._report("failed", {"job": job.id, "operation": job.operation, "traceback": trace_of(error)})
             return JobEvent.FAIL, _problem(job, failed)
+
+    def _stopped(self, tenant: str) -> State | None:
+        """What a tenant is instead of active, if that is known; None for one that works."""
+        if tenant == DEFAULT_TENANT:
+            return None
+        try:
+            return self._store.stopped({tenant}).get(tenant)
+        except (DatabaseAway, ServiceRuns):
+            return None
 
     def _told(self, context: Context, operation: Operation[Any, Any], request: Any, feed: Feed) -> Any:
         """Do the work and write it into the audit log, however long the database is away; a stop ends the wait.
@@ -293,6 +303,11 @@ class Runner:
 def _for_good(state: State | None) -> bool:
     """Whether a tenant in that state, None for one that works, has no use for what was begun for it."""
     return state in {State.DELETING, State.ERASED}
+
+
+def _interrupted(job: Job, *, cancelled: bool) -> tuple[JobEvent, Outcome | None]:
+    """What becomes of a job that did not come to its end."""
+    return (JobEvent.CANCEL, _problem(job, JobCancelled())) if cancelled else (JobEvent.RETURN, None)
 
 
 def _problem(job: Job, error: StellaError) -> Outcome:

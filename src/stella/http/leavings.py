@@ -26,18 +26,25 @@ from stella.runtime.ports import Blobs
 from stella.runtime.tenant_rows import Digest
 
 
-def places(ctx: Context, folders: Folders) -> list[Elsewhere]:
+def places(ctx: Context, work: Work, folders: Folders) -> list[Elsewhere]:
     """Where tenants have something outside of the database, in the order in which it is removed. Raises BadSetting."""
     _ = ctx.accounts  # a setting that is wrong ends the start of a service, and not its first erasure
-    found: list[Elsewhere] = [Account(ctx), folders, Objects(ctx, ctx.objects)]
+    found: list[Elsewhere] = [work, Account(ctx), folders, Objects(ctx, ctx.objects)]
     bucket = ctx.settings.service.bucket.rstrip("/")
     return [*found, Objects(ctx, bucket, "channels and sites")] if bucket and bucket != ctx.objects else found
 
 
 class Work:
-    """Nothing that is kept: what still works for the tenant, which must have ended first."""
+    """Nothing that is kept: what still works for the tenant, which must have ended first.
 
-    def __init__(self, works_for: Callable[[str], bool]) -> None:
+    Until somebody is asked whether a tenant is worked for, each of them is.
+    """
+
+    def __init__(self) -> None:
+        self._works_for: Callable[[str], bool] = lambda _: True
+
+    def ask(self, works_for: Callable[[str], bool]) -> None:
+        """Ask this one from now on."""
         self._works_for = works_for
 
     def find(self, tenant: str) -> list[Gone]:

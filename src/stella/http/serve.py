@@ -149,12 +149,12 @@ def serve(ctx: Context, want: Serve) -> Served:
         )
         parts = place.data / "parts"
         own = leavings.Folders({"work": place.work / TENANTS, "parts": parts})
-        elsewhere = leavings.places(ctx, own)
+        work = leavings.Work()
         identity = Identity(
             ctx,
             address_of(listener),
             lambda reason, facts: log.event("denied", {"reason": reason, **facts}),
-            elsewhere,
+            leavings.places(ctx, work, own),
             metrics.counts,
             denials.turned,
         )
@@ -164,7 +164,7 @@ def serve(ctx: Context, want: Serve) -> Served:
         service = assemble(
             ctx, bootstrap.load_all(), store, tokens, place.work, parts, log, denials.tell, identity.routes, metrics
         )
-        elsewhere.insert(0, leavings.Work(service.runner.works_for))  # nothing is erased before all of it runs
+        work.ask(service.runner.works_for)
         denials.start(ctx)
         filling = Filling(ctx, logins.owner, log) if started.data_pending and not started.read_only else None
         beside = _Beside(filling, Sealing(ctx, log), identity, denials)

@@ -14,6 +14,7 @@ from stella.identity.model import State
 from stella.identity.reach import PACKAGE, transaction
 from stella.kernel.errors import StellaError
 from stella.operations import Context
+from stella.runtime.ports import StoreAccounts
 from stella.runtime.roles import ISSUER
 
 
@@ -40,22 +41,36 @@ class Follower:
     def __init__(self, ctx: Context) -> None:
         self._ctx = ctx
         self._seen: object = None
+        self._lagging: set[str] = set()  # tenants whose account is written and not confirmed
+
+    @property
+    def lags(self) -> bool:
+        """Whether some account did not follow the last time."""
+        return bool(self._lagging)
 
     def follow(self) -> list[str]:
-        """Settle what differs; whose account did. Raises the first problem, when all were tried."""
+        """Settle what differs; whose account did. When all were tried it raises the first problem that is a new one.
+
+        What fails again and again would fill the log of a service while its store is away.
+        """
         accounts = self._ctx.accounts
         if accounts is None:
             return []
         self._seen = accounts.refresh(self._seen)
-        settled, problems = [], []
+        settled, problems = [], {}
         for tenant, state in self._ctx.duty(ISSUER).all(PACKAGE, "states"):
-            if state == State.ERASED or accounts.is_open(tenant) == (state == State.ACTIVE):
-                continue
             try:
-                settle(self._ctx, tenant)
-                settled.append(tenant)
+                if tenant in self._lagging or _differs(accounts, tenant, state):
+                    settle(self._ctx, tenant)
+                    settled.append(tenant)
             except StellaError as problem:
-                problems.append(problem)
-        if problems:
-            raise problems[0]
+                problems[tenant] = problem
+        new = [problem for tenant, problem in problems.items() if tenant not in self._lagging]
+        self._lagging = set(problems)
+        if new:
+            raise new[0]
         return settled
+
+
+def _differs(accounts: StoreAccounts, tenant: str, state: str) -> bool:
+    return state != State.ERASED and accounts.is_open(tenant) != (state == State.ACTIVE)

@@ -74,7 +74,10 @@ def test_a_bad_id_removes_nothing(folders: Folders, tmp_path: Path, tenant: str)
 
 
 def test_what_still_works_holds_everything_back() -> None:
-    work = Work("acme".__eq__)
+    work = Work()
+    with pytest.raises(StillAtWork):  # nobody is there yet who would know
+        work.find("beta")
+    work.ask("acme".__eq__)
     assert work.find("beta") == []
     work.remove("beta")
     for ask in (work.find, work.remove):

@@ -125,6 +125,30 @@ def test_a_job_that_runs_ends_with_its_tenant(
     assert world.service.runner.handed_over == 0
 
 
+@pytest.mark.parametrize(("state", "then"), [(State.SUSPENDED, "queued"), (State.DELETING, "cancelled")])
+def test_a_job_whose_tenant_lost_its_store_has_not_failed(
+    world: World, monkeypatch: pytest.MonkeyPatch, state: State, then: str
+) -> None:
+    """The account in the store is closed before the runner hears of it: what the job meets is the suspension."""
+
+    async def deaf(_: object) -> None:
+        pass
+
+    monkeypatch.setattr("stella.http.jobs.Runner._heed_stops", deaf)
+    monkeypatch.setattr("stella.http.jobs.POLL", 0.01)
+
+    async def scene(world: World) -> None:
+        _, mine, _ = await world.call("POST", "/v1/longs", {"what": "wait-missing"}, token=A)
+        await reached(world, mine["location"], A, "running")
+        world.store.stops = {"acme": state}
+        world.probe.go.set()
+        await reached(world, mine["location"], A, then)
+        world.store.stops = {}
+        await reached(world, mine["location"], A, "failed" if then == "queued" else "cancelled")
+
+    play(world, scene)
+
+
 def test_a_job_that_a_kill_left_running_ends_with_its_tenant(world: World) -> None:
     """The tenant was deleted while no service ran."""
     for tenant in ("acme", "acme-2"):

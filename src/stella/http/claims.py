@@ -7,7 +7,6 @@ Rules:
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -38,7 +37,7 @@ class Claims:
 
     def of(self, name: str) -> Claim | None:
         """Whose a name is."""
-        key = sha256(os.fsencode(name))
+        key = _key(name)
         if not self._folder.exists(key):
             return None
         return msgspec.json.decode(read_file(self._folder.path(key), MAX_CLAIM), type=Claim)
@@ -48,7 +47,7 @@ class Claims:
         with self._lock:
             found = self.of(claim.name)
             if found is None and not self._there(claim.name):
-                self._folder.write(sha256(os.fsencode(claim.name)), msgspec.json.encode(claim), private=True)
+                self._folder.write(_key(claim.name), msgspec.json.encode(claim), private=True)
                 return claim
             return found
 
@@ -60,3 +59,7 @@ class Claims:
                 claim = msgspec.json.decode(read_file(path, MAX_CLAIM), type=Claim)
                 if path.stat().st_mtime < before and not self._there(claim.name):
                     self._folder.remove(key)
+
+
+def _key(name: str) -> str:
+    return sha256(name.encode(errors="surrogatepass"))

@@ -140,3 +140,8 @@ def test_a_table_of_an_earlier_file_that_becomes_a_tenant_table() -> None:
     protected = "SELECT tenancy.protect('app.q')"
     assert rules(f"ALTER TABLE app.q RENAME COLUMN t TO tenant_id; {protected}", tables=made) == set()
     assert rules(f"{protected}; ALTER TABLE app.q RENAME COLUMN t TO tenant_id", tables=made) == {"STS018"}
+
+
+def test_what_a_table_that_was_copied_holds() -> None:
+    made = f"{TABLE} CREATE TABLE app.copied AS SELECT * FROM app.o"
+    assert rules("CREATE MATERIALIZED VIEW app.shown AS SELECT * FROM app.copied", tables=made) == {"STS019"}

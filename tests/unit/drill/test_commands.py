@@ -164,7 +164,8 @@ def test_an_interruption_leaves_nothing(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "stella", "drill", "pool-leak", "--rounds", "1000000"]
     process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     end = time.monotonic() + 60
-    while not list(tmp_path.glob("stella-drill-*/run/.s.PGSQL.5432")) and time.monotonic() < end:
+    while not any("ready" in path.read_text() for path in tmp_path.glob("stella-drill-*/data/postmaster.pid")):
+        assert time.monotonic() < end
         time.sleep(0.05)
     time.sleep(0.5)
     process.send_signal(signal.SIGINT)

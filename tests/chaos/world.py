@@ -145,9 +145,9 @@ def make_receipt(top: Path, seed: str) -> Any:
 
 
 def let_go(top: Path, seed: str) -> Any:
-    case = next((found.id for found in SiteFolder(DiskFolder(top / "D"), "D").cases()), "none")
-    want = ReleaseCase(dir=str(top / "D"), id=case, reason="a bad copy", ticket="OPS-7")
-    return upkeep.release(context(3, seed), want)
+    ctx, site = context(3, seed), str(top / "D")
+    case = next((found.id for found in SiteFolder(ctx.folder(site), site).cases()), "none")
+    return upkeep.release(ctx, ReleaseCase(dir=site, id=case, reason="a bad copy", ticket="OPS-7"))
 
 
 # Worlds: how far the main job has come.

@@ -69,7 +69,7 @@ def test_the_whole_job(machine: Machine) -> None:
     assert case["reason"] == "digest_mismatch"
     assert ran("site import 2.stella --dir D", STELLA_SEALED="1")["root"] == full["root"]
     (quarantined,) = ran("site quarantine --dir D")["cases"]
-    ran(f"site quarantine {quarantined['id']} --dir D --release --reason seen")
+    ran(f"site release {quarantined['id']} --dir D --reason seen --ticket OPS-7")
     assert ran("site status --dir D")["active"] == 2
     assert [row["generation"] for row in ran("site list --dir D")["generations"]] == [2, 1]
     assert ran("site show --dir D --out files")["written"] == 2

@@ -317,7 +317,7 @@ def stella(service: Running, folder: Path, *words: str, **env: str) -> subproces
 
 
 def test_a_person_logs_in_and_out(service: Running, tmp_path: Path) -> None:
-    made = service.call("POST", "/v1/principals", {"name": "ada", "scope": ["client:read"], "tenant": "acme"}).json
+    made = service.call("POST", "/v1/principals", {"name": "lovelace", "scope": ["client:read"], "tenant": "acme"}).json
     command = stella(service, tmp_path, "login", "--json")
     assert command.stderr is not None
     said = command.stderr.readline()
@@ -326,11 +326,11 @@ def test_a_person_logs_in_and_out(service: Running, tmp_path: Path) -> None:
     assert match[1] == service.url
     shown = service.call("GET", f"/device?user_code={match[2]}", Authorization="")
     assert b"everything that you may do" in shown.body
-    wrong = approve(service, match[2], "acme.ada", "wrong")
+    wrong = approve(service, match[2], "acme.lovelace", "wrong")
     assert (wrong.status, b"wrong" in wrong.body) == (403, True)
-    done = approve(service, match[2], "acme.ada", made["secret"])
+    done = approve(service, match[2], "acme.lovelace", made["secret"])
     assert done.status == 200
-    assert b"acme.ada" in done.body
+    assert b"acme.lovelace" in done.body
     out, err = command.communicate(timeout=PATIENCE)
     assert command.returncode == 0, err
     assert json.loads(out)["scopes"] == ["client:read"]
@@ -351,10 +351,10 @@ def test_a_person_logs_in_and_out(service: Running, tmp_path: Path) -> None:
     assert "CLIENT-012" in none.communicate(timeout=60)[1]
     assert none.returncode == 3
     in_words, told = (events_for(service, name, *more) for name, more in (("eve", ()), ("aud", ("audit:personal",))))
-    assert "ada" not in in_words
-    about = {row["action"]: row for row in json.loads(told)["rows"] if row["resource"] == "acme.ada"}
+    assert "lovelace" not in in_words
+    about = {row["action"]: row for row in json.loads(told)["rows"] if row["resource"] == "acme.lovelace"}
     assert about.keys() >= {"principal.create", "device.refuse", "device.approve", "token.issue", "token.revoke"}
-    assert about["device.approve"]["after"] == {"address": "127.0.0.1", "subject": "acme.ada"}
+    assert about["device.approve"]["after"] == {"address": "127.0.0.1", "subject": "acme.lovelace"}
 
 
 def events_for(service: Running, name: str, *scopes: str) -> str:

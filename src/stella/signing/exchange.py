@@ -39,19 +39,20 @@ def fetch(url: str, data: bytes, nonce: bytes) -> bytes:
     host, path = parts.hostname or "", (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     connection = kind(host, parts.port, timeout=FETCH_SECONDS)
-    watch = Watch(connection, FETCH_SECONDS)
+    watch, late = Watch(connection, FETCH_SECONDS), f"no whole answer within {FETCH_SECONDS} s"
     try:
         connection.request("POST", path, request(data, nonce), {"Content-Type": "application/timestamp-query"})
         watch.hold()
         response = connection.getresponse()
         token = response.read(MAX_TOKEN + 1)
     except (OSError, ValueError, http.client.HTTPException) as error:
-        raise AuthorityUnreachable(url=url, problem=str(error) or type(error).__name__) from None
+        problem = late if watch.late else str(error) or type(error).__name__
+        raise AuthorityUnreachable(url=url, problem=problem) from None
     finally:
         watch.end()
         connection.close()
     if watch.late:
-        raise AuthorityUnreachable(url=url, problem=f"no whole answer within {FETCH_SECONDS} s")
+        raise AuthorityUnreachable(url=url, problem=late)
     if response.status != http.client.OK:
         raise AuthorityUnreachable(url=url, problem=f"status {response.status}")
     kind_found = response.headers.get_content_type()

@@ -51,7 +51,7 @@ def test_a_resource_that_is_a_person_is_closed_under_the_pseudonym_of_that_perso
     event = happened(1, VAULT.entropy, actor_type="system", after={}, resource=Marked("acme.ada"))
     assert needs_key(event)
     record = close(event, KEY, VAULT.entropy)
-    assert b"ada" not in dump_whole(record)
+    assert b"acme.ada" not in dump_whole(record)
     assert isinstance(record.resource, Sealed)
     assert record.resource.mark == KEY.mark("acme.ada")
     assert reveal(record, {1: KEY}.get, kinds=BOTH).resource == "acme.ada"

@@ -52,13 +52,13 @@ def test_programs_are_found_where_they_work(tmp_path: Path) -> None:
 
 
 def test_memory_counts_those_that_were_started() -> None:
-    alone = processes.memory(os.getpid())
     hungry = "import sys; block = bytearray(50_000_000); print(flush=True); sys.stdin.read()"
-    with subprocess.Popen(["/usr/bin/env", "python3", "-c", hungry], stdin=-1, stdout=-1) as child:
-        assert child.stdout is not None
-        child.stdout.readline()
-        assert processes.memory(os.getpid()) > alone + 40_000_000
-        child.kill()
+    with subprocess.Popen(["/bin/sh", "-c", f"python3 -c '{hungry}'; exit"], stdin=-1, stdout=-1) as shell:
+        assert shell.stdin is not None
+        assert shell.stdout is not None
+        shell.stdout.readline()
+        assert processes.memory(shell.pid) > 40_000_000
+        shell.stdin.close()
     assert processes.memory(4_000_000) == 0
 
 

@@ -75,11 +75,11 @@ def _tokens(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for alg in ("RS256", "ES256", "EdDSA"):
         if part := found.get(alg):
             cost = part["us"]
-            peers = (f"{ratio:.2f} x {name}" for name, ratio in part["peer_to_cold"].items())
+            peers = (f"{1 / ratio:.2f} x {name}" for name, ratio in part["peer_to_cold"].items())
             yield (
                 f"a token, {alg}",
                 f"{cost['stella, cold']:.0f} us, kept {cost['stella, kept']:.1f} us; "
-                + ", ".join((f"{1 / part['cold_to_signature_alone']:.2f} x the signature alone", *peers)),
+                + ", ".join((f"{part['cold_to_signature_alone']:.2f} x the signature alone", *peers)),
             )
     if flood := found.get("flood"):
         yield f"{flood['tokens']:,} unknown key ids", f"{flood['us']:.0f} us each, {flood['downloads']} downloads"

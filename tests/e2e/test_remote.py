@@ -193,6 +193,21 @@ def test_a_wrong_token_says_so(service: Running, tmp_path: Path, capfd: pytest.C
     assert "TOKEN-001" in capfd.readouterr().err
 
 
+def test_a_token_does_not_go_where_the_settings_of_a_folder_say(
+    service: Running, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Those of a checkout are written by whoever wrote the checkout."""
+    (tmp_path / "stella.toml").write_text(f'[client]\nserver = "{service.url}"\ntoken = "file:secret"\n')
+    (tmp_path / "secret").write_text("what somebody else must not see")
+    for words, code in (([], 3), (["--server", service.url], 0)):
+        with as_process(tmp_path, STELLA_CLIENT_TOKEN="env:STELLA_TOKEN", STELLA_TOKEN=service.token):
+            assert run(["mirror", "list", *words]) == code
+        assert ("CLIENT-015" in capfd.readouterr().err) is (code == 3)
+    with as_process(tmp_path):
+        assert run(["mirror", "list"]) == 3
+    assert "CLIENT-015" in capfd.readouterr().err
+
+
 def test_what_is_for_one_machine_is_refused_when_a_service_is_named(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -7,10 +7,12 @@ Rules:
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import click
@@ -79,7 +81,8 @@ def perform(operation: Operation[Any, Any], values: Mapping[str, Any], flags: Fl
             server = flags.server
         else:
             server = loaded.settings.client.server
-        result = _at(server, operation, request, context) if server else _here(operation, request, context)
+        origin = "" if flags.server else loaded.origins.get("client.server", "")
+        result = _at(server, origin, operation, request, context) if server else _here(operation, request, context)
     render.result(operation, result, as_json=flags.json)
     if code := operation.verdict(result):
         raise click.exceptions.Exit(code)
@@ -120,30 +123,37 @@ def _tell(
             render.note(f"not in the audit log: {error.message}")
 
 
-def _at(server: str, operation: Operation[Any, Any], request: msgspec.Struct, context: Context) -> msgspec.Struct:
-    """The result of the operation, done by a service."""
+def _at(
+    server: str, origin: str, operation: Operation[Any, Any], request: msgspec.Struct, context: Context
+) -> msgspec.Struct:
+    """The result of the operation, done by a service; `origin` is what names it, empty for whoever typed it."""
     from stella.client.remote import Remote
     from stella.client.transport import Transport
 
-    token = _token(server, context)
+    token = _token(server, origin, context)
     remote = Remote(Transport(server, token), context.entropy)
     done: msgspec.Struct = remote.call(operation, request, context.progress)
     return done
 
 
-def _token(server: str, context: Context) -> str:
-    """The token for a service: the one of the settings, else one that `login` has kept. Raises NotLoggedIn."""
-    from stella.client.errors import NotLoggedIn
+def _token(server: str, origin: str, context: Context) -> str:
+    """The token for a service: the one of the settings, else one that `login` has kept.
+
+    Raises NotLoggedIn, or ServerOfProject where only a login would do and there is none.
+    """
+    from stella.client.errors import NotLoggedIn, ServerOfProject
     from stella.client.kept import Tokens
+    from stella.runtime.config import PROJECT_FILE
     from stella.runtime.errors import SecretMissing
 
-    try:
-        return context.secret(context.settings.client.token).decode().strip()
-    except SecretMissing:
-        kept = Tokens(os.environ).usable(server, context.clock.read().wall)
-        if not kept:
-            raise NotLoggedIn(server=server) from None
-        return kept
+    of_project = Path(origin).name == PROJECT_FILE
+    if not of_project:
+        with contextlib.suppress(SecretMissing):
+            return context.secret(context.settings.client.token).decode().strip()
+    kept = Tokens(os.environ).usable(server, context.clock.read().wall)
+    if not kept:
+        raise ServerOfProject(server=server, path=origin) if of_project else NotLoggedIn(server=server)
+    return kept
 
 
 def _with_server(context: Context, server: str) -> Context:

@@ -150,6 +150,19 @@ class NotLoggedIn(StellaError):
     hint = "log in: `stella login --server {server}`, or set STELLA_TOKEN"
 
 
+class ServerOfProject(StellaError):
+    """{path} names the service {server}, and there is no login for it.
+
+    Whoever writes the settings of a folder could name a machine of his own. So no token of the environment or of the
+    settings goes to a service that only such a file names.
+    """
+
+    code = "CLIENT-015"
+    exit = Exit.DENIED
+    reason = "unauthenticated"
+    hint = "log in: `stella login --server {server}`; or name the service yourself, by `--server` or STELLA_SERVER"
+
+
 class KeptTokenExposed(StellaError):
     """{path} can be read or was written by others.
 

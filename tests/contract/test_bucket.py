@@ -233,7 +233,11 @@ def test_the_environment_sends_nothing_elsewhere(
         monkeypatch.setenv(name, nowhere)
     for name in ("AWS_SESSION_TOKEN", "AWS_SKIP_SIGNATURE", "AWS_BUCKET", "AWS_VIRTUAL_HOSTED_STYLE_REQUEST"):
         monkeypatch.setenv(name, "true")
-    reached(bucket, bucket_server.settings, bucket_server.reveal)
+    folder = open_folder(bucket, bucket_server.settings, bucket_server.reveal, sealed=False, make=True)
+    with folder.lock():
+        folder.write("a", b"here")
+    monkeypatch.undo()
+    assert open_folder(bucket, bucket_server.settings, bucket_server.reveal, sealed=False).read("a", 9) == b"here"
 
 
 def test_the_twin_in_memory_of_the_library_keeps_conditions() -> None:

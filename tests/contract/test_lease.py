@@ -126,11 +126,12 @@ def test_a_holder_goes_on_renewing(memory: Objects) -> None:
 
 
 def test_garbage_in_the_place_of_a_lease_is_replaced_after_its_time(memory: Objects) -> None:
-    memory.put(LEASE, b"\x00 nothing of ours")
-    with BucketFolder(memory, terms=QUICK).lock():
-        pass
-    with BucketFolder(memory, terms=SILENT).lock():
-        pass
+    garbage = b"\x00 nothing of ours"
+    memory.put(LEASE, garbage)
+    for terms in (QUICK, SILENT):
+        with BucketFolder(memory, terms=terms).lock():
+            assert msgspec.json.decode(memory.get(LEASE).data, type=Paper).holder is not None
+    assert memory.get(LEASE).data != garbage
 
 
 def taken_over(memory: Objects) -> tuple[BucketFolder, contextlib.ExitStack]:
@@ -234,6 +235,7 @@ def test_a_lease_that_cannot_be_let_go_hides_no_outcome(
     with folder.lock():
         folder.write("a", b"done")
         monkeypatch.setattr(Objects, "put_if", refuse)
+    assert memory.get("a").data == b"done"
 
 
 def test_what_nobody_read_is_not_replaced_by_a_holder_whose_clock_stood_still(memory: Objects) -> None:
@@ -321,6 +323,7 @@ def test_a_write_that_was_carried_out_and_then_refused_is_no_failure(
         patched.setattr(Objects, "put_if", twice)
         with folder.lock():
             folder.write("b", b"")
+    assert (memory.get("a").data, memory.get("b").data) == (b"and again", b"")
 
 
 def test_a_store_that_ignores_conditions_is_refused(memory: Objects, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -164,9 +164,10 @@ def test_a_large_body_is_not_counted_as_the_head_behind_it() -> None:
     async def scene(world: World) -> None:
         body = b"POST /body HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\n\r\n" + b"a" * 60_000
         reader, writer = await world.connect(body + HEAD[:20])
-        await reader.readuntil(b"\r\n\r\n1")
+        first = await reader.readuntil(b"\r\n\r\n1")
         writer.write(HEAD[20:])
-        await reader.readuntil(b"\r\n\r\n2")
+        second = await reader.readuntil(b"\r\n\r\n2")
+        assert [found[:13] for found in (first, second)] == [b"HTTP/1.1 200 "] * 2
         writer.close()
 
     play(scene)
@@ -198,8 +199,10 @@ def test_a_client_that_takes_nothing() -> None:
     async def scene(world: World) -> None:
         reader, writer = await world.connect(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
         transport: Any = writer.transport
+        await until(lambda: bool(world.state.connections))
         transport.pause_reading()
         await until(lambda: not world.state.connections)
+        assert not world.state.connections
         del reader
         writer.close()
 

@@ -45,6 +45,13 @@ def end_connections(place: Guarded) -> None:
             pass
 
 
+def backends(place: Guarded) -> set[int]:
+    """Processes of the server that somebody else is connected to."""
+    others = "SELECT pid FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = current_database()"
+    with place.connect() as other:
+        return {int(str(pid)) for (pid,) in other.execute(others)}
+
+
 def test_the_right_to_a_database_is_taken_again_with_its_first_use(place: Guarded) -> None:
     store = opened(place)
     store.own()
@@ -123,8 +130,13 @@ def test_a_database_that_is_not_there_is_transient() -> None:
 def test_a_connection_that_the_server_closed_is_replaced(place: Guarded) -> None:
     store = opened(place)
     store.ping()
+    before = backends(place)
     end_connections(place)
     store.ping()
+    after = backends(place)
+    assert before
+    assert after
+    assert before.isdisjoint(after)
     store.close()
 
 

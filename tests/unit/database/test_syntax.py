@@ -81,7 +81,7 @@ ADDING = [
 
 @pytest.mark.parametrize("text", ADDING)
 def test_what_only_adds_may_run_at_start(text: str, folder: Path) -> None:
-    parse(folder, text)
+    assert parse(folder, text).pieces
 
 
 BREAKING = [

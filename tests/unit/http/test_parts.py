@@ -162,9 +162,10 @@ def test_every_place_is_checked(places: Places, field: str, text: str) -> None:
 @given(st.binary(max_size=200))
 def test_any_body_is_taken_or_refused(body: bytes) -> None:
     try:
-        binder().bind((), "", body, Places(Path("/nonexistent")))
+        found = binder().bind((), "", body, Places(Path("/nonexistent")))
     except (BadField, BodyNotJson, UnsafePlace):
         return
+    assert msgspec.json.decode(body)["dir"] == found.dir
 
 
 @given(st.text(alphabet=st.characters(max_codepoint=255), max_size=80))

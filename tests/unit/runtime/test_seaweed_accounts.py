@@ -115,7 +115,9 @@ def test_a_server_that_is_gone_needs_no_signal(accounts: Accounts) -> None:
     with os.fdopen(os.open("/dev/null", os.O_RDONLY)):
         child = os.posix_spawn("/bin/true", ["true"], {})
     os.waitpid(child, 0)
-    seaweed_accounts.reload(child)
+    with pytest.raises(ProcessLookupError):
+        os.kill(child, 0)
+    seaweed_accounts.reload(child)  # says nothing
 
 
 # ---- the other doors

@@ -197,7 +197,10 @@ def test_the_watchdog_ends_with_the_exchange(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_watchdog_without_a_socket_does_nothing() -> None:
-    Watch(Answering(b""), 60)._abort()  # type: ignore[arg-type]  # stands for a connection
+    watch = Watch(Answering(b""), 60)  # type: ignore[arg-type]  # stands for a connection
+    watch._abort()
+    watch.end()
+    assert watch.late
 
 
 @pytest.mark.network

@@ -217,7 +217,7 @@ def test_an_address_that_cannot_be_used(url: str) -> None:
     ],
 )
 def test_an_address_that_can_be_used(url: str) -> None:
-    KeyAddress(url)
+    assert KeyAddress(url)._url == url
 
 
 @pytest.mark.parametrize(

@@ -227,6 +227,11 @@ SELECT 1;
 -- duty: stella_jobs
 SELECT pg_try_advisory_lock(hashtext('stella.service'));
 
+-- name: disown_service
+-- Give that right back.
+-- duty: stella_jobs
+SELECT pg_advisory_unlock(hashtext('stella.service'));
+
 -- name: session
 -- Who is connected, what keeps policies from holding for it, and which of our schemas it, or a role that it may become, owns.
 SELECT current_user::text,

@@ -73,7 +73,9 @@ class Right:
         return owner
 
     def close(self) -> None:
-        """Give it back."""
+        """Give it back. The server sees the end of a connection later than whoever ends it, so it is told first."""
         if self._owner is not None:
+            with contextlib.suppress(psycopg.Error):
+                self._owner.execute(statements("stella.http")["disown_service"].sql)
             self._owner.close()
             self._owner = None

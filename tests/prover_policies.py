@@ -47,8 +47,24 @@ DAY = 86_400
 CUTS = (2 * MICRO, 5 * MICRO)
 BANDS = (100_000, 4 * MICRO, 7 * MICRO, 9 * MICRO)
 EDGES = (*BANDS, *(at * MICRO for at in range(1, 10)))  # wherever a sum of `Chance` can be cut
+TAGS = ("ab", "AB", "x")
 TEXTS = ("ab", "abc", "AB", "x")
 STATUSES = ("blocked", "affected", "ignored")
+
+STARTS = ("a", "ab", "abc", "A")
+
+
+def _different_texts() -> tuple[str, ...]:
+    """One text for each way of passing the tests of `env.runtime`, out of all short ones."""
+    found: dict[tuple[object, ...], str] = {}
+    for size in range(5):
+        for letters in product("aAbBcCxXo", repeat=size):
+            text = "".join(letters)
+            low = text.lower()
+            passed = (text in TEXTS and text, low in TEXTS and low, *map(text.startswith, STARTS))
+            found.setdefault((*passed, *map(low.startswith, STARTS)), text)
+    return tuple(found.values())
+
 
 SMALL: Mapping[str, tuple[Value, ...]] = {
     "kev": (False, True),
@@ -56,9 +72,11 @@ SMALL: Mapping[str, tuple[Value, ...]] = {
     "env.exposure": ("isolated", "internal", "partner", "internet"),
     "severity.normalized": ("None", "Low", "Medium", "High", "Critical"),
     "cvss": tuple(sorted({0, 10 * MICRO, *(cut + more for cut in EDGES for more in (-1, 0, 1, 2))})),
-    "env.runtime": ("other", *TEXTS, "Abc", "aBz", "abz", "Ab"),
-    "asset.tags": tuple(frozenset(one) for one in ((), ("ab",), ("AB",), ("x",), ("ab", "x"), ("Ab",))),
-    "env.quietUntil": (DAY, 2 * DAY),
+    "env.runtime": _different_texts(),
+    "asset.tags": tuple(
+        frozenset(one) for size in range(6) for one in combinations(("ab", "AB", "Ab", "x", "X"), size)
+    ),
+    "env.quietUntil": (DAY, 2 * DAY, 4 * DAY),
 }
 """Values with which every condition of `Chance.leaf` comes out in every way in which it can."""
 INSTANTS = (0, DAY - 1, DAY, 2 * DAY, 3 * DAY)
@@ -141,13 +159,13 @@ class Chance:
             case "env.runtime":
                 lower = pick((True, False))
                 if pick((True, False)):
-                    start = pick(("a", "ab", "abc", "A"))
+                    start = pick(STARTS)
                     return StartsWith(column, start.lower() if lower else start, lower, "ab" if default else None)
                 words = tuple(sorted({one.lower() if lower else one for one in self.random.sample(TEXTS, 2)}))
                 return OneOf(column, words, lower, "x" if default else None)
             case "asset.tags":
                 lower = pick((True, False))
-                return Has(column, tuple(sorted({one.lower() if lower else one for one in (pick(TEXTS),)})), lower)
+                return Has(column, tuple(sorted({one.lower() if lower else one for one in (pick(TAGS),)})), lower)
             case _:
                 return Before(column) if pick((True, False)) else Before(instant=pick((DAY, 2 * DAY)))
 

@@ -121,17 +121,17 @@ def assert_any_completion(
             assert (claim, subject, branch, attribute) in set(world._by(facts, decision))
 
 
-@pytest.mark.parametrize("seed", range(25))
+@pytest.mark.parametrize("seed", range(14))
 def test_every_verdict_is_that_of_all_findings(seed: int) -> None:
     check(Chance(seed), 4)
 
 
-@pytest.mark.parametrize("seed", range(16))
+@pytest.mark.parametrize("seed", range(12))
 def test_every_verdict_about_evidence_is_that_of_all_findings(seed: int) -> None:
     check(Chance(1000 + seed, 1, evidence=True), 4)
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", range(24))
 def test_two_policies_are_equivalent_when_they_decide_alike(seed: int) -> None:
     chance = Chance(2000 + seed, 1, evidence=seed % 2 == 0)
     one, other = chance.policy(2), chance.policy(2)
@@ -142,7 +142,7 @@ def test_two_policies_are_equivalent_when_they_decide_alike(seed: int) -> None:
         assert equivalent(one, other, compared=compared).state == ("proved" if alike else "refuted")
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(12))
 def test_a_statement_holds_when_it_does_of_all_findings(seed: int) -> None:
     chance = Chance(3000 + seed, 2)
     policy = chance.policy(3)

@@ -141,8 +141,7 @@ def test_a_branch_that_is_never_taken() -> None:
 
 def test_a_tie_is_shown_by_the_finding_for_which_it_matters() -> None:
     one = policy(rule("a", KEV), rule("b", INTERNET, IGNORED), rule("c", FIX, SetStatus("blocked")))
-    found = only(prove(one), "POL3004")
-    assert (found.subject, found.by) == ("b", ("c",)) or found.subject == "a"
+    assert [(found.subject, found.by) for found in prove(one).bad] == [("a", ("b",)), ("b", ("c",))]
 
 
 def test_all_that_tie_are_named() -> None:
@@ -187,7 +186,7 @@ def test_an_exception_hides_what_is_exploited() -> None:
     one = ExceptionRule("x", FIX, "not_affected", "why", "who", 1000)
     found = only(prove(policy(rule("a", INTERNET)), (one,), 10), "POL3006")
     assert (found.subject, found.example and found.example.as_of) == ("x", 10)
-    assert told(found).startswith("kev=true, fix.available=true")
+    assert told(found) == "fix.available=true, kev=true, as of 1970-01-01T00:00:10Z -> status not_affected"
 
 
 @pytest.mark.parametrize(
@@ -225,7 +224,7 @@ def test_statements_about_one_policy() -> None:
     assert (found.state, found.code, told(found)) == (
         "refuted",
         "POL3007",
-        "env.exposure=\"isolated\", kev=true -> status affected",
+        'env.exposure="isolated", kev=true -> status affected',
     )
 
 
@@ -273,11 +272,7 @@ def test_rules_that_include_others() -> None:
 def test_the_empty_policy() -> None:
     assert prove(policy()).verdicts == ()
     assert equivalent(policy(), policy()).state == "proved"
-    assert Facts({}) == policy_free_example()
-
-
-def policy_free_example() -> Facts:
     found = equivalent(policy(), policy(default="deferred"))
+    assert told(found) == "any finding -> status deferred"
     assert found.example is not None
-    assert found.example.line() == "any finding -> status deferred"
-    return found.example.facts()
+    assert found.example.facts() == Facts({})

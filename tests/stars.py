@@ -93,7 +93,9 @@ def _values(chance: np.random.Generator, column: Column, rows: int, missing: flo
             return Coded(np.where(gone, NO_CODE, codes).astype(np.int32), words)
 
 
-def _many(chance: np.random.Generator, column: Column, rows: int, gone: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Many:
+def _many(
+    chance: np.random.Generator, column: Column, rows: int, gone: np.ndarray[tuple[int], np.dtype[np.bool_]]
+) -> Many:
     words = tuple(f"{_plain(column.name)}-{i:02}" for i in range(40))
     counts = np.where(gone, 0, chance.integers(0, 4, rows))
     offsets = np.concatenate(([0], np.cumsum(counts))).astype(np.int64)

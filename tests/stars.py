@@ -12,8 +12,20 @@ from typing import NamedTuple
 
 import numpy as np
 
-from stella.inventory.star import NO_CODE, NO_FLAG, NO_VALUE, Coded, Evidence, Flags, Ints, Many, Scaled, Star, Table
-from stella.inventory.star import Values
+from stella.inventory.star import (
+    NO_CODE,
+    NO_FLAG,
+    NO_VALUE,
+    Coded,
+    Evidence,
+    Flags,
+    Ints,
+    Many,
+    Scaled,
+    Star,
+    Table,
+    Values,
+)
 from stella.language.names import COLUMNS, DIMENSIONS, LATEST, MICRO, STATEMENT, Column, Dimension
 
 AS_OF = 1_767_225_600  # 2026-01-01, the instant around which instants are made up

@@ -188,7 +188,7 @@ def _advised(osv: Osv, package: Package, told: list[_Affected]) -> Advised:
     scores = [score for score in map(base_score, vectors) if score is not None]
     score = max(scores, default=None)
     specific = [part for one in told for part in (one.database_specific, one.ecosystem_specific)]
-    words = [word for part in specific if (word := _word(part))] or [_word(osv.database_specific)]
+    words = [*map(_word, specific), None] if any(map(_word, specific)) else [_word(osv.database_specific)]
     band = next((word for low, word in _BANDS if score is not None and score >= low), None)
     return Advised(package, checked, max(words, key=_rank) or band, score)
 

@@ -1,10 +1,11 @@
 """The list of assets: which SBOMs are of which asset, and what is known of it.
 
 Rules:
-- TOML, JSON or CSV. Keys are the names of the asset's columns in the language, beside `sbom`; nothing else is read.
+- TOML, JSON or CSV. Keys are the names of the asset's columns in the language, and `sbom`; nothing else is read.
 - A list that is wrong in one place is refused whole.
 - `sbom` names an SBOM by a pattern over its file name (`web-*.json`, `images/*`), by the SHA-256 of its file
-  (`sha256:...`), or by the name or package URL of what it is about. One SBOM may be of many assets, one asset have many.
+  (`sha256:...`), or by the name or package URL of what it is about. One SBOM may be of many assets, and one asset may
+  have many.
 """
 
 from __future__ import annotations
@@ -74,7 +75,7 @@ def _told(document: Document) -> Iterator[dict[str, Any]]:
     else:
         rows = msgspec.json.decode(document.data, type=list[dict[str, Any]])
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise ValueError("it is no list of `[[asset]]`")
+        raise ValueError("it is no list of `[[asset]]`")  # noqa: TRY004  # of a file, not of a caller
     yield from (dict(_dotted(row, "")) for row in rows)
 
 

@@ -41,7 +41,9 @@ class Bom(NamedTuple):
     unnamed: int
 
 
-def component(purl: PackageURL, scope: str | None, direct: bool | None, licenses: tuple[str, ...] | None) -> Component:
+def component(
+    purl: PackageURL, scope: str | None, *, direct: bool | None, licenses: tuple[str, ...] | None
+) -> Component:
     """The component that a package URL names."""
     name = f"{purl.namespace}/{purl.name}" if purl.namespace else purl.name
     return Component(purl.to_string(), name, purl.version or None, purl.type, scope, direct, licenses)
@@ -59,10 +61,9 @@ def licenses_of(expressions: Iterable[str | None]) -> tuple[str, ...] | None:
 def tags_of(purl: PackageURL | None, told: Iterable[str]) -> tuple[str, ...]:
     """The tags of an SBOM: those it has, and that its image was named by a tag that moves."""
     tags = set(told)
-    if purl is not None and purl.type in {"oci", "docker"}:
-        qualifiers = purl.qualifiers if isinstance(purl.qualifiers, dict) else {}
-        if "latest" in {purl.version, qualifiers.get("tag")}:
-            tags.add(LATEST_TAG)
+    image = purl is not None and purl.type in {"oci", "docker"}
+    if purl is not None and image and "latest" in {purl.version, purl.qualifiers.get("tag")}:
+        tags.add(LATEST_TAG)
     return tuple(sorted(tags))
 
 

@@ -141,7 +141,7 @@ def _judged(found: list[_Component], direct: frozenset[str] | None, tally: Tally
             tally.bad(one.purl, "bad_record", f"its scope is {scope!r}")
             continue
         tally.good()
-        yield component(purl, scope, None if direct is None else one.ref in direct, _licenses(one))
+        yield component(purl, scope, direct=None if direct is None else one.ref in direct, licenses=_licenses(one))
 
 
 def _licenses(one: _Component) -> tuple[str, ...] | None:

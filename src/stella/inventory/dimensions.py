@@ -23,12 +23,11 @@ from stella.inventory.fleet import AdvisoryRow, Match
 from stella.inventory.pairs import Findings, Pairs
 from stella.inventory.snapshot import Stored, stored
 from stella.inventory.star import Ints
+from stella.inventory.tables import Columns
 from stella.language.names import COLUMNS, MICRO, REACH, STATEMENT, Type
 
 DAY = 86400
 MAX_DAYS = 36525  # the domain of `age.days`
-
-Columns = Mapping[str, tuple[Type | None, Sequence[Any]]]
 
 
 class Feeds(NamedTuple):
@@ -74,7 +73,7 @@ def write(folder: Path, made: Made) -> dict[str, Stored]:
         "age": day[findings.pairs],
     }
     order = np.lexsort((keys["advisory"], keys["component"], keys["asset"]))
-    written = {
+    written: dict[str, Columns] = {
         "findings": {name: (None, key[order]) for name, key in keys.items()},
         "asset": _asset_columns(made.assets),
         "component": _component_columns(components),
@@ -119,7 +118,7 @@ def _days(published: int | None, as_of: int) -> int | None:
 
 
 def _asset_columns(assets: Sequence[Asset]) -> Columns:
-    columns: dict[str, tuple[Type | None, Sequence[Any]]] = {
+    columns: dict[str, tuple[Type | None, Any]] = {
         name: (column.type, [one.values.get(name) for one in assets]) for name, column in ASSET_COLUMNS.items()
     }
     return columns | {"sboms": ("texts", [one.sboms for one in assets])}
@@ -149,9 +148,7 @@ def _advisory_columns(rows: Sequence[AdvisoryRow], feeds: Feeds) -> Columns:
         "kev.ransomware": [one and one[1] for one in kev],
         "fix.available": [one.fixed for one in rows],
     }
-    columns: dict[str, tuple[Type | None, Sequence[Any]]] = {
-        name: (COLUMNS[name].type, values) for name, values in told.items()
-    }
+    columns: dict[str, tuple[Type | None, Any]] = {name: (COLUMNS[name].type, values) for name, values in told.items()}
     return columns | {
         "package.ecosystem": ("text", [":".join(filter(None, one.package[:2])) for one in rows]),
         "package.name": ("text", [one.package.name for one in rows]),

@@ -92,8 +92,8 @@ class WrongVersion(StellaError):
 class TooManyBad(StellaError):
     """{file} is refused: {bad} of {records} records are bad, the limit is 1 %; the first is {record}: {problem}.
 
-    A few bad records are quarantined, each with its reason. More of them mean that the file is damaged, or is written by
-    a tool that gets something wrong throughout. Nothing of the load was stored.
+    A few bad records are quarantined, each with its reason. More of them mean that the file is damaged, or is written
+    by a tool that gets something wrong throughout. Nothing of the load was stored.
     """
 
     code = "INVENTORY-008"

@@ -2,7 +2,7 @@
 
 Rules:
 - Findings with the same evidence share one row; a fleet has few different ones.
-- Of one vendor the latest statement about a finding counts, or several of the same moment; it may have changed its mind.
+- Of one vendor the latest statement about a finding counts, or several of one moment: minds are changed.
 - Statements of a row are oldest first, then in the order of their values.
 """
 
@@ -45,6 +45,7 @@ class Row(NamedTuple):
 class Names(NamedTuple):
     """What may stand for an asset in a statement: its id, and the names and package URLs of its SBOMs."""
 
+    id: str
     texts: frozenset[str]
 
 
@@ -102,27 +103,28 @@ def wanted(matches: Iterable[Match]) -> frozenset[str]:
     return frozenset().union(*(match.row.names for match in matches))
 
 
+class Told(NamedTuple):
+    """What others say of the fleet: statements, how far vendors are trusted at an instant, and reachability."""
+
+    statements: Iterable[Statement]
+    trust: Trust
+    reached: Iterable[Reached]
+    as_of: int
+
+
 def evidence_of(
-    findings: Findings,
-    pairs: Pairs,
-    matches: Sequence[Match],
-    purls: Sequence[str],
-    names: Sequence[Names],
-    statements: Iterable[Statement],
-    reached: Iterable[Reached],
-    ids: Mapping[str, int],
-    trust: Trust,
-    as_of: int,
+    findings: Findings, pairs: Pairs, matches: Sequence[Match], purls: Sequence[str], names: Sequence[Names], told: Told
 ) -> Evidence:
-    """Join statements and reachability to findings; `purls` are of the components, `ids` those of the assets."""
+    """Join statements and reachability to findings; `purls` are those of the components."""
     known = _Known()
     places = _pairs_of_names(pairs, matches)
     assets = _Assets(names)
-    for statement in sorted(set(statements)):
+    ids = {one.id: number for number, one in enumerate(names)}
+    for statement in sorted(set(told.statements)):
         _take(statement, known, assets, _about(statement.vulnerabilities, places), pairs, purls)
-    for one in sorted(set(reached)):
+    for one in sorted(set(told.reached)):
         _reach(one, known, ids, places.get(one.advisory, ()), pairs, purls)
-    return _rows(findings, len(pairs.components), known, trust, as_of)
+    return _rows(findings, len(pairs.components), known, told.trust, told.as_of)
 
 
 def _pairs_of_names(pairs: Pairs, matches: Sequence[Match]) -> dict[str, list[int]]:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from stella.inventory.advisories import Advised, Advisory
 from stella.inventory.bom import Component
 from stella.inventory.packages import Package, located, parse
-from stella.inventory.quarantine import Tally
+from stella.inventory.quarantine import Reason, Tally
 from stella.inventory.ranges import affects
 
 
@@ -73,7 +73,7 @@ class Matcher:
         self._as_of = as_of
         self._found: dict[Package, dict[str, list[int]]] = {}
         self._kept: dict[str, _Kept] = {}
-        self.unjudged: set[tuple[str, str]] = set()  # package URL, and why
+        self.unjudged: set[tuple[str, Reason]] = set()  # package URL, and why
         self.unknown = 0  # components of ecosystems that have no order here
         for number, one in enumerate(components):
             place = located(parse(one.purl))
@@ -85,7 +85,7 @@ class Matcher:
                 self._found.setdefault(key, {}).setdefault(place.version, []).append(number)
         self._purls = [one.purl for one in components]
 
-    def take(self, advisory: Advisory, tally: Tally, file: str) -> None:
+    def take(self, advisory: Advisory, tally: Tally) -> None:
         """Hold an advisory against the fleet; an older one with the same id is forgotten, into the quarantine."""
         before = self._kept.get(advisory.id)
         if before is not None:
@@ -111,7 +111,7 @@ class Matcher:
             except ValueError:
                 hit = None
             if hit is None:
-                reason = "unordered_version" if version else "no_version"
+                reason: Reason = "unordered_version" if version else "no_version"
                 self.unjudged |= {(self._purls[number], reason) for number in numbers}
             elif hit:
                 yield from numbers

@@ -1,16 +1,16 @@
-"""Everything that is given to a load, read in an order that bounds memory: SBOMs, then what is known of their components.
+"""Everything that is given to a load, in an order that bounds memory: SBOMs, then what is known of them.
 
 Rules:
 - SBOMs pass one by one and leave numbers behind; advisories pass one by one and leave those that are about something.
 - A file that is refused ends the load, unless it was asked to go on; then it is in the quarantine with its reason.
-- Files of one record each, such as those of an advisory database, count together: one bad file in a hundred is the most.
+- Files of one record each, such as those of an advisory database, count together: one bad one in a hundred.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
-from typing import TypeVar
+from typing import Self, TypeVar
 
 import msgspec
 
@@ -81,9 +81,7 @@ class Gathering:
         """Hold every advisory against the components."""
         matcher = Matcher(found.fleet.components, self.as_of)
         batch = self.tally("advisories")
-        number = 0
         for given in self._each("advisories", self.want.advisories, advisories.ENDINGS):
-            number += 1
             with _Refusing(self, "advisories", given, batch) as refusing:
                 document = reading.read(given)
                 tally = batch if advisories.is_batch(document) else self.tally(given.shown)
@@ -91,7 +89,7 @@ class Gathering:
                 for name, record in advisories.records(document):
                     advisory = advisories.read(name, record, document, tally)
                     if advisory is not None:
-                        matcher.take(advisory, tally, document.shown)
+                        matcher.take(advisory, tally)
                 if tally is not batch:
                     tally.close()
                 refusing.done(document, tally, before)
@@ -182,7 +180,7 @@ class _Refusing:
         self._given = given
         self._batch = batch
 
-    def __enter__(self) -> _Refusing:
+    def __enter__(self) -> Self:
         return self
 
     def done(self, document: Document, tally: Tally, before: tuple[int, int] = (0, 0)) -> None:

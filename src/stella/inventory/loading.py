@@ -2,7 +2,7 @@
 
 Rules:
 - Arrays come as they are in Parquet; only words and texts become codes.
-- The digests of all files are checked first, unless the caller has done so: a snapshot that was changed decides nothing.
+- The digests of all files are checked first, unless the caller has done so: what was changed decides nothing.
 """
 
 from __future__ import annotations
@@ -14,7 +14,20 @@ import polars as pl
 
 from stella.inventory import snapshot, tables
 from stella.inventory.errors import SnapshotDamaged
-from stella.inventory.star import NO_CODE, NO_FLAG, NO_VALUE, Coded, Evidence, Flags, Ints, Longs, Scaled, Star, Values
+from stella.inventory.star import (
+    NO_CODE,
+    NO_FLAG,
+    NO_VALUE,
+    Coded,
+    Evidence,
+    Flags,
+    Ints,
+    Longs,
+    Scaled,
+    Star,
+    Table,
+    Values,
+)
 from stella.language.names import COLUMNS, DIMENSIONS, LATEST, STATEMENT, Dimension
 
 
@@ -41,7 +54,7 @@ def _keys(folder: Path, dimension: Dimension) -> Ints:
     return keys
 
 
-def _dimension(folder: Path, dimension: Dimension) -> tables.Table:
+def _dimension(folder: Path, dimension: Dimension) -> Table:
     path = folder / f"{dimension}.parquet"
     columns = [one for one in COLUMNS.values() if one.dimension == dimension and not one.name.startswith(LATEST)]
     found = tables.table(path, columns)

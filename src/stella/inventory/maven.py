@@ -13,12 +13,13 @@ from typing import TypeAlias
 
 MAX_LENGTH = 256  # characters; Maven's own limit, which bounds nesting and digits
 
-Token: TypeAlias = "int | str | tuple[str, int] | list[Token]"
+Token: TypeAlias = "int | str | tuple[str, int] | list[Token]"  # noqa: S105  # a part of a version
 
 _WORDS = ("alpha", "beta", "milestone", "rc", "snapshot", "", "sp")
 _RELEASES = frozenset({"ga", "final", "release"})
 _SHORT = {"a": "alpha", "b": "beta", "m": "milestone"}  # when a digit follows
 _RELEASE = str(_WORDS.index(""))
+_SEPARATORS = frozenset(".-")
 _PIECES = re.compile(r"[0-9]+|[^0-9.-]+|[.-]", re.ASCII)
 
 
@@ -44,44 +45,57 @@ class MavenKey:
 
 def _tokens(version: str) -> list[Token]:
     """Nest the tokens: a hyphen, and each change between digits and letters, opens a list."""
-    whole: list[Token] = []
-    stack = [whole]
+    nest = _Nest()
     pieces: list[str] = _PIECES.findall(version)
     place = 0
-
-    def down() -> None:
-        if stack[-1]:
-            stack[-1].append(deeper := [])
-            stack.append(deeper)
-
     while place < len(pieces):
         piece = pieces[place]
         place += 1
-        if piece in {".", "-"}:  # nothing stands before it
-            stack[-1].append(0)
-        elif _number(piece):
-            stack[-1].append(int(piece))
-            if place < len(pieces) and pieces[place] not in {".", "-"}:
-                down()
-                continue
+        if piece in _SEPARATORS:  # nothing stands before it
+            nest.add(0)
         else:
-            word, number, place = _word(pieces, place, piece)
-            if number is not None or place >= len(pieces):
-                down()
-            stack[-1].append(word if number is None else (word, number))
-            if number is not None and place < len(pieces) and pieces[place] not in {".", "-"}:
-                down()
-                continue
-        if piece not in {".", "-"}:
+            number = _number(piece)
+            if number:
+                nest.add(int(piece))
+            else:
+                word, digits, place = _word(pieces, place, piece)
+                if digits is not None or place >= len(pieces):
+                    nest.deeper()
+                nest.add(word if digits is None else (word, digits))
+                number = digits is not None
             if place >= len(pieces):
                 break
+            if number and pieces[place] not in _SEPARATORS:  # from digits to letters
+                nest.deeper()
+                continue
             piece = pieces[place]
             place += 1
         if piece == "-":
-            down()
-    for one in reversed(stack):
-        _normalize(one)
-    return whole
+            nest.deeper()
+    return nest.whole()
+
+
+class _Nest:
+    """Lists within lists, of which the innermost is being filled."""
+
+    def __init__(self) -> None:
+        self._stack: list[list[Token]] = [[]]
+
+    def add(self, token: Token) -> None:
+        self._stack[-1].append(token)
+
+    def deeper(self) -> None:
+        """Open a list, unless the innermost is still empty."""
+        if self._stack[-1]:
+            inner: list[Token] = []
+            self._stack[-1].append(inner)
+            self._stack.append(inner)
+
+    def whole(self) -> list[Token]:
+        """The outermost list, with nothing in it that counts for nothing."""
+        for one in reversed(self._stack):
+            _normalize(one)
+        return self._stack[0]
 
 
 def _number(piece: str) -> bool:

@@ -22,8 +22,7 @@ from stella.operations import Context, operation
     view=views.loaded,
     example=(
         "stella inventory load --dir I --sbom sboms/ --advisories osv/\n"
-        "stella inventory load --dir I --sbom sboms/ --assets assets.toml --advisories osv/ --vex vex/ --trust trust.toml"
-        " --kev kev.json --epss epss_scores-current.csv.gz"
+        "stella inventory load --dir I --sbom sboms/ --assets assets.toml --advisories osv/ --vex vex/ --kev kev.json"
     ),
     creates=True,
     long=True,
@@ -32,12 +31,12 @@ def load(ctx: Context, want: LoadInventory) -> SnapshotLoaded:
     """Make a snapshot of a fleet: its findings, and all that a policy can ask of them.
 
     Every file that is read is recorded with its SHA-256. The same inputs give the same snapshot, whatever their order.
-    A bad record is put into the quarantine with its reason; a file with more than 1 % of them is refused, and nothing is
-    stored.
+    A bad record is put into the quarantine with its reason; a file with more than 1 % of them is refused, and nothing
+    is stored.
     """
-    from stella.inventory import service
+    from stella.inventory import making
 
-    return service.load(ctx, want)
+    return making.load(ctx, want)
 
 
 @operation(
@@ -80,6 +79,6 @@ def verify(ctx: Context, want: OfSnapshot) -> SnapshotVerified:
 
     Exit code 6 when one does not fit.
     """
-    from stella.inventory import service
+    from stella.inventory import verifying
 
-    return service.verify(ctx, want)
+    return verifying.verify(ctx, want)

@@ -2,8 +2,8 @@
 
 Rules:
 - A package is an OSV ecosystem and a name in the form in which that ecosystem compares names.
-- Debian is matched by release and by source package, which is what its advisories speak of. Where a package URL tells no
-  release, the version may (`+deb12u1`); else nobody knows, and the component is judged by no advisory.
+- Debian is matched by release and by source package, which is what its advisories speak of. Where a package URL tells
+  no release, the version may (`+deb12u1`); else nobody knows, and the component is judged by no advisory.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def located(purl: PackageURL) -> Located | None:
 
 
 def _debian(purl: PackageURL, version: str) -> Located | None:
-    qualifiers = purl.qualifiers if isinstance(purl.qualifiers, dict) else {}
+    qualifiers = purl.qualifiers
     release = _RELEASE.match(qualifiers.get("distro", "")) or _BUILT_FOR.search(version)
     if release is None:
         return None

@@ -60,4 +60,5 @@ def _slices(starts: Longs, ends: Longs) -> Ints:
     counts = ends - starts
     total = int(counts.sum())
     before = np.cumsum(counts) - counts
-    return (np.arange(total) + np.repeat(starts - before, counts)).astype(np.int32)
+    found: Ints = (np.arange(total) + np.repeat(starts - before, counts)).astype(np.int32)
+    return found

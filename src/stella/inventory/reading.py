@@ -125,7 +125,7 @@ def decode_yaml(document: Document) -> Any:  # noqa: ANN401  # whatever the file
 
     Raises NotParsed or TooDeep.
     """
-    import yaml
+    import yaml  # type: ignore[import-untyped]  # noqa: PLC0415  # advisories in YAML alone need it
 
     loader = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
     depth = 0

@@ -114,7 +114,7 @@ class SbomSet:
             made.assets.append(Asset(values, tuple(sboms)))
             parts = [one.components for one in held]
             made.components.append(np.unique(np.concatenate(parts)) if parts else np.zeros(0, np.int32))
-            made.names.append(Names(frozenset({name}).union(*(one.names for one in held))))
+            made.names.append(Names(name, frozenset({name}).union(*(one.names for one in held))))
         return made
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -153,8 +154,6 @@ def commit(store: Path, folder: Path, snapshot: Snapshot) -> Path:
 
 
 def _sync(handle: int) -> None:
-    import os
-
     os.fsync(handle)
 
 

@@ -153,4 +153,4 @@ def _judged(found: list[tuple[str, _Package, list[str]]], direct: set[str] | Non
             continue
         tally.good()
         for purl in parsed:
-            yield component(purl, None, None if direct is None else name in direct, told)
+            yield component(purl, None, direct=None if direct is None else name in direct, licenses=told)

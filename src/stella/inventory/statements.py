@@ -55,10 +55,9 @@ def _identity(purl: str) -> tuple[str, str, str, frozenset[tuple[str, Any]]] | N
     name = f"{found.namespace}/{found.name}" if found.namespace else found.name
     ecosystem = ECOSYSTEMS.get(found.type, "")
     version = found.version or ""
-    qualifiers = found.qualifiers if isinstance(found.qualifiers, dict) else {}
     return (
         found.type,
         plain(ecosystem, name),
         version.removeprefix("v") if ecosystem == "Go" else version,
-        frozenset(qualifiers.items()),
+        frozenset(found.qualifiers.items()),
     )

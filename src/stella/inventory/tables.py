@@ -10,27 +10,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
 from stella.inventory.star import NO_CODE, NO_FLAG, NO_VALUE, Coded, Flags, Longs, Many, Scaled, Table, Values
 from stella.language.names import Column, Type
 
-if TYPE_CHECKING:
-    import polars as pl
-
 Array: TypeAlias = npt.NDArray[Any]
+
+Columns: TypeAlias = Mapping[str, tuple[Type | None, Sequence[Any] | Array]]
 
 GROUP = 1 << 20  # rows; a group of findings has 20 MB in memory
 LEVEL = 3  # of zstd; higher ones save little on integers
 
 
-def write(path: Path, columns: Mapping[str, tuple[Type | None, Sequence[Any]]]) -> None:
+def write(path: Path, columns: Columns) -> None:
     """Write columns with their types; None stands for whole numbers, of which the array has the type."""
-    import polars as pl
-
     kinds: dict[Type, Any] = {
         "flag": pl.Boolean,
         "word": pl.String,
@@ -49,16 +47,12 @@ def write(path: Path, columns: Mapping[str, tuple[Type | None, Sequence[Any]]]) 
 
 def numbers(path: Path, column: str) -> Array:
     """One column of whole numbers."""
-    import polars as pl
-
-    return pl.read_parquet(path, columns=[column], rechunk=True)[column].to_numpy()
+    return pl.read_parquet(path, columns=[column])[column].rechunk().to_numpy()
 
 
 def table(path: Path, columns: Iterable[Column], prefix: str = "") -> Table:
     """The columns of the language in a file; one that the file lacks is missing in all rows."""
-    import polars as pl
-
-    frame = pl.read_parquet(path, rechunk=True)
+    frame = pl.read_parquet(path).rechunk()
     found = {
         one.name: values(frame[one.name.removeprefix(prefix)], one)
         if one.name.removeprefix(prefix) in frame.columns
@@ -83,8 +77,6 @@ def nothing(column: Column, rows: int) -> Values:
 
 def values(series: pl.Series, column: Column) -> Values:
     """A series as a column of a star. Words are coded by their place in the language, texts by that in their order."""
-    import polars as pl
-
     match column.type:
         case "flag":
             return Flags(series.cast(pl.Int8).fill_null(NO_FLAG).to_numpy())
@@ -102,8 +94,6 @@ def values(series: pl.Series, column: Column) -> Values:
 
 
 def _coded(series: pl.Series, words: tuple[str, ...] | None) -> Coded:
-    import polars as pl
-
     known = series.drop_nulls().unique().sort() if words is None else pl.Series(words, dtype=pl.String)
     if not len(known):
         return Coded(np.full(len(series), NO_CODE, np.int32), ())

@@ -13,6 +13,10 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
+from packaging.version import Version
+
+from stella.inventory.maven import MavenKey
+
 MAX_VERSION = 256  # characters; longer ones are no versions
 KEPT = 1 << 18  # keys; about 100 MB at most
 
@@ -37,8 +41,6 @@ def is_ordered(ecosystem: str) -> bool:
 
 
 def _pypi(version: str) -> object:
-    from packaging.version import Version
-
     return Version(version)
 
 
@@ -93,8 +95,6 @@ def _debian_word(word: str) -> tuple[int, ...]:
 
 
 def _maven(version: str) -> object:
-    from stella.inventory.maven import MavenKey
-
     return MavenKey(version)
 
 

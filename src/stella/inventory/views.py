@@ -28,7 +28,7 @@ def loaded(result: SnapshotLoaded) -> View:
 
 def listing(result: SnapshotsListed) -> View:
     """The snapshots of a store."""
-    rows = [
+    rows: list[tuple[str | Cell, ...]] = [
         (one.digest[:SHORT], one.as_of, _age(one.age, stale=one.stale), *map(human_count, (one.findings, one.assets)))
         for one in result.snapshots
     ]

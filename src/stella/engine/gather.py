@@ -12,15 +12,14 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from stella.engine.arrays import LANE, Bools, Exact, Keys, Lanes, Longs
+from stella.engine.arrays import LANE, Keys, Lanes, Longs
 from stella.engine.board import Board
-from stella.engine.lanes import Bins, Masks
+from stella.engine.lanes import Bins, Masks, cuts_of, holds_from, is_sum
 from stella.engine.reading import Reading, decide
 from stella.engine.tally import Compare, Count
-from stella.engine.terms import spans
-from stella.engine.truths import SAFE, Truths, every, opposite
-from stella.language.interpret import OPERATORS
-from stella.language.model import All, Any, Compared, Condition, Not, Sum
+from stella.engine.terms import dimensions, home
+from stella.engine.truths import Truths, every, opposite
+from stella.language.model import All, Any, Compared, Condition, Not
 from stella.language.names import Dimension
 
 FEW_CUTS = 16  # up to here comparing with each cut is faster than a search
@@ -115,37 +114,27 @@ def finish(masks: Masks, board: Board, start: int, out: Lanes, binning: Binning)
         for lane in range(len(out)):
             out[lane] &= np.take(bins.lanes[lane], number, mode="clip")
     for whole in masks.wholes:
-        held = held_whole(whole.condition, board, keys, out.shape[1])
+        held = held_whole(whole.condition, masks, keys, out.shape[1])
         out[whole.bit // LANE] &= ~((~held.sure).astype(np.uint64) << np.uint64(whole.bit % LANE))
         out[whole.second // LANE] &= ~((~held.maybe).astype(np.uint64) << np.uint64(whole.second % LANE))
 
 
-def held_whole(condition: Condition, board: Board, keys: dict[Dimension, Keys], count: int) -> Truths:
+def held_whole(condition: Condition, masks: Masks, keys: dict[Dimension, Keys], count: int) -> Truths:
     """The truth of a condition for each finding: leaves are gathered, the rest is logic."""
     match condition:
         case Not(item):
-            return opposite(held_whole(item, board, keys, count))
+            return opposite(held_whole(item, masks, keys, count))
         case All(items):
-            return every((held_whole(item, board, keys, count) for item in items), count)
+            return every((held_whole(item, masks, keys, count) for item in items), count)
         case Any(items):
-            return opposite(every((opposite(held_whole(item, board, keys, count)) for item in items), count))
-        case Compared(total, sign, bound) if len(spans(total)) > 1:
-            value, known = _total(total, board, keys, count)
-            held = np.asarray(OPERATORS[sign](value, bound), np.bool_)  # type: ignore[arg-type]
-            return Truths(held & known, held | ~known)
+            return opposite(every((opposite(held_whole(item, masks, keys, count)) for item in items), count))
+        case Compared() if is_sum(condition):
+            addends = masks.sums[condition.sum.parts]
+            total = np.sum([held[keys[dimension]] for dimension, held in addends.items()], axis=0)
+            cuts = cuts_of([condition])
+            held = np.array([False, *(holds_from(condition, cut) for cut in cuts)])  # the first is unknown
+            number = np.searchsorted(cuts, total, side="right")
+            return Truths(held[number], held[number] | (number == 0))
         case _:
-            where = board.where(condition)
-            rows = board.truths(condition)
-            return Truths(rows.sure[keys[where]], rows.maybe[keys[where]])
-
-
-def _total(total: Sum, board: Board, keys: dict[Dimension, Keys], count: int) -> tuple[Exact, Bools]:
-    wide = any(abs(one) >= SAFE for one in (total.constant, total.low or 0, total.high or 0))
-    value: Exact = np.full(count, total.constant, object if wide else np.int64)
-    known = np.ones(count, np.bool_)
-    for dimension, amount in board.addends(total.parts).items():
-        value = value + amount.values[keys[dimension]]
-        known &= amount.known[keys[dimension]]
-    value = value if total.low is None else np.maximum(value, total.low)
-    return value if total.high is None else np.minimum(value, total.high), known
-
+            rows, mine = masks.leaves[condition], keys[home(dimensions(condition))]
+            return Truths(rows.sure[mine], rows.maybe[mine])

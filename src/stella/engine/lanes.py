@@ -9,9 +9,9 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeGuard
 
 import numpy as np
 
@@ -65,6 +65,8 @@ class Masks:
     tables: dict[Dimension, Lanes]
     bins: tuple[Bins, ...]
     wholes: tuple[Whole, ...]
+    leaves: dict[Condition, Truths]  # of the wholes: those on one dimension
+    sums: dict[tuple[Part, ...], dict[Dimension, Longs]]  # of the wholes: addends by the parts of their sums
 
 
 def prepare(plan: Plan, board: Board, layout: Layout | None = None) -> Masks:
@@ -81,7 +83,15 @@ def prepare(plan: Plan, board: Board, layout: Layout | None = None) -> Masks:
         else:
             tables[dimension] = table
     bins = tuple(_binned(one, place) for one in asked.sums.values())
-    return Masks(place, base, tables, bins, _wholes(plan, place))
+    asked_whole = [leaf for term in plan.terms if term.whole is not None for leaf in leaves(term.whole)]
+    single = {leaf: board.truths(leaf) for leaf in asked_whole if len(dimensions(leaf)) <= 1}
+    sums = {leaf.sum.parts: _Summed(board, leaf.sum.parts).addends for leaf in asked_whole if is_sum(leaf)}
+    return Masks(place, base, tables, bins, _wholes(plan, place), single, sums)
+
+
+def is_sum(leaf: Condition) -> TypeGuard[Compared]:
+    """Whether a leaf compares a sum over several dimensions."""
+    return isinstance(leaf, Compared) and len(dimensions(leaf)) > 1
 
 
 class _Asked:
@@ -99,8 +109,7 @@ class _Asked:
 
     def _ask(self, bit: int, literal: Literal) -> None:
         leaf = literal.leaf
-        if len(dimensions(leaf)) > 1:
-            assert isinstance(leaf, Compared)  # noqa: S101  nothing else spans dimensions
+        if is_sum(leaf):
             parts = leaf.sum.parts
             one = self.sums.get(parts)
             if one is None:
@@ -160,16 +169,10 @@ def _clear(table: Lanes, bit: int, where: Bools) -> None:
 
 def _binned(summed: _Summed, place: Layout) -> Bins:
     """The cuts of all its literals and the mask of each bin between them."""
-    wanted: set[int] = set()
-    for _, leaf, _ in summed.literals:
-        for edge in (leaf.bound, leaf.sum.low, leaf.sum.high):
-            if edge is not None:
-                wanted |= {edge - leaf.sum.constant, edge - leaf.sum.constant + 1}
-    inside = sorted(cut for cut in wanted if UNKNOWN_BELOW < cut < -UNKNOWN_BELOW)
-    cuts = [UNKNOWN_BELOW, *inside]
+    cuts = cuts_of([leaf for _, leaf, _ in summed.literals])
     lanes = np.full((place.lanes, len(cuts) + 1), FULL)
     for bit, leaf, holds in summed.literals:
-        sure = np.array([False, *(_holds(leaf, cut) == holds for cut in cuts)])
+        sure = np.array([False, *(holds_from(leaf, cut) == holds for cut in cuts)])
         maybe = sure.copy()
         maybe[0] = True
         _clear(lanes, bit, ~sure)
@@ -179,7 +182,17 @@ def _binned(summed: _Summed, place: Layout) -> Bins:
     return Bins(summed.addends, np.array([cuts[i - 1] for i in keep[1:]], np.int64), lanes[:, keep].copy())
 
 
-def _holds(leaf: Compared, parts: int) -> bool:
+def cuts_of(asked: Iterable[Compared]) -> list[int]:
+    """Where the answer of one of these comparisons can change, as the parts of their sum grow; first, their least."""
+    wanted: set[int] = set()
+    for leaf in asked:
+        for edge in (leaf.bound, leaf.sum.low, leaf.sum.high):
+            if edge is not None:
+                wanted |= {edge - leaf.sum.constant, edge - leaf.sum.constant + 1}
+    return [UNKNOWN_BELOW, *sorted(cut for cut in wanted if UNKNOWN_BELOW < cut < -UNKNOWN_BELOW)]
+
+
+def holds_from(leaf: Compared, parts: int) -> bool:
     """Whether the comparison holds when the parts of its sum make so much; the same from a cut to the next."""
     value = parts + leaf.sum.constant
     value = value if leaf.sum.low is None else max(value, leaf.sum.low)
@@ -192,7 +205,3 @@ def _wholes(plan: Plan, place: Layout) -> tuple[Whole, ...]:
         Whole(term.whole, bit, place.second[bit]) for bit, term in enumerate(plan.terms) if term.whole is not None
     )
 
-
-def asked_whole(masks: Masks) -> tuple[Condition, ...]:
-    """All leaves of the terms that are asked finding by finding, each once."""
-    return tuple(dict.fromkeys(leaf for whole in masks.wholes for leaf in leaves(whole.condition)))

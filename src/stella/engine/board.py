@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from stella.engine.arrays import Keys
+from stella.engine.arrays import Keys, Longs
 from stella.engine.terms import dimensions, home, place, spans
 from stella.engine.truths import Amounts, Truths, amounts, rows_of, truths
 from stella.inventory.star import Star
@@ -31,6 +31,7 @@ class Board:
         self.missing: dict[Dimension, int] = {}
         self._truths: dict[tuple[Condition, Dimension], Truths] = {}
         self._addends: dict[tuple[Part, ...], dict[Dimension, Amounts]] = {}
+        self._totals: dict[Dimension, Longs] = {}
         for dimension in DIMENSIONS:
             self.keys[dimension], self.missing[dimension] = _checked(
                 star.keys[dimension], star.dimensions[dimension].rows
@@ -40,6 +41,17 @@ class Board:
     def degraded(self) -> int:
         """How many keys of findings point to no row."""
         return sum(self.missing.values())
+
+    def findings_of(self, dimension: Dimension) -> Longs:
+        """How many findings point to each row, the last number for those that point to none."""
+        found = self._totals.get(dimension)
+        if found is None:
+            rows, keys = self.star.dimensions[dimension].rows + 1, self.keys[dimension]
+            found = np.zeros(rows, np.int64)
+            for start in range(0, len(keys), STEP):
+                found += np.bincount(keys[start : start + STEP], minlength=rows)
+            self._totals[dimension] = found
+        return found
 
     def where(self, leaf: Condition) -> Dimension:
         """The dimension that a leaf is asked of."""
@@ -78,6 +90,7 @@ class Board:
         other.star, other.as_of = star, self.as_of
         other.keys, other.missing = self.keys, self.missing
         other._addends = {}
+        other._totals = self._totals
         other._truths = {key: held for key, held in self._truths.items() if key[1] != changed}
         return other
 

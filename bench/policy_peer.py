@@ -106,7 +106,7 @@ def cedar(columns: dict[str, Any], rules: list[Any], masks: Any) -> dict[str, fl
         return " && ".join(parts)
 
     text = "\n".join(f'@id("{i}") permit(principal, action, resource) when {{ {when(t)} }};' for i, t in enumerate(rules))
-    policies = cedarpy.PolicySet(text)
+    policies = cedarpy.PolicySet.from_str(text)
     number = {f"policy{i}": i for i in range(len(rules))} | {str(i): i for i in range(len(rules))}
 
     def work() -> Any:

@@ -143,8 +143,7 @@ def evaluate(
     advisories = board.keys["advisory"]
 
     def count(lanes: Lanes, start: int, into: Count) -> None:
-        words = np.take(severity, advisories[start : start + lanes.shape[1]], mode="clip")
-        chosen.count(reading, lanes, words, into)
+        chosen.count(reading, lanes, severity, advisories[start : start + lanes.shape[1]], into)
 
     counts = merged(Run(board, masks, chosen, threads, kept).spans(lambda: Count.of(reading), count))
     done = Evaluation(plan, board, masks, kept, counts, chosen.name)

@@ -35,9 +35,7 @@ class Backend(Protocol):
     def fill(self, masks: Masks, board: Board, start: int, out: Lanes) -> None:
         """Put the masks of the findings from `start` on into `out[lane, finding]`."""
 
-    def count(
-        self, reading: Reading, lanes: Lanes, normal: npt.NDArray[np.uint8], rows: Keys, into: Count
-    ) -> None:
+    def count(self, reading: Reading, lanes: Lanes, normal: npt.NDArray[np.uint8], rows: Keys, into: Count) -> None:
         """Count what the masks decide; `normal[rows[i]]` is the severity of the advisory of finding i."""
 
     def compare(self, readings: tuple[Reading, Reading], lanes: Lanes, start: int, into: Compare) -> None:
@@ -77,9 +75,7 @@ class Numpy:
             number += total >= cut
         return number
 
-    def count(
-        self, reading: Reading, lanes: Lanes, normal: npt.NDArray[np.uint8], rows: Keys, into: Count
-    ) -> None:
+    def count(self, reading: Reading, lanes: Lanes, normal: npt.NDArray[np.uint8], rows: Keys, into: Count) -> None:
         into.add(reading, decide(reading, lanes), np.take(normal, rows, mode="clip"))
 
     def compare(self, readings: tuple[Reading, Reading], lanes: Lanes, start: int, into: Compare) -> None:
@@ -90,9 +86,7 @@ def _places(board: Board, dimension: Dimension, start: int, size: int) -> npt.ND
     return board.keys[dimension][start : start + size].astype(np.intp)
 
 
-def _gather(
-    masks: Masks, places: dict[Dimension, npt.NDArray[np.intp]], lane: int, out: Lanes, buffer: Lanes
-) -> None:
+def _gather(masks: Masks, places: dict[Dimension, npt.NDArray[np.intp]], lane: int, out: Lanes, buffer: Lanes) -> None:
     first = True
     for dimension, table in masks.tables.items():
         if first:

@@ -12,7 +12,7 @@ from typing import Any
 import numba
 import numpy as np
 import numpy.typing as npt
-from llvmlite import ir
+from llvmlite import ir  # type: ignore[import-untyped]  # as it comes
 from numba.extending import intrinsic
 
 from stella.engine.arrays import LANE, Keys, Lanes, Longs
@@ -28,13 +28,16 @@ compiled = numba.njit(nogil=True, cache=True)
 
 
 @intrinsic
-def _zeros(_context: Any, word: Any) -> Any:  # noqa: ANN401  types of numba
+def _trailing(_context: Any, word: Any) -> Any:
     """Trailing zeros of a word; 64 of 0."""
 
-    def code(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:  # noqa: ANN401  as above
+    def code(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
         return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 0))
 
     return numba.types.int64(word), code
+
+
+_zeros: Any = _trailing  # called without the context of numba's compiler
 
 
 @compiled
@@ -87,9 +90,7 @@ def _open(lanes: Array, i: int, against: Array) -> int:
 
 
 @compiled
-def _count(
-    lanes: Array, normal: Array, rows: Array, reading: Any, status: Array, severity: Array, words: Array
-) -> int:
+def _count(lanes: Array, normal: Array, rows: Array, reading: Any, status: Array, severity: Array, words: Array) -> int:
     undecided, shifts, opens = 0, reading.severity_bits.any(), reading.against.any()
     more = np.zeros((2, len(status)), np.int64)  # two, for neighbours often count the same: one must not wait
     decided = np.zeros((2, len(status)), np.int64)
@@ -115,7 +116,7 @@ def _count(
 
 
 @compiled
-def _compare(
+def _compare(  # noqa: PLR0913, PLR0917  a kernel takes its arrays one by one
     lanes: Array,
     before: Any,
     after: Any,

@@ -51,7 +51,9 @@ class Plan:
     def slow(self) -> tuple[str, ...]:
         """Rules that have no list of terms, and are asked finding by finding."""
         whole = [bit for bit, term in enumerate(self.terms) if term.whole is not None]
-        found = [view.groups[view.group_of[bit]].rule for view in self.views for bit in whole if view.group_of[bit] >= 0]
+        found = [
+            view.groups[view.group_of[bit]].rule for view in self.views for bit in whole if view.group_of[bit] >= 0
+        ]
         return tuple(dict.fromkeys(found))
 
     def bits(self, group: int, view: int = 0) -> tuple[int, ...]:

@@ -1,14 +1,13 @@
-"""Made-up stars of any size, the same on every machine: material of tests and of measurements.
+"""Random stars: small inventories in which anything can be missing.
 
-Rules:
-- Sizes and shares follow what fleets look like: few assets and components hold most findings, most advisories have no
-  KEV entry, some of everything is missing.
-- The same arguments give the same star.
+The same seed gives the same star. Values are drawn from few, so that random conditions are true of some findings.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import hashlib
+import random
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -19,130 +18,76 @@ from stella.inventory.star import (
     Coded,
     Evidence,
     Flags,
-    Ints,
     Many,
     Scaled,
     Star,
     Table,
     Values,
 )
-from stella.language.names import COLUMNS, DIMENSIONS, LATEST, MICRO, STATEMENT, Column, Dimension
+from stella.language.names import COLUMNS, DIMENSIONS, MICRO, STATEMENT, Column, Dimension
 
-AS_OF = 1_767_225_600  # 2026-01-01, the instant around which instants are made up
-DAY = 86400
-EXACT = {  # words that policies ask for, beside made-up ones
-    "env.name": ("dev", "prod", "staging"),
-    "env.runtime": ("container", "serverless", "vm"),
-    "env.deployment": ("air-gapped", "cloud", "on-premises"),
-    "component.ecosystem": ("cargo", "deb", "golang", "maven", "npm", "pypi"),
-    "advisory.source": ("CVE", "DSA", "GHSA", "GO", "PYSEC"),
-    "vendor": ("acme", "distribution", "upstream"),
-}
+TEXTS = ("prod", "Prod", "staging", "dev", "pkg:pypi/a@1", "pkg:npm/b@2", "GHSA-1", "CVE-2026-1", "", "ß")
+NOW = 1_790_000_000
+INSTANTS = (NOW - 86_400, NOW - 1, NOW, NOW + 1, NOW + 86_400)
+SHARES = (0, 100_000, 300_000, 500_000, 700_000, 900_000, 1_000_000)
 
 
-class Sizes(NamedTuple):
-    """Rows of each dimension; the defaults are those of a large fleet."""
-
-    assets: int = 5_000
-    components: int = 20_000
-    advisories: int = 200_000
-    evidence: int = 8_080
-    ages: int = 400
+def decimals(column: Column) -> tuple[int, ...]:
+    """Some values of a decimal column, both ends of its domain among them."""
+    inside = (*SHARES, 4 * MICRO, 6_900_000, 7 * MICRO, 9 * MICRO, 30 * MICRO)
+    return tuple(sorted({column.low, column.high, *(one for one in inside if column.low <= one <= column.high)}))
 
 
-SMALL = Sizes(50, 200, 500, 40, 30)
+def words(column: Column) -> tuple[str, ...]:
+    """Some values of a text or word column."""
+    return column.words.words if column.words is not None else TEXTS
 
 
-def made_up(findings: int, sizes: Sizes = Sizes(), seed: int = 1, missing: float = 0.1) -> Star:  # noqa: B008
-    """A star of so many findings, in the order of their assets; `missing` is the share of values that are."""
-    chance = np.random.Generator(np.random.PCG64(seed))
-    rows = dict(zip(DIMENSIONS, sizes, strict=True))
+def random_star(rng: random.Random, findings: int = 50, rows: int = 6, missing: float = 0.25) -> Star:
+    """A star of random values, each missing with that probability."""
     tables: dict[Dimension, Table] = {}
     for dimension in DIMENSIONS:
-        if dimension == "evidence":
-            tables[dimension] = _evidence(chance, rows[dimension], missing)
-        else:
-            columns = {name: column for name, column in COLUMNS.items() if column.dimension == dimension}
-            share = 0.0 if dimension == "age" else missing
-            tables[dimension] = _table(chance, columns, rows[dimension], share)
-    keys = {dimension: _keys(chance, findings, rows[dimension]) for dimension in DIMENSIONS}
-    keys["asset"].sort()
-    return Star(tables, keys, f"made-up-{findings}-{'-'.join(map(str, sizes))}-{seed}-{missing}")
+        count = rng.randint(1, rows)
+        mine = [column for column in COLUMNS.values() if column.dimension == dimension]
+        tables[dimension] = Table(count, _columns(rng, mine, count, missing))
+    tables["evidence"] = _evidence(rng, tables["evidence"], missing)
+    keys = {
+        name: np.array([rng.randrange(table.rows) for _ in range(findings)], np.int32) for name, table in tables.items()
+    }
+    digest = hashlib.sha256(b"".join(held.tobytes() for held in keys.values())).hexdigest()
+    return Star(tables, keys, digest)
 
 
-def _keys(chance: np.random.Generator, findings: int, rows: int) -> Ints:
-    """Row numbers of which low ones are more frequent."""
-    keys = np.empty(findings, np.int32)
-    for start in range(0, findings, 1 << 22):
-        piece = keys[start : start + (1 << 22)]
-        piece[:] = np.square(chance.random(len(piece), np.float32), dtype=np.float32) * np.float32(rows)
-    np.minimum(keys, rows - 1, out=keys)
-    return keys
+def _evidence(rng: random.Random, table: Table, missing: float) -> Evidence:
+    counts = [rng.choice((0, 1, 1, 2, 3)) for _ in range(table.rows)]
+    offsets = np.concatenate(([0], np.cumsum(counts))).astype(np.int64)
+    statements = Table(sum(counts), _columns(rng, list(STATEMENT.values()), sum(counts), missing))
+    return Evidence(table.rows, table.columns, offsets, statements)
 
 
-def _table(chance: np.random.Generator, columns: dict[str, Column], rows: int, missing: float) -> Table:
-    return Table(rows, {name: _values(chance, column, rows, missing) for name, column in columns.items()})
+def _columns(rng: random.Random, columns: Sequence[Column], count: int, missing: float) -> dict[str, Values]:
+    kept = [column for column in columns if rng.random() > 0.1]  # a column can be missing as a whole
+    return {column.name: _values(rng, column, count, rng.choice((0.0, missing, missing))) for column in kept}
 
 
-def _values(chance: np.random.Generator, column: Column, rows: int, missing: float) -> Values:
-    gone = chance.random(rows) < missing
+def _values(rng: random.Random, column: Column, count: int, missing: float) -> Values:
+    def gone() -> bool:
+        return rng.random() < missing
+
     match column.type:
         case "flag":
-            share = 0.01 if column.name == "kev" else 0.3
-            return Flags(np.where(gone, NO_FLAG, chance.random(rows) < share).astype(np.int8))
-        case "decimal" if column.name == "age.days":
-            return Scaled(np.arange(rows, dtype=np.int64) * MICRO)
-        case "decimal":
-            high = min(column.high, 100 * MICRO)
-            return Scaled(np.where(gone, NO_VALUE, chance.integers(column.low, high + 1, rows)))
-        case "instant":
-            return Scaled(np.where(gone, NO_VALUE, AS_OF + chance.integers(-90, 90, rows) * DAY))
+            return Flags(np.array([NO_FLAG if gone() else rng.randint(0, 1) for _ in range(count)], np.int8))
+        case "decimal" | "instant":
+            some = INSTANTS if column.type == "instant" else decimals(column)
+            return Scaled(np.array([NO_VALUE if gone() else rng.choice(some) for _ in range(count)], np.int64))
         case "texts":
-            return _many(chance, column, rows, gone)
+            sizes = [rng.choice((0, 1, 2, 3)) for _ in range(count)]
+            codes = [rng.randrange(len(TEXTS)) for _ in range(sum(sizes))]
+            known = np.array([0 if gone() else 1 for _ in range(count)], np.int8)
+            offsets = np.concatenate(([0], np.cumsum(sizes))).astype(np.int64)
+            return Many(offsets, np.array(codes, np.int32), TEXTS, known)
         case _:
-            words = column.words.words if column.words else EXACT.get(_plain(column.name)) or _names(column, rows)
-            codes = np.arange(rows) if len(words) == rows else chance.integers(0, len(words), rows)
-            return Coded(np.where(gone, NO_CODE, codes).astype(np.int32), words)
-
-
-def _many(
-    chance: np.random.Generator, column: Column, rows: int, gone: np.ndarray[tuple[int], np.dtype[np.bool_]]
-) -> Many:
-    words = tuple(f"{_plain(column.name)}-{i:02}" for i in range(40))
-    counts = np.where(gone, 0, chance.integers(0, 4, rows))
-    offsets = np.concatenate(([0], np.cumsum(counts))).astype(np.int64)
-    first = np.repeat(chance.integers(0, len(words), rows), counts)
-    codes = (first + np.arange(offsets[-1]) - np.repeat(offsets[:-1], counts)) % len(words)
-    return Many(offsets, codes.astype(np.int32), words, (~gone).astype(np.int8))
-
-
-def _names(column: Column, rows: int) -> tuple[str, ...]:
-    return tuple(f"{_plain(column.name)}-{i:06}" for i in range(rows))
-
-
-def _plain(name: str) -> str:
-    return name.removeprefix(LATEST)
-
-
-def _evidence(chance: np.random.Generator, rows: int, missing: float) -> Evidence:
-    """Sets of none to three statements; the latest of each is told again in its row."""
-    counts = chance.integers(0, 4, rows)
-    offsets = np.concatenate(([0], np.cumsum(counts))).astype(np.int64)
-    statements = _table(chance, STATEMENT, int(offsets[-1]), missing)
-    own = _table(chance, {"reach_state": COLUMNS["reach_state"]}, rows, missing)
-    last = np.where(counts > 0, offsets[1:] - 1, -1)
-    told = {LATEST + name: _picked(values, last) for name, values in statements.columns.items()}
-    return Evidence(rows, own.columns | told, offsets, statements)
-
-
-def _picked(values: Values, rows: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Values:
-    """The values of those rows; missing where a row is -1."""
-    match values:
-        case Coded(codes, words):
-            return Coded(np.where(rows < 0, NO_CODE, codes[rows]).astype(np.int32), words)
-        case Scaled(numbers):
-            return Scaled(np.where(rows < 0, NO_VALUE, numbers[rows]))
-        case Flags(flags):
-            return Flags(np.where(rows < 0, NO_FLAG, flags[rows]).astype(np.int8))
-        case _:
-            raise TypeError("statements have no sets of texts")
+            pool = list(words(column))
+            rng.shuffle(pool)
+            codes = [NO_CODE if gone() else rng.randrange(len(pool)) for _ in range(count)]
+            return Coded(np.array(codes, np.int32), tuple(pool))

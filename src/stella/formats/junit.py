@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_IN_TEXT = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;"}
+_IN_TEXT: dict[str, str | int | None] = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;"}
 _IN_ATTRIBUTE = _IN_TEXT | {'"': "&quot;", "\n": "&#10;", "\t": "&#9;"}
 
 Outcome = Literal["passed", "failed", "skipped"]
@@ -80,6 +80,6 @@ def _text(text: str) -> str:
     return _escaped(text, _IN_TEXT)
 
 
-def _escaped(text: str, entities: dict[str, str]) -> str:
+def _escaped(text: str, entities: dict[str, str | int | None]) -> str:
     clean = _NOT_XML.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
     return clean.translate(str.maketrans(entities))

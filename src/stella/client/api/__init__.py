@@ -14,6 +14,7 @@ from stella.client.api.lint import LintCalls
 from stella.client.api.migrate import MigrateCalls
 from stella.client.api.mirror import MirrorCalls
 from stella.client.api.object import ObjectCalls
+from stella.client.api.policy import PolicyCalls
 from stella.client.api.principal import PrincipalCalls
 from stella.client.api.site import SiteCalls
 from stella.client.api.tenancy import TenancyCalls
@@ -68,6 +69,10 @@ class Client(Session):
     @property
     def object(self) -> ObjectCalls:
         return ObjectCalls(self.call)
+
+    @property
+    def policy(self) -> PolicyCalls:
+        return PolicyCalls(self.call)
 
     @property
     def principal(self) -> PrincipalCalls:

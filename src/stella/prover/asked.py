@@ -1,0 +1,81 @@
+"""What some conditions ask: the texts they compare with, and the conditions that they ask of statements."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from stella.language.model import (
+    Adjusted,
+    All,
+    Any,
+    Compared,
+    Condition,
+    Every,
+    Has,
+    Mapped,
+    Not,
+    OneOf,
+    Some,
+    StartsWith,
+    Sum,
+)
+from stella.language.names import LATEST
+from stella.prover.texts import Patterns
+
+
+class Asked:
+    """All that is asked by the conditions that were shown so far."""
+
+    def __init__(self) -> None:
+        self.patterns: dict[str, Patterns] = {}
+        self.statements: dict[Condition, int] = {}  # by what is asked of statements, but for denials: its number
+
+    def look(self, conditions: Iterable[Condition]) -> None:
+        """Take in more conditions."""
+        for condition in conditions:
+            self._look(condition, "")
+
+    def _look(self, condition: Condition, prefix: str) -> None:
+        match condition:
+            case All(items) | Any(items):
+                for item in items:
+                    self._look(item, prefix)
+            case Not(item):
+                self._look(item, prefix)
+            case Some(item) | Every(item):
+                self.statements.setdefault(plain(item), len(self.statements))
+                self._look(item, LATEST)
+            case Compared(total):
+                self._sum(total, prefix)
+            case OneOf(column, words, lower):
+                found = frozenset(words)
+                self._add(prefix + column, Patterns(lower_words=found) if lower else Patterns(words=found))
+            case Has(column, words, lower):
+                found = frozenset(words)
+                self._add(prefix + column, Patterns(lower_words=found) if lower else Patterns(words=found))
+            case StartsWith(column, start, lower):
+                found = frozenset((start,))
+                self._add(prefix + column, Patterns(lower_prefixes=found) if lower else Patterns(prefixes=found))
+            case _:
+                pass
+
+    def _sum(self, total: Sum, prefix: str) -> None:
+        for part in total.parts:
+            match part:
+                case Mapped(column, weights):
+                    self._add(prefix + column, Patterns(words=frozenset(word for word, _ in weights)))
+                case Adjusted(weighed):
+                    for condition, _ in weighed:
+                        self._look(condition, prefix)
+                case _:
+                    pass
+
+    def _add(self, key: str, more: Patterns) -> None:
+        self.patterns[key] = self.patterns.get(key, Patterns()) | more
+
+
+def plain(condition: Condition) -> Condition:
+    """Without denials around it: a statement that decides the one decides the other."""
+    while isinstance(condition, Not):
+        condition = condition.item
+    return condition

@@ -8,8 +8,8 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table as Grid
 from rich.text import Text as Line
 
-from stella.cli.plain import cell_text, clean
-from stella.formats.view import Cell, Facts, Table, Text, Tone, View
+from stella.cli.plain import cell_text, clean, excerpt
+from stella.formats.view import Cell, Excerpt, Facts, Table, Text, Tone, View
 
 STYLE: dict[Tone, str] = {"plain": "", "good": "green", "bad": "bold red", "warn": "yellow", "dim": "dim"}
 
@@ -25,11 +25,18 @@ def layout(view: View, columns: int) -> str:
     return out.getvalue()
 
 
-def _shows(part: Facts | Table | Text) -> bool:
+def _shows(part: Facts | Table | Text | Excerpt) -> bool:
+    if isinstance(part, Excerpt):
+        return True
     return bool(part.text if isinstance(part, Text) else part.rows or (isinstance(part, Table) and part.empty))
 
 
-def _block(part: Facts | Table | Text) -> RenderableType:
+def _block(part: Facts | Table | Text | Excerpt) -> RenderableType:
+    if isinstance(part, Excerpt):
+        head, line, told = excerpt(part)
+        shown = [Line(head, style=STYLE[part.tone])]
+        shown += [Line(line, no_wrap=True, overflow="ignore")] if line else []
+        return Group(*shown, *([Line(told, style="dim")] if told else []))
     if isinstance(part, Text):
         return Line(clean(part.text, lines=True), style=STYLE[part.tone])
     title = [Line(clean(part.title), style="bold")] if part.title else []

@@ -12,7 +12,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 
-from stella.formats.view import Cell, Facts, Table, Text, View
+from stella.formats.view import Cell, Excerpt, Facts, Table, Text, View
 
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _UNSAFE_BUT_LINES = re.compile(
@@ -47,9 +47,23 @@ def layout(view: View) -> str:
     return "\n\n".join(blocks) + "\n" if blocks else ""
 
 
-def _block(part: Facts | Table | Text) -> str:
+def excerpt(part: Excerpt) -> tuple[str, str, str]:
+    """The three pieces of an excerpt: its head, the line with its carets, and what is told; no final newlines."""
+    told = "\n".join(f"  {clean(line)}" for line in part.told)
+    if not part.source.strip():
+        return clean(part.head), "", told
+    before, marked = part.source[: part.column - 1], part.source[part.column - 1 :][: part.width]
+    shown = [clean(piece.replace("\t", " ")) for piece in (before, marked, part.source)]
+    number = str(part.line)
+    carets = " " * width(shown[0]) + "^" * max(width(shown[1]), 1)
+    return clean(part.head), f"  {number} | {shown[2].rstrip()}\n  {' ' * len(number)} | {carets}", told
+
+
+def _block(part: Facts | Table | Text | Excerpt) -> str:
     if isinstance(part, Text):
         return clean(part.text, lines=True)
+    if isinstance(part, Excerpt):
+        return "\n".join(filter(None, excerpt(part)))
     title = [clean(part.title)] if part.title else []
     if isinstance(part, Facts):
         rows = [(clean(name), cell_text(value)) for name, value in part.rows]

@@ -21,12 +21,14 @@ FINGERPRINT = "stella/v1"
 
 
 class Rule(NamedTuple):
-    """A rule: `name` for people who know it, `what` in one sentence, `why` in a few."""
+    """A rule: `name` for people who know it, `what` in one sentence, `why` in a few; `help` says what to do instead."""
 
     id: str
     name: str
     what: str
     why: str
+    level: Level = "error"
+    help: str = ""
 
 
 class Suppressed(NamedTuple):
@@ -36,7 +38,7 @@ class Suppressed(NamedTuple):
 
 
 class Result(NamedTuple):
-    """One finding."""
+    """One finding. `end_line` and `end_column` are where it ends, exclusive, or 0; `example` shows it in one line."""
 
     rule: str
     level: Level
@@ -45,6 +47,9 @@ class Result(NamedTuple):
     line: int
     column: int
     suppressed: Suppressed | None = None
+    end_line: int = 0
+    end_column: int = 0
+    example: str = ""
 
 
 def document(tool: str, version: str, rules: Sequence[Rule], results: Sequence[Result]) -> bytes:
@@ -61,13 +66,16 @@ def document(tool: str, version: str, rules: Sequence[Rule], results: Sequence[R
 
 
 def _rule(rule: Rule) -> dict[str, Any]:
-    return {
+    shown: dict[str, Any] = {
         "id": rule.id,
         "name": rule.name,
         "shortDescription": {"text": rule.what},
         "fullDescription": {"text": rule.why},
-        "defaultConfiguration": {"level": "error"},
+        "defaultConfiguration": {"level": rule.level},
     }
+    if rule.help:
+        shown["help"] = {"text": rule.help, "markdown": rule.help}
+    return shown
 
 
 def _result(result: Result, place: int, seen: Counter[tuple[str, str, str]]) -> dict[str, Any]:
@@ -75,16 +83,20 @@ def _result(result: Result, place: int, seen: Counter[tuple[str, str, str]]) -> 
     seen[alike] += 1
     digest = hashlib.sha256("\0".join((*alike, str(seen[alike]))).encode("utf-8", "backslashreplace")).hexdigest()
     region = {"startLine": result.line, "startColumn": result.column}
+    if result.end_line:
+        region |= {"endLine": result.end_line, "endColumn": result.end_column}
     found: dict[str, Any] = {
         "ruleId": result.rule,
         "ruleIndex": place,
         "level": result.level,
-        "message": {"text": result.message},
+        "message": {"text": f"{result.message}\nexample: {result.example}" if result.example else result.message},
         "locations": [
             {"physicalLocation": {"artifactLocation": {"uri": uri_of(result.file)}, "region": region}},
         ],
         "partialFingerprints": {FINGERPRINT: digest},
     }
+    if result.example:
+        found["properties"] = {"example": result.example}
     if result.suppressed is not None:
         found["suppressions"] = [{"kind": "inSource", "justification": result.suppressed.justification}]
     return found

@@ -46,7 +46,22 @@ class Text(msgspec.Struct, frozen=True):
     tone: Tone = "plain"
 
 
-View = Sequence[Facts | Table | Text]
+class Excerpt(msgspec.Struct, frozen=True):
+    """Something about a place in a text: what, then the line with carets under `width` characters, then more lines.
+
+    `line` and `column` count from 1. Without a `source` the line is not shown.
+    """
+
+    head: str
+    source: str
+    line: int
+    column: int
+    width: int
+    told: Sequence[str] = ()
+    tone: Tone = "plain"
+
+
+View = Sequence[Facts | Table | Text | Excerpt]
 
 
 _STEP = 1000  # from one decimal unit to the next

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import stella
+from stella.formats import annotations
+from stella.formats.annotations import Annotation
 from stella.formats.sarif import Level, Result, Rule, Suppressed, document
 from stella.lint.model import TenancyLinted
 from stella.lint.rules import RULES, fix_of
@@ -31,18 +33,10 @@ def sarif(result: TenancyLinted) -> bytes:
 
 def github(result: TenancyLinted) -> bytes:
     """Lines that GitHub and Gitea show beside the code."""
-    lines = [
-        f"::{found.level} file={_escaped(found.file, ':,')},line={found.line},col={found.column},"
-        f"title={_escaped(found.rule, ':,')}::{_escaped(f'{found.message}; {found.fix}')}"
+    return annotations.github(
+        Annotation(found.level, found.file, found.line, found.column, found.rule, f"{found.message}; {found.fix}")
         for found in result.findings
-    ]
-    return "".join(f"{line}\n" for line in lines).encode("utf-8", "backslashreplace")
-
-
-def _escaped(text: str, more: str = "") -> str:
-    for letter in "%\r\n" + more:
-        text = text.replace(letter, f"%{ord(letter):02X}")
-    return text
+    )
 
 
 FORMATS: dict[str, Callable[[TenancyLinted], bytes]] = {"sarif": sarif, "github": github}

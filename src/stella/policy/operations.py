@@ -1,0 +1,7 @@
+"""The rows of the operation table about policies, each part in a module of its own."""
+
+from __future__ import annotations
+
+from stella.policy import text_operations
+
+__all__ = ["text_operations"]

@@ -66,7 +66,7 @@ def _policy(path: Path, want: TestPolicy) -> PolicyTrial:
     tried = tuple(trial.mutants())
     survivors = trial.survivors(tried)
     uncovered, impossible, proposals = _reached(trial, prove=want.prove)
-    same = _same(policy, survivors, prove=want.prove)
+    same = _same(trial, survivors, prove=want.prove)
     survivors = tuple(one for one in survivors if one not in same)
     terms, mutants = len(trial.terms()) - impossible, len(tried) - len(same)
     covered, killed = terms - len(uncovered), mutants - len(survivors)
@@ -135,11 +135,12 @@ def _reached(trial: Trial, *, prove: bool) -> tuple[list[Place], int, list[Propo
     missed = trial.uncovered()
     if not missed or not prove:
         return list(missed), 0, []
-    from stella.policy.doubts import reached
+    from stella.policy.doubts import Doubts
 
+    doubts = Doubts(trial.policy, ())
     left, proposals = [], []
     for place in missed:
-        example = reached(trial.policy, place.condition)
+        example = doubts.reached(place.condition)
         if example is False:
             continue
         left.append(place)
@@ -148,12 +149,12 @@ def _reached(trial: Trial, *, prove: bool) -> tuple[list[Place], int, list[Propo
     return left, len(missed) - len(left), proposals
 
 
-def _same(policy: Policy, survivors: tuple[Mutant, ...], *, prove: bool) -> list[Mutant]:
+def _same(trial: Trial, survivors: tuple[Mutant, ...], *, prove: bool) -> list[Mutant]:
     if not survivors or not prove:
         return []
-    from stella.policy.doubts import same
+    from stella.policy.doubts import Doubts
 
-    return same(policy, survivors)
+    return Doubts(trial.policy, [one.facts for one in trial.fixtures]).same(survivors)
 
 
 def _write(folder: str | None, path: Path, proposals: list[Proposal]) -> str | None:

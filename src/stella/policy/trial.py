@@ -16,10 +16,11 @@ from msgspec.structs import replace
 from stella.engine.terms import Literal, Term, terms
 from stella.language.explain import explain, leaves, lines, shown_note
 from stella.language.groups import Group, groups
-from stella.language.interpret import Decision, Facts, Truth, settle, truth
+from stella.language.interpret import Decision, Truth, settle
 from stella.language.model import Adjusted, All, Before, Compared, Condition, Every, Not, Policy, Some
 from stella.language.size import MAX_TERMS
 from stella.language.wording import shown_condition
+from stella.policy.chorus import Bits, Chorus
 from stella.policy.fixtures import DEFAULT, Expected, Fixture
 from stella.policy.mutants import Mutant, mutants
 from stella.policy.trial_model import FixtureResult, Mismatch
@@ -55,11 +56,19 @@ class Trial:
         self.policy = policy
         self.fixtures = tuple(fixtures)
         self.groups = groups(policy)
-        self._held = [[truth(group.condition, one.facts) for group in self.groups] for one in self.fixtures]
+        self._chorus = Chorus([one.facts for one in self.fixtures])
+        self._bits = [self._chorus.remember(group.condition) for group in self.groups]
+        self._held = [[_one(bits, i) for bits in self._bits] for i in range(len(self.fixtures))]
         self._decided = [self._settle(self.groups, i, held) for i, held in enumerate(self._held)]
-        self._first: dict[str, int] = {}
+        self._wrong = [
+            mismatches(fixture.expected, decision, self.groups)
+            for fixture, decision in zip(self.fixtures, self._decided, strict=True)
+        ]
+        self._passing = sum(1 << i for i, wrong in enumerate(self._wrong) if not wrong)
+        self._spans: dict[str, tuple[int, int]] = {}
         for number, group in enumerate(self.groups):
-            self._first.setdefault(group.rule, number)
+            start, _ = self._spans.get(group.rule, (number, 0))
+            self._spans[group.rule] = (start, number + 1)
 
     def _settle(self, outcomes: Sequence[Group], fixture: int, held: Sequence[Truth]) -> Decision:
         return settle(outcomes, held, self.policy.settings.default_status, self.fixtures[fixture].facts)
@@ -71,20 +80,12 @@ class Trial:
         return tuple(self._result(i, fixture) for i, fixture in enumerate(self.fixtures))
 
     def _result(self, number: int, fixture: Fixture) -> FixtureResult:
-        decision = self._decided[number]
-        wrong = mismatches(fixture.expected, decision, self.groups)
+        wrong = self._wrong[number]
         told: tuple[str, ...] = ()
         if wrong:
             more = (fixture.expected.rule or "",)
-            told = tuple(lines(explain(self.groups, decision, fixture.facts, more)))
+            told = tuple(lines(explain(self.groups, self._decided[number], fixture.facts, more)))
         return FixtureResult(fixture.name, not wrong, wrong, told)
-
-    def _passing(self) -> list[int]:
-        return [
-            i
-            for i, fixture in enumerate(self.fixtures)
-            if not mismatches(fixture.expected, self._decided[i], self.groups)
-        ]
 
     # coverage
 
@@ -94,12 +95,7 @@ class Trial:
 
     def uncovered(self) -> tuple[Place, ...]:
         """The terms that hold of no fixture."""
-        found = []
-        for number, group in enumerate(self.groups):
-            facts = [one.facts for one, held in zip(self.fixtures, self._held, strict=True) if held[number]]
-            places = (Place(group, term) for term in terms(group.condition, MAX_TERMS))
-            found += [place for place in places if not any(_reached(place.term, one) for one in facts)]
-        return tuple(found)
+        return tuple(place for place in self.terms() if not self._chorus.ask(place.condition).true)
 
     # mutants
 
@@ -110,40 +106,53 @@ class Trial:
 
     def survivors(self, tried: Iterable[Mutant]) -> tuple[Mutant, ...]:
         """The mutants that no fixture notices."""
-        passing = self._passing()
-        orders: dict[str, list[int]] = {}
-        found = []
-        for mutant in tried:
-            name = mutant.rule.name
-            order = orders.get(name)
-            if order is None:
-                order = orders[name] = sorted(passing, key=lambda i: self._held[i][self._first[name]] is False)
-            if not self._notices(mutant, order):
-                found.append(mutant)
-        return tuple(found)
+        return tuple(mutant for mutant in tried if not self._notices(mutant))
 
-    def _notices(self, mutant: Mutant, order: Sequence[int]) -> bool:
+    def _notices(self, mutant: Mutant) -> bool:
         own = groups(replace(self.policy, rules=(mutant.rule,)))
-        start = self._first[mutant.rule.name]
-        end = start + sum(group.rule == mutant.rule.name for group in self.groups[start:])
+        start, end = self._spans[mutant.rule.name]
+        old = self.groups[start:end]
+        bits = [self._chorus.ask(group.condition) for group in own]
+        changed = self._changed(own, bits, start, end) & self._passing
         outcomes = (*self.groups[:start], *own, *self.groups[end:])
-        same = own and [group[3:] for group in own] == [group[3:] for group in self.groups[start:end]]
-        for i in order:
-            facts = self.fixtures[i].facts
-            mine = [truth(group.condition, facts) for group in own]
-            held = self._held[i]
-            if same and mine == held[start:end]:
+        louder = any(group.notes for group in (*old, *own))
+        graver = any(group.severity is not None for group in (*old, *own))
+        while changed:
+            i = changed.bit_length() - 1
+            changed ^= 1 << i
+            if not (louder or self._reaches(i, start, graver=graver)):
                 continue
+            held = self._held[i]
+            mine = [_one(one, i) for one in bits]
             decision = self._settle(outcomes, i, [*held[:start], *mine, *held[end:]])
             if mismatches(self.fixtures[i].expected, decision, outcomes):
                 return True
         return False
 
+    def _changed(self, own: Sequence[Group], bits: Sequence[Bits], start: int, end: int) -> int:
+        """The fixtures of which a changed rule may say something else."""
+        decides = [group[3:6] for group in own] == [group[3:6] for group in self.groups[start:end]]
+        found = 0
+        if not decides:
+            for one in (*bits, *self._bits[start:end]):
+                found |= one.true | ~one.false
+            return found & ((1 << len(self.fixtures)) - 1)
+        for new, old in zip(bits, self._bits[start:end], strict=True):
+            found |= (new.true ^ old.true) | (new.false ^ old.false)
+        return found
 
-def _reached(term: Term, facts: Facts) -> bool:
-    if term.whole is not None:
-        return truth(term.whole, facts) is True
-    return all(truth(literal.leaf, facts) is literal.holds for literal in term.literals)
+    def _reaches(self, fixture: int, start: int, *, graver: bool) -> bool:
+        """Whether a group at `start` could still decide something about a fixture: no stronger one has."""
+        decision = self._decided[fixture]
+        if decision.status_by is None or decision.status_by >= start:
+            return True
+        return graver and (decision.severity_by is None or decision.severity_by >= start)
+
+
+def _one(bits: Bits, fixture: int) -> Truth:
+    if bits.true >> fixture & 1:
+        return True
+    return False if bits.false >> fixture & 1 else None
 
 
 def mismatches(expected: Expected, decision: Decision, outcomes: Sequence[Group]) -> tuple[Mismatch, ...]:

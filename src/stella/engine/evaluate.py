@@ -21,7 +21,7 @@ import numpy as np
 from stella.engine.arrays import LANE, Lanes
 from stella.engine.board import Board
 from stella.engine.errors import BackendMissing, BackendsDisagree
-from stella.engine.facts import facts, is_whole
+from stella.engine.facts import facts, missing
 from stella.engine.gather import Backend, Numpy
 from stella.engine.lanes import Layout, Masks, prepare
 from stella.engine.plan import Plan, View
@@ -148,7 +148,8 @@ def evaluate(
 
     counts = merged(Run(board, masks, chosen, threads, kept).spans(lambda: Count.of(reading), count))
     done = Evaluation(plan, board, masks, kept, counts, chosen.name)
-    rechecked(plan, board, masks.layout, chosen.name, sample(plan, board, recheck), lambda i: kept[:, i])
+    chosen_ids = sample(plan, board, recheck)
+    rechecked(plan, board, masks.layout, chosen.name, chosen_ids, kept[:, chosen_ids])
     return done
 
 
@@ -207,15 +208,15 @@ def sample(plan: Plan, board: Board, count: int) -> list[int]:
 
 
 def rechecked(  # noqa: PLR0913, PLR0917  all that an error tells
-    plan: Plan, board: Board, layout: Layout, backend: str, chosen: list[int], mask_of: Callable[[int], Lanes]
+    plan: Plan, board: Board, layout: Layout, backend: str, chosen: list[int], masks: Lanes
 ) -> None:
-    """Ask the interpreter about some findings; raises BackendsDisagree."""
+    """Ask the interpreter about some findings, whose masks are `masks[lane, i]`; raises BackendsDisagree."""
     readings = [read(view, layout) for view in plan.views]
-    for finding in chosen:
-        if not is_whole(board.star, finding):
+    for i, finding in enumerate(chosen):
+        if missing(board.star, finding):  # the interpreter cannot say that it knows nothing of a row
             continue
         told = facts(board.star, finding, board.as_of)
-        mask = np.ascontiguousarray(mask_of(finding))
+        mask = np.ascontiguousarray(masks[:, i])
         for number, (view, reading) in enumerate(zip(plan.views, readings, strict=True)):
             wanted = interpret(view.groups, view.default_status, told)
             if agrees(plan, number, layout, reading, mask, wanted):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from stella.inventory.star import NO_CODE, NO_FLAG, NO_VALUE, Coded, Evidence, Flags, Many, Scaled, Star, Table, Values
 from stella.language.interpret import Facts, Value
-from stella.language.names import COLUMNS, DIMENSIONS, STATEMENT
+from stella.language.names import COLUMNS, DIMENSIONS, STATEMENT, Dimension
 
 
 def facts(star: Star, finding: int, as_of: int) -> Facts:
@@ -24,9 +24,11 @@ def facts(star: Star, finding: int, as_of: int) -> Facts:
     return Facts(values, statements, as_of)
 
 
-def is_whole(star: Star, finding: int) -> bool:
-    """Whether all keys of a finding point to rows."""
-    return all(0 <= int(star.keys[name][finding]) < star.dimensions[name].rows for name in DIMENSIONS)
+def missing(star: Star, finding: int) -> frozenset[Dimension]:
+    """The dimensions in which the key of a finding points to no row."""
+    return frozenset(
+        name for name in DIMENSIONS if not 0 <= int(star.keys[name][finding]) < star.dimensions[name].rows
+    )
 
 
 def statement(table: Table, row: int) -> dict[str, Value]:

@@ -70,9 +70,9 @@ class Masks:
 
 
 def prepare(plan: Plan, board: Board, layout: Layout | None = None) -> Masks:
-    """The masks of all rows; with `layout`, in the places that it gives."""
+    """The masks of all rows; with `layout`, in the places that it gives, if they are enough."""
     asked = _Asked(plan, board)
-    place = layout if layout is not None else _layout(asked.uncertain)
+    place = layout if layout is not None and _fits(layout, asked.uncertain) else _layout(asked.uncertain)
     filled = {dimension: _table(asked.held[dimension], place, asked.rows[dimension]) for dimension in DIMENSIONS}
     base = np.full(place.lanes, FULL)
     tables: dict[Dimension, Lanes] = {}
@@ -150,6 +150,10 @@ def _layout(uncertain: Sequence[bool]) -> Layout:
         second.append(free if unsure else bit)
         free += unsure
     return Layout(len(uncertain), tuple(second), max(1, -(-free // LANE)))
+
+
+def _fits(layout: Layout, uncertain: Sequence[bool]) -> bool:
+    return all(layout.second[bit] != bit for bit, unsure in enumerate(uncertain) if unsure)
 
 
 def _table(held: dict[int, Truths], place: Layout, rows: int) -> Lanes:

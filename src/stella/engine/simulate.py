@@ -158,12 +158,10 @@ class Comparison:
     def recheck(self, count: int) -> None:
         """Ask the interpreter about some findings; raises BackendsDisagree."""
         chosen = sample(self.plan, self.board, count)
-        rechecked(self.plan, self.board, self.masks.layout, self._backend.name, chosen, self._mask)
-
-    def _mask(self, finding: int) -> Lanes:
-        out = np.empty((self.masks.layout.lanes, 1), np.uint64)
-        self._backend.fill(self.masks, self.board, finding, out)
-        return out[:, 0]
+        out = np.empty((self.masks.layout.lanes, len(chosen)), np.uint64)
+        if chosen:
+            self._backend.fill(self.masks, self.board.only(np.array(chosen)), 0, out)
+        rechecked(self.plan, self.board, self.masks.layout, self._backend.name, chosen, out)
 
     def changes(self, wanted: Kind | tuple[int, int], after: int = -1) -> Iterator[Change]:
         """The findings of a kind of change, or of a cell, with ids above `after`, in the order of ids."""

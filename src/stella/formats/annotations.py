@@ -27,7 +27,7 @@ class Annotation(NamedTuple):
     end_column: int = 0
 
 
-def github(annotations: Iterable[Annotation]) -> bytes:
+def log_lines(annotations: Iterable[Annotation]) -> bytes:
     """One line for each."""
     return "".join(f"{_line(one)}\n" for one in annotations).encode("utf-8", "backslashreplace")
 

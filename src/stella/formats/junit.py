@@ -11,10 +11,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
-from xml.sax.saxutils import escape
 
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_IN_ATTRIBUTE = {'"': "&quot;", "\n": "&#10;", "\r": "&#13;", "\t": "&#9;"}
+_IN_TEXT: dict[str, str | int | None] = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;"}
+_IN_ATTRIBUTE = _IN_TEXT | {'"': "&quot;", "\n": "&#10;", "\t": "&#9;"}
 
 Outcome = Literal["passed", "failed", "skipped"]
 
@@ -73,12 +73,13 @@ def _named(name: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    return f'"{escape(_clean(text), _IN_ATTRIBUTE)}"'
+    return f'"{_escaped(text, _IN_ATTRIBUTE)}"'
 
 
 def _text(text: str) -> str:
-    return escape(_clean(text), {"\r": "&#13;"})
+    return _escaped(text, _IN_TEXT)
 
 
-def _clean(text: str) -> str:
-    return _NOT_XML.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+def _escaped(text: str, entities: dict[str, str | int | None]) -> str:
+    clean = _NOT_XML.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    return clean.translate(str.maketrans(entities))

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import stella
-from stella.formats import annotations
-from stella.formats.annotations import Annotation
+from stella.formats.annotations import Annotation, log_lines
 from stella.formats.sarif import Level, Result, Rule, Suppressed, document
 from stella.lint.model import TenancyLinted
 from stella.lint.rules import RULES, fix_of
@@ -33,7 +32,7 @@ def sarif(result: TenancyLinted) -> bytes:
 
 def github(result: TenancyLinted) -> bytes:
     """Lines that GitHub and Gitea show beside the code."""
-    return annotations.github(
+    return log_lines(
         Annotation(found.level, found.file, found.line, found.column, found.rule, f"{found.message}; {found.fix}")
         for found in result.findings
     )

@@ -59,7 +59,7 @@ class BrokenInvariant(StellaError):
     code = "POLICY-303"
     exit = Exit.USAGE
     reason = "broken_invariant"
-    hint = "for example `--invariant 'kev and env.exposure == \"internet\" => status == \"blocked\"'`"
+    hint = 'for example `--invariant \'kev and env.exposure == "internet" => status == "blocked"\'`'
 
 
 class NothingToProve(StellaError):

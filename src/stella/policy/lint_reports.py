@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Callable
 
 import stella
-from stella.formats import annotations, junit, markdown, sarif
-from stella.formats.annotations import Annotation
+from stella.formats import junit, markdown, sarif
+from stella.formats.annotations import Annotation, log_lines
 from stella.formats.junit import Case, Suite
 from stella.formats.markdown import Rows
 from stella.language.codes import CODES
@@ -75,7 +75,7 @@ def _line(one: Finding) -> str:
 
 def as_github(result: PolicyLinted) -> bytes:
     """Lines that GitHub and Gitea show beside the code."""
-    return annotations.github(
+    return log_lines(
         Annotation(
             one.level,
             one.file,

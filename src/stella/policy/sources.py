@@ -45,12 +45,14 @@ def _below(folder: Path, depth: int) -> Iterator[Path]:
         if entry.is_dir(follow_symlinks=False):
             if depth and not entry.name.startswith("."):
                 yield from _below(Path(entry.path), depth - 1)
-        elif entry.name.endswith(SUFFIX) and not entry.name.startswith(".") and entry.is_file():
-            if not _is_bundle(Path(entry.path)):
-                yield Path(entry.path)
+        elif _is_policy(entry):
+            yield Path(entry.path)
 
 
-def _is_bundle(path: Path) -> bool:
+def _is_policy(entry: os.DirEntry[str]) -> bool:
+    if not entry.name.endswith(SUFFIX) or entry.name.startswith(".") or not entry.is_file():
+        return False
+    path = Path(entry.path)
     with reading(path), path.open("rb") as file:
         file.seek(_MAGIC_AT)
-        return file.read(len(_MAGIC)) == _MAGIC
+        return file.read(len(_MAGIC)) != _MAGIC

@@ -14,9 +14,7 @@ import msgspec
 from stella.operations import arg
 
 Level = Literal["error", "warning", "note"]
-Paths = Annotated[
-    tuple[str, ...], arg("Policies, and folders of them.", "source", positional=True, metavar="PATH...")
-]
+Paths = Annotated[tuple[str, ...], arg("Policies, and folders of them.", "source", positional=True, metavar="PATH...")]
 Policy = Annotated[str, arg("The policy.", "file_in", positional=True, metavar="FILE")]
 Strict = Annotated[bool, arg("A warning counts as an error, and a name must exist.")]
 Exempt = Annotated[str | None, arg("Exceptions that count beside the rules, as TOML.", "file_in", metavar="FILE")]

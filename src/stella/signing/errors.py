@@ -203,3 +203,323 @@ class BadRotation(StellaError):
     exit = Exit.USAGE
     reason = "threshold"
     hint = "bring as many root keys as the threshold asks for, and fresh keys for the role"
+
+
+class BadSigstoreBundle(StellaError):
+    """{what} is no signed statement that can be judged: {problem}.
+
+    An attestation is a Sigstore bundle v0.3 in JSON: one DSSE envelope around an in-toto Statement v1, the key or the
+    certificate of its signer, and proofs of time. Nothing of another form is read.
+    """
+
+    code = "SIGSTORE-001"
+    exit = Exit.NEGATIVE
+    reason = "structure"
+    hint = "ask who made it for the file as it was written"
+
+
+class SigstoreBundleTooLarge(StellaError):
+    """{what} has {size} bytes, the limit is {limit}.
+
+    An attestation names digests and says what was found; it holds no data. A larger one is not read.
+    """
+
+    code = "SIGSTORE-002"
+    exit = Exit.NEGATIVE
+    reason = "size"
+    hint = "ask who made it for the attestation alone"
+
+
+class SignaturesNotOne(StellaError):
+    """{what} carries {count} signatures, exactly one is expected.
+
+    A bundle has one signer. A second signature is by nobody that the bundle names, and could be read by one tool and
+    passed over by another.
+    """
+
+    code = "SIGSTORE-003"
+    exit = Exit.NEGATIVE
+    reason = "signature_count"
+    hint = "use one bundle for each signer"
+
+
+class SignatureMalformed(StellaError):
+    """Signature of {what} is malformed: {problem}.
+
+    A signature is the base64 of an ECDSA signature in DER, or of 64 bytes of Ed25519, in its one spelling.
+    """
+
+    code = "SIGSTORE-004"
+    exit = Exit.NEGATIVE
+    reason = "signature_malformed"
+    hint = "do not use this file; ask who made it for another copy"
+
+
+class SignatureWrong(StellaError):
+    """Signature of {what} does not match what it is over.
+
+    The signer is known, the signature is not over these bytes: statement, type or signature were altered.
+    """
+
+    code = "SIGSTORE-005"
+    exit = Exit.NEGATIVE
+    reason = "signature"
+    hint = "do not use this file; ask who made it for another copy"
+
+
+class SignerUnknown(StellaError):
+    """{what} is signed with key {keyid}, which is not trusted here.
+
+    Trusted are the keys of the trust folder, for the purpose and with the ids that were asked for. A key that was made
+    after the folder was fetched is not in it.
+    """
+
+    code = "SIGSTORE-006"
+    exit = Exit.NEGATIVE
+    reason = "key_unknown"
+    hint = "compare the id with `stella key list`, and fetch the trust folder again if the key is new"
+
+
+class KeyNotBegun(StellaError):
+    """{what} is signed with key {keyid}, which signs from {begins} on.
+
+    A key is published before it is used. Whoever signs with it earlier is not the one who published it, or has a clock
+    that is wrong.
+    """
+
+    code = "SIGSTORE-007"
+    exit = Exit.NEGATIVE
+    reason = "key_not_begun"
+    hint = "sign with the active key: `stella key list` shows it"
+
+
+class KeyRetired(StellaError):
+    """{what} is signed with key {keyid}, which was retired at {ended}; {problem}.
+
+    A retired key verifies only what a proof of time shows to be older than its end.
+    """
+
+    code = "SIGSTORE-008"
+    exit = Exit.NEGATIVE
+    reason = "key_retired"
+    hint = "sign again with the active key"
+
+
+class KeyRevoked(StellaError):
+    """{what} is signed with key {keyid}, which was revoked as of {ended}; {problem}.
+
+    From that time on somebody else may have had the key. It verifies only what a proof of time shows to be older.
+    """
+
+    code = "SIGSTORE-009"
+    exit = Exit.NEGATIVE
+    reason = "key_revoked"
+    hint = "do not use this file; sign again with another key if you know what was signed"
+
+
+class CertificateExpired(StellaError):
+    """Certificate of {what} was valid from {begin} to {end} and nothing proves that the signature is from then.
+
+    Certificates live for ten minutes. Afterwards a proof of time has to show that the signature was made while the
+    certificate was valid; this bundle has none.
+    """
+
+    code = "SIGSTORE-010"
+    exit = Exit.NEGATIVE
+    reason = "certificate_expired"
+    hint = "sign again; the signer adds a proof of time"
+
+
+class TimestampOutsideCertificate(StellaError):
+    """{what} was signed at {signed}, its certificate is valid from {begin} to {end}.
+
+    The proof of time is good, and shows that the signature was made when the certificate did not count.
+    """
+
+    code = "SIGSTORE-011"
+    exit = Exit.NEGATIVE
+    reason = "timestamp_outside_certificate"
+    hint = "do not use this file; sign again"
+
+
+class IdentityNotAllowed(StellaError):
+    """{what} is signed by {identity}, who is not allowed to.
+
+    The certificate is good. Allowed identities are given by whoever verifies, never by the file.
+    """
+
+    code = "SIGSTORE-012"
+    exit = Exit.NEGATIVE
+    reason = "identity"
+    hint = "give the identity that you expect with `--identity`; without one nobody without a key is believed"
+
+
+class IssuerNotAllowed(StellaError):
+    """{what} is signed by {identity} on the word of {issuer}, who is not allowed to say so.
+
+    The same name means somebody else when another issuer vouches for it.
+    """
+
+    code = "SIGSTORE-013"
+    exit = Exit.NEGATIVE
+    reason = "issuer"
+    hint = "give the issuer that you expect with `--issuer`"
+
+
+class CertificateUsage(StellaError):
+    """Certificate of {what} is not for signing: {problem}.
+
+    A signer's certificate has code signing as its extended usage, digital signature as its usage, and is no authority.
+    """
+
+    code = "SIGSTORE-014"
+    exit = Exit.NEGATIVE
+    reason = "certificate_usage"
+    hint = "do not use this file; sign again with a certificate that is made for it"
+
+
+class CertificateChain(StellaError):
+    """Certificate of {what} does not lead to a trusted authority: {problem}.
+
+    Trusted are the authorities of the trusted root, each within its life.
+    """
+
+    code = "SIGSTORE-015"
+    exit = Exit.NEGATIVE
+    reason = "certificate_chain"
+    hint = "check that the trusted root is that of the signer"
+
+
+class BadCertificate(StellaError):
+    """Certificate of {what} is malformed: {problem}.
+
+    It must be an X.509 certificate with one URI as its name, and with the issuer that vouches for it.
+    """
+
+    code = "SIGSTORE-016"
+    exit = Exit.NEGATIVE
+    reason = "certificate_malformed"
+    hint = "do not use this file; ask who made it for another copy"
+
+
+class TimestampWrong(StellaError):
+    """Proof of time of {what} does not count: {problem}.
+
+    Each proof that a bundle carries must be over its signature and by an authority of the trusted root. One that is not
+    is never passed over.
+    """
+
+    code = "SIGSTORE-017"
+    exit = Exit.NEGATIVE
+    reason = "timestamp"
+    hint = "do not use this file; sign again"
+
+
+class SignedInFuture(StellaError):
+    """{what} was signed at {signed}, which is later than now, {now}.
+
+    Either the clock of this machine is behind, or that of the authority of time was ahead.
+    """
+
+    code = "SIGSTORE-018"
+    exit = Exit.NEGATIVE
+    reason = "future_time"
+    hint = "compare the clock of this machine with another one"
+
+
+class PredicateNotAllowed(StellaError):
+    """{what} states `{found}`, expected {wanted}.
+
+    A signature over one kind of statement must never be accepted for another kind.
+    """
+
+    code = "SIGSTORE-019"
+    exit = Exit.NEGATIVE
+    reason = "predicate_type"
+    hint = "take the attestation of the kind that was asked for, or name the kind with `--predicate-type`"
+
+
+class SubjectDiffers(StellaError):
+    """{what} is not about sha256:{wanted}.
+
+    The statement is good and is about something else: another file, or another state of this one.
+    """
+
+    code = "SIGSTORE-020"
+    exit = Exit.NEGATIVE
+    reason = "subject_digest"
+    hint = "take the attestation of this file, or the file that was attested"
+
+
+class NotFresh(StellaError):
+    """{what} was signed at {signed}, {age} ago; the limit is {limit}.
+
+    What was true then may not be any more. Whoever verifies sets the limit.
+    """
+
+    code = "SIGSTORE-021"
+    exit = Exit.NEGATIVE
+    reason = "stale"
+    hint = "examine again and sign the result"
+
+
+class Undated(StellaError):
+    """{what} has no proof of time, and one is asked for.
+
+    Without one nobody can say when it was signed.
+    """
+
+    code = "SIGSTORE-022"
+    exit = Exit.NEGATIVE
+    reason = "undated"
+    hint = "sign again; the signer adds a proof of time"
+
+
+class LogMissing(StellaError):
+    """{what} cannot be found in a transparency log: {problem}.
+
+    `require` asks for an entry in a log of the trusted root, `allow` for none but checks those that are there, `skip`
+    looks at none.
+    """
+
+    code = "SIGSTORE-023"
+    exit = Exit.NEGATIVE
+    reason = "transparency"
+    hint = "verify with `--transparency skip` if you accept it without a log"
+
+
+class BadTrust(StellaError):
+    """{what} cannot be used as trust: {problem}.
+
+    A trust folder has `keys.json` with public keys and their times, and `trusted_root.json` with the authorities of
+    certificates and of time.
+    """
+
+    code = "SIGSTORE-024"
+    exit = Exit.NEGATIVE
+    reason = "structure"
+    hint = "fetch the trust folder again from its owner, by another way than the attestations"
+
+
+class CertifierNotInForce(StellaError):
+    """Authority of certificates is valid from {begin} to {end}, a certificate is wanted for {now}.
+
+    A certificate outside of that would be refused by every reader, so none is made.
+    """
+
+    code = "SIGSTORE-025"
+    exit = Exit.USAGE
+    reason = "usage"
+    hint = "compare the clock of this machine with another one"
+
+
+class UnusableKey(StellaError):
+    """Key {what} cannot be used: {problem}.
+
+    Keys are ECDSA on P-256 or Ed25519. A private key is encrypted: PKCS#8, or the PEM that cosign writes.
+    """
+
+    code = "KEY-005"
+    exit = Exit.USAGE
+    reason = "key_malformed"
+    hint = "make one: `stella key create`, or `cosign generate-key-pair`"

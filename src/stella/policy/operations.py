@@ -1,0 +1,3 @@
+"""The rows of the operation table about policies."""
+
+from __future__ import annotations

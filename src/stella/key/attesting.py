@@ -7,7 +7,6 @@ Rules:
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -17,6 +16,7 @@ import msgspec
 
 from stella.kernel.canonical import dump
 from stella.kernel.instant import format_time
+from stella.attest.service import digest_of
 from stella.key.errors import BadPredicate, KeylessAtService, NoActiveKey, NoIdentityTrust
 from stella.key.folder import KeyFolder, trust_of
 from stella.key.model import (
@@ -28,7 +28,7 @@ from stella.key.model import (
     Store,
 )
 from stella.operations import LOCAL, Context
-from stella.runtime.files import read_file, reading, replacing
+from stella.runtime.files import read_file, replacing
 from stella.signing import attestation, key_list, verification
 from stella.signing.certifier import Identity
 from stella.signing.sigstore_bundle import MAX_SIZE
@@ -168,12 +168,6 @@ def write(path: str, data: bytes) -> None:
     """Write an attestation, whole or not at all; raises as `files.replacing`."""
     with replacing(Path(path)) as file:
         file.write(data)
-
-
-def digest_of(path: Path) -> str:
-    """SHA-256 of a file, which may be large; raises as `read_file`."""
-    with reading(path), path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _predicate(path: str | None) -> dict[str, object]:

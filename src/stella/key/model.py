@@ -19,7 +19,6 @@ from stella.signing.verifying_key import Algorithm
 DIR_HELP = "Folder of the keys or `s3://BUCKET/PREFIX`."
 HOME = ".stella/keys"
 POLICY = "policy"  # the purpose that is meant when none is named
-ROTATION = "https://stella-ops.org/attestation/key-rotation/v1"
 SUFFIX = ".attestation.sigstore"
 
 _Dir = Annotated[str, arg(DIR_HELP, "folder", metavar="K", setting="keys.store")]

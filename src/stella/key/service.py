@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from stella.attest.model import ROTATION
 from stella.kernel.instant import Instant, format_time, parse_duration, parse_time
 from stella.key.errors import BadOverlap, BadPurpose, BadSince, KeyThere, ListFull, NextKeyWaits
 from stella.key.folder import KeyFolder, listed_with, named, row
 from stella.key.model import (
-    ROTATION,
     CreateKey,
     KeyCreated,
     KeyRevoked,

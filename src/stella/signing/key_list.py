@@ -27,6 +27,7 @@ FILE = "keys.json"
 MAX_SIZE = 1 << 20  # bytes
 MAX_KEYS = 256  # of a list; those that nobody needs to verify any more can be dropped
 MAX_PURPOSE = 40  # characters
+ANY = "*"  # the purpose of a key that somebody vouches for by itself; no list may say so
 
 State = Literal["active", "next", "retired", "revoked"]
 _PURPOSE = re.compile(r"[a-z][a-z0-9-]*\Z")

@@ -42,7 +42,7 @@ from stella.signing.errors import (
     TimestampWrong,
     Undated,
 )
-from stella.signing.key_list import ListedKey
+from stella.signing.key_list import ANY, ListedKey
 from stella.signing.sigstore_bundle import SigstoreBundle
 from stella.signing.trusted_root import TrustedRoot
 from stella.signing.verifying_key import VerifyingKey
@@ -128,7 +128,7 @@ def _managed(
         key
         for key in keys
         if (demand.keyids is None or key.keyid in demand.keyids)
-        and (demand.purpose is None or key.purpose == demand.purpose)
+        and (demand.purpose is None or key.purpose in {demand.purpose, ANY})
     )
     wanted = _keyid(bundle.hint or "")
     found = next((key for key in allowed if key.keyid == wanted), None)

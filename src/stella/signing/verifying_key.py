@@ -9,6 +9,7 @@ Rules:
 from __future__ import annotations
 
 import base64
+import binascii
 import hashlib
 from typing import Literal, Self
 
@@ -22,6 +23,7 @@ from stella.signing.keys import PublicKey
 
 Algorithm = Literal["ecdsa-p256", "ed25519"]
 MAX_SPKI = 1024  # bytes; one of these keys has 91 or 44
+RAW = 32  # bytes of an Ed25519 key
 _ECDSA = ec.ECDSA(hashes.SHA256())
 _DER = serialization.Encoding.DER
 _SPKI = serialization.PublicFormat.SubjectPublicKeyInfo
@@ -46,6 +48,17 @@ class VerifyingKey:
         except (ValueError, TypeError, UnsupportedAlgorithm):
             raise UnusableKey(what=what, problem="it is no public key in PEM") from None
         return cls(key.public_bytes(_DER, _SPKI), what)
+
+    @classmethod
+    def from_text(cls, text: str) -> Self:
+        """From base64: 32 raw Ed25519 bytes, or a SubjectPublicKeyInfo; raises UnusableKey."""
+        try:
+            data = base64.b64decode(text, validate=True)
+        except (binascii.Error, ValueError):
+            raise UnusableKey(what="that was given", problem="it is not base64") from None
+        if len(data) == RAW:
+            data = Ed25519PublicKey.from_public_bytes(data).public_bytes(_DER, _SPKI)
+        return cls(data, "that was given")
 
     def to_pem(self) -> bytes:
         """SubjectPublicKeyInfo in PEM, as other tools read it."""

@@ -9,6 +9,7 @@ Rules:
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Sequence
 from typing import Literal
 
@@ -26,7 +27,7 @@ from stella.runtime.places import below
 from stella.signing import authority, key_list, trusted_root
 from stella.signing.authority import make_authority
 from stella.signing.certifier import Certifier, make_certifier
-from stella.signing.custody import Custody, FileCustody, Kept
+from stella.signing.custody import FILE, ID, PREFIX, Custody, FileCustody, Kept
 from stella.signing.errors import BadTrust
 from stella.signing.key_list import KeyList, ListedKey
 from stella.signing.keys import TimestampKey
@@ -41,6 +42,7 @@ ROTATIONS = "rotations/"
 MAX_STORE = 2 << 20  # bytes
 SHORTEST = 8  # characters of an id that name a key
 LEAST = 8  # characters of a passphrase; the key derivation cannot make up for less
+_KEY_FILE = re.compile(rf"{PREFIX}[0-9a-f]{{{ID}}}\.key\Z")
 NAME = "stella"  # in the certificates of the authorities
 
 
@@ -56,10 +58,16 @@ class KeyFolder:
 
     def read(self) -> Store:
         """What is there; raises NoKeys or BadStore."""
-        found = self.find()
-        if found is None:
+        return self._there(self.find())
+
+    def changing(self) -> Store:
+        """As `read`, for who holds the lock and means to change it."""
+        return self._there(self.opened())
+
+    def _there(self, store: Store | None) -> Store:
+        if store is None:
             raise NoKeys(path=self.place)
-        return found
+        return store
 
     def find(self) -> Store | None:
         """What is there; None when nothing was made yet. Raises BadStore."""
@@ -72,25 +80,42 @@ class KeyFolder:
             raise BadStore(path=self.place, problem=error.message) from None
         return store
 
+    def opened(self) -> Store | None:
+        """As `find`, for who holds the lock: what a run that was killed has left undone is done first."""
+        store = self.find()
+        if store is not None:
+            self.render(store)
+        return store
+
     def flip(self, store: Store) -> None:
         """Make it so, then render and tidy: the one atomic step of every change."""
         self.folder.write(STORE, dump(store))
         self.render(store)
 
     def render(self, store: Store) -> None:
-        """Make `trust/` say what the store says, and destroy private keys that will never sign again."""
+        """Make `trust/` say what the store says, then tidy."""
         wanted = {
             f"{TRUST}/{key_list.FILE}": key_list.write(store.listed),
             f"{TRUST}/{trusted_root.FILE}": trusted_root.write(root_of(store)),
         }
-        now = self.ctx.clock.read().wall
-        for key in store.listed.keys:
-            wanted[f"{TRUST}/{key.keyid[:16]}.pub"] = key.key.to_pem()
-            if key.state(now) in {"retired", "revoked"} and (handle := store.handles.get(key.keyid)):
-                self.custody(handle).forget(handle)
+        wanted |= {f"{TRUST}/{key.keyid[:ID]}.pub": key.key.to_pem() for key in store.listed.keys}
         for path, data in wanted.items():
             if not self.folder.exists(path) or self.folder.read(path, MAX_STORE) != data:
                 self.folder.write(path, data)
+        self._tidy(store)
+
+    def _tidy(self, store: Store) -> None:
+        """Destroy private keys that never sign again, and those that a killed run has made and nothing names."""
+        now = self.ctx.clock.read().wall
+        signing = {key.keyid for key in store.listed.keys if key.state(now) not in {"retired", "revoked"}}
+        counted = {record.handle for record in (*store.certifiers, *store.timers)}
+        counted |= {handle for keyid, handle in store.handles.items() if keyid in signing}
+        for keyid, handle in store.handles.items():
+            if keyid not in signing and not handle.startswith(FILE):
+                self.custody(handle).forget(handle)
+        for path in list(self.folder.keys(PREFIX)):
+            if _KEY_FILE.match(path) and f"{FILE}{path}" not in counted:
+                self.files.forget(f"{FILE}{path}")
 
     def laid(self) -> Store:
         """A store without keys, whose authorities have just been made; their keys are written."""

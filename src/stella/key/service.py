@@ -45,7 +45,7 @@ def create(ctx: Context, want: CreateKey) -> KeyCreated:
     now = ctx.clock.read().wall
     private = None if want.private is None else read_file(Path(want.private), MAX_KEY_FILE)
     with keys.folder.lock():
-        store = keys.find() or keys.laid()
+        store = keys.opened() or keys.laid()
         for held in (key_list.active, key_list.following):
             if found := held(store.listed.keys, want.purpose, now):
                 raise KeyThere(path=want.dir, purpose=want.purpose, keyid=found.keyid[:12])
@@ -89,7 +89,7 @@ def rotate(ctx: Context, want: RotateKey) -> KeyRotated:
         raise BadOverlap(overlap=want.overlap, limit="365d")
     keys = KeyFolder(ctx, want.dir)
     with keys.folder.lock():
-        store, now = keys.read(), ctx.clock.read().wall
+        store, now = keys.changing(), ctx.clock.read().wall
         if waiting := key_list.following(store.listed.keys, want.purpose, now):
             raise NextKeyWaits(keyid=waiting.keyid[:12], purpose=want.purpose, begins=waiting.not_before)
         _check_room(store, want.dir)
@@ -112,7 +112,7 @@ def revoke(ctx: Context, want: RevokeKey) -> KeyRevoked:
     """Let nothing of a key count from a time on, and destroy its private half."""
     keys = KeyFolder(ctx, want.dir)
     with keys.folder.lock():
-        store, now = keys.read(), ctx.clock.read().wall
+        store, now = keys.changing(), ctx.clock.read().wall
         found = named(store.listed.keys, want.keyid, want.dir)
         since = _since(want.since, now)
         changed = key_list.revoked(store.listed.keys, found.keyid, since, want.reason)

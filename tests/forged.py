@@ -34,13 +34,16 @@ def usage(**changes: bool) -> x509.KeyUsage:
     return x509.KeyUsage(**{**dict.fromkeys(names, False), "digital_signature": True, **changes})
 
 
+SIGNING = usage()
+
+
 def certificate(
     *,
     names: Sequence[x509.GeneralName] | None = (uri(),),
     critical: bool = True,
     subject: str = "",
     extended: ObjectIdentifier | None = ExtendedKeyUsageOID.CODE_SIGNING,
-    used: x509.KeyUsage | None = usage(),
+    used: x509.KeyUsage | None = SIGNING,
     ca: bool | None = None,
     issuer: bytes | None = bytes(core.UTF8String(signed.WHO.issuer).dump()),
     raw: bytes | None = signed.WHO.issuer.encode(),
@@ -74,7 +77,9 @@ def certificate(
     return builder.sign(by.native, hashes.SHA256()).public_bytes(Encoding.DER)  # type: ignore[arg-type]  # on P-256
 
 
-def bundle(der: bytes, key: SigningKey = KEY, at: int | None = signed.NOW + 5, payload: bytes = signed.PAYLOAD) -> bytes:
+def bundle(
+    der: bytes, key: SigningKey = KEY, at: int | None = signed.NOW + 5, payload: bytes = signed.PAYLOAD
+) -> bytes:
     """A bundle that carries a certificate, signed by the key in it."""
     signature = key.sign(dsse.pae(PAYLOAD_TYPE, payload))
     stamps = () if at is None else (signed.stamp_at(at)(signature),)

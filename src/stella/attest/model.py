@@ -64,8 +64,8 @@ class SubjectShown(msgspec.Struct, frozen=True):
 class AttestationVerified(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema", tag="stella.attest.verify@1"):
     """Result of attest.verify: whose signature is good, about what, the verdict; `facts` are those of its predicate.
 
-    The signature is good in any case: one that is not is an error. Exit code 6 when the verdict is `failed`; a kind that
-    has none counts as passed. `keys` are ids in a Sigstore bundle; `signed_at` is what a proof of time says.
+    The signature is good in any case: one that is not is an error. Exit code 6 when the verdict is `failed`; a kind
+    that has none counts as passed. `keys` are ids in a Sigstore bundle; `signed_at` is what a proof of time says.
     """
 
     file: str

@@ -22,9 +22,9 @@ from stella.operations import Context, operation
 def verify(ctx: Context, want: VerifyAttestation) -> AttestationVerified:
     """Check an attestation: signature, kind, verdict. No network, service or database is asked.
 
-    An attestation is a DSSE envelope, or a Sigstore bundle as `key attest` and `policy sign` write. Exit code 6 when its
-    signer is none that you trust, or when what was examined failed. Keys and trust folders count when you have them from
-    another place than the file.
+    An attestation is a DSSE envelope, or a Sigstore bundle as `key attest` and `policy sign` write. Exit code 6 when
+    its signer is none that you trust, or when what was examined failed. Keys and trust folders count when you have
+    them from another place than the file.
     """
     from stella.attest import service
 

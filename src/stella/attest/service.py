@@ -22,7 +22,7 @@ from stella.signing.verifying_key import VerifyingKey
 
 
 def verify(ctx: Context, want: VerifyAttestation) -> AttestationVerified:
-    """Verify an attestation with nothing but what is trusted: an envelope by keys, a Sigstore bundle by a folder too."""
+    """Verify an attestation with what is trusted alone: an envelope by keys, a Sigstore bundle by a folder too."""
     data = read_file(Path(want.file), statement.MAX_SIZE)
     if sigstore_bundle.is_one(data):
         return _bundle(ctx, want, data)

@@ -16,9 +16,9 @@ import logging
 import os
 import signal
 import socket
-from functools import partial
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 

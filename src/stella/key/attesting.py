@@ -14,9 +14,9 @@ from urllib.parse import quote
 
 import msgspec
 
+from stella.attest.service import digest_of
 from stella.kernel.canonical import dump
 from stella.kernel.instant import format_time
-from stella.attest.service import digest_of
 from stella.key.errors import BadPredicate, KeylessAtService, NoActiveKey, NoIdentityTrust
 from stella.key.folder import KeyFolder, trust_of
 from stella.key.model import (

@@ -1,8 +1,8 @@
 """What the key operations take and give, and what a folder of keys keeps.
 
 Rules:
-- A folder of keys is one small file, `store.json`, that says which keys there are; whoever replaces it has made, rotated
-  or revoked one. Private keys and statements are files beside it that it names.
+- A folder of keys is one small file, `store.json`, that says which keys there are; whoever replaces it has made,
+  rotated or revoked one. Private keys and statements are files beside it that it names.
 - Everything under `trust/` is a rendering of it for verifiers and can be made again at any time.
 """
 
@@ -155,7 +155,7 @@ class AttestFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
 
     file: Annotated[str, arg("File that the statement is about.", "file_in", positional=True, metavar="FILE")]
     dir: _Dir = HOME
-    out: Annotated[str, arg("Attestation to write.", "file_out", metavar=f"FILE{SUFFIX}")]
+    out: Annotated[str, arg("Attestation to write.", "file_out", metavar="A.sigstore")]
     predicate_type: Annotated[str, arg("Address that names the kind of statement.", metavar="URI")]
     predicate: Annotated[str | None, arg("What is stated: a JSON object.", "file_in", metavar="JSON")] = None
     name: Annotated[str | None, arg("Name of the subject instead of that of the file.", metavar="NAME")] = None
@@ -189,11 +189,9 @@ class RenewAttestation(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
 
     file: Annotated[str, arg("Attestation to sign again.", "file_in", positional=True, metavar="FILE")]
     dir: _Dir = HOME
-    out: Annotated[str, arg("Attestation to write.", "file_out", metavar=f"FILE{SUFFIX}")]
+    out: Annotated[str, arg("Attestation to write.", "file_out", metavar="A.sigstore")]
     purpose: _Purpose = POLICY
-    identity: Annotated[
-        tuple[str, ...], arg("Who may have signed it without a key.", metavar="URI")
-    ] = ()
+    identity: Annotated[tuple[str, ...], arg("Who may have signed it without a key.", metavar="URI")] = ()
     issuer: Annotated[tuple[str, ...], arg("Who may have vouched for that.", metavar="URL")] = ()
 
 

@@ -71,9 +71,9 @@ def show(ctx: Context, want: ShowKey) -> KeyShown:
     example=f"stella key rotate {WHY}\nstella key rotate --overlap 30d {WHY}",
 )
 def rotate(ctx: Context, want: RotateKey) -> KeyRotated:
-    """Publish the next key for a purpose; it takes over by itself when the overlap is over.
+    """Publish the next key for a purpose.
 
-    The old key signs a statement that says so. Afterwards it verifies only what a proof of time shows to be older.
+    It takes over by itself when the overlap is over. The old key signs a statement that says so. Afterwards it verifies only what a proof of time shows to be older.
     """
     from stella.key import service
 
@@ -88,9 +88,9 @@ def rotate(ctx: Context, want: RotateKey) -> KeyRotated:
     example='stella key revoke 3f9c21aa --since 2026-01-31T12:00:00Z --reason "stolen" --ticket SEC-7',
 )
 def revoke(ctx: Context, want: RevokeKey) -> KeyRevoked:
-    """Let nothing of a key count from a time on, and destroy its private half.
+    """Let nothing of a key count from a time on.
 
-    What a proof of time shows to be older still verifies. Verifiers learn of it from the trust folder.
+    Its private half is destroyed. What a proof of time shows to be older still verifies. Verifiers learn of it from the trust folder.
     """
     from stella.key import service
 
@@ -108,9 +108,9 @@ def revoke(ctx: Context, want: RevokeKey) -> KeyRevoked:
     ),
 )
 def attest(ctx: Context, want: AttestFile) -> FileAttested:
-    """Sign a statement about a file: a Sigstore bundle that other clients verify too.
+    """Sign a statement about a file.
 
-    With `--keyless` no key of yours is needed: a key of the moment gets a certificate of ten minutes for who the token
+    What is written is a Sigstore bundle, which other clients verify too. With `--keyless` no key of yours is needed: a key of the moment gets a certificate of ten minutes for who the token
     of `client.token` says that you are. A proof of time is always added. `stella attest verify` checks it.
     """
     from stella.key import attesting

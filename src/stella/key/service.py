@@ -2,7 +2,7 @@
 
 Rules:
 - Each change is one replacement of one file, under the lock of the folder; a kill leaves the old list or the new one.
-- A new key is published one overlap before it signs, so that every verifier has it by then. The first one signs at once.
+- A new key is published one overlap before it signs, so that verifiers have it by then. The first one signs at once.
 - The key that is replaced signs the statement that says so.
 """
 

@@ -45,7 +45,9 @@ def shown(result: KeyShown) -> View:
 def rotated(result: KeyRotated) -> View:
     """After key rotate."""
     rows = [row for row in (result.old, result.new) if row is not None]
-    said = f"The old key says so in {result.statement}." if result.statement else "No key could say so: none was active."
+    said = (
+        f"The old key says so in {result.statement}." if result.statement else "No key could say so: none was active."
+    )
     return [_table(rows), Text(said), Text(f"Hand out {result.trust} again before {result.new.not_before}.", "warn")]
 
 

@@ -18,6 +18,7 @@ from stella.kernel.errors import BadTime
 from stella.kernel.instant import Instant, Seconds, format_time, parse_duration, parse_time
 from stella.key import attesting
 from stella.key.attesting import Made
+from stella.key.model import SUFFIX
 from stella.language import ir
 from stella.language.compile import MAX_SOURCE, compile_policy
 from stella.operations import Context
@@ -81,23 +82,27 @@ def sign_version(ctx: Context, place: str, predicate: PolicyPredicate, *, keyles
 
 def verify(ctx: Context, want: VerifyPolicy) -> PolicyVerified:
     """Verify the attestation of a policy file."""
+    attestation = want.attestation or f"{want.file}{SUFFIX}"
     found = verify_version(
-        read_file(Path(want.attestation), sigstore_bundle.MAX_SIZE),
+        read_file(Path(attestation), sigstore_bundle.MAX_SIZE),
         attest.trusted(ctx, want.trust, want.key),
         digest_of(want.file),
         now=ctx.clock.read().wall,
         freshness=parse_duration(want.fresh) if want.fresh is not None else None,
         identities=frozenset(Identity(uri, issuer) for uri in want.identity for issuer in want.issuer),
         transparency=want.transparency,
-        what=want.attestation,
+        what=attestation,
     )
     said = found.predicate
-    for word, signed, wanted in (("policy id", said.policy_id, want.policy_id), ("version", said.version, want.version)):
+    for word, signed, wanted in (
+        ("policy id", said.policy_id, want.policy_id),
+        ("version", said.version, want.version),
+    ):
         if wanted is not None and signed != wanted:
-            raise SignedFactDiffers(file=want.attestation, word=word, found=ascii(signed)[:MAX_NAME], wanted=wanted)
+            raise SignedFactDiffers(file=attestation, word=word, found=ascii(signed)[:MAX_NAME], wanted=wanted)
     return PolicyVerified(
         file=want.file,
-        attestation=want.attestation,
+        attestation=attestation,
         policy_id=said.policy_id,
         version=said.version,
         ir_digest=said.ir_digest,

@@ -54,7 +54,7 @@ class SignPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     version: Annotated[int, msgspec.Meta(ge=1), arg("Number of the version.", metavar="N")]
     reason: Reason
     ticket: Ticket
-    out: Annotated[str, arg("Attestation to write.", "file_out", metavar=f"FILE{SUFFIX}")]
+    out: Annotated[str, arg("Attestation to write.", "file_out", metavar="A.sigstore")]
     approval: Annotated[tuple[str, ...], arg("Who approved it and when.", metavar="NAME@TIME")] = ()
     evidence: Annotated[
         tuple[str, ...], arg("What was examined, such as a shadow run or coverage.", metavar="KIND=SHA256")
@@ -82,7 +82,12 @@ class VerifyPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     """Request of policy.verify."""
 
     file: Annotated[str, arg("Policy as it is to be used.", "file_in", positional=True, metavar="FILE")]
-    attestation: Annotated[str, arg("Its attestation.", "file_in", metavar=f"FILE{SUFFIX}")]
+    attestation: Annotated[
+        str | None,
+        arg(
+            f"Its attestation; the file beside it that ends with {SUFFIX} if left out.", "file_in", metavar="A.sigstore"
+        ),
+    ] = None
     trust: Annotated[
         str | None, arg("Trust folder that its signer gave you.", "folder", metavar="T", setting="keys.trust")
     ] = None

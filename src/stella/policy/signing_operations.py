@@ -20,8 +20,8 @@ from stella.policy.signing_model import PolicySigned, PolicyVerified, SignPolicy
 def sign(ctx: Context, want: SignPolicy) -> PolicySigned:
     """Sign a policy as a version: a Sigstore bundle about its canonical form.
 
-    With the active key for policies, or with `--keyless` in the name of the token's principal. A proof of time is always
-    added, so that the signature outlives its key or certificate.
+    With the active key for policies, or with `--keyless` in the name of the token's principal. A proof of time is
+    always added, so that the signature outlives its key or certificate.
     """
     from stella.policy import signing
 
@@ -33,15 +33,12 @@ def sign(ctx: Context, want: SignPolicy) -> PolicySigned:
     "POST /v1/policy/verifications",
     scope="policy:read",
     view=signing_views.verified,
-    example=(
-        "stella policy verify p.stella --attestation p.stella.attestation.sigstore --trust K/trust"
-        " --policy-id P-7 --version 3"
-    ),
+    example=("stella policy verify p.stella --trust K/trust --policy-id P-7 --version 3"),
 )
 def verify(ctx: Context, want: VerifyPolicy) -> PolicyVerified:
-    """Verify that a policy is the very one that was signed, by whom, and when. No network or service is asked.
+    """Verify that a policy is the very one that was signed.
 
-    Exit code 6 and a reason when a check fails.
+    It says by whom and when, with what reason, approvals and evidence. No network, service or database is asked. Exit code 6 and a reason when a check fails.
     """
     from stella.policy import signing
 

@@ -5,8 +5,8 @@ Rules:
   the default. A flag of a command comes before all of them. A value replaces the one below it.
 - An unknown key is refused wherever it stands, with the nearest known one. So is an unknown `STELLA_*` variable.
 - An empty variable counts as absent. Where a variable has a second name, either one can switch a restriction on.
-- A secret is a reference: `env:NAME`, `file:PATH`, or `bao:MOUNT/PATH#FIELD` in OpenBao. What stands in its place is never shown; a relative path is
-  relative to the file that names it, or to the folder of the run.
+- A secret is a reference: `env:NAME`, `file:PATH`, or `bao:MOUNT/PATH#FIELD` in OpenBao. What stands in its place is
+  never shown; a relative path is relative to the file that names it, or to the folder of the run.
 """
 
 from __future__ import annotations

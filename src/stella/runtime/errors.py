@@ -463,25 +463,13 @@ class StackStoreAway(StellaError):
     hint = "start it: `stella up --profile full`"
 
 
-class UnusableBao(StellaError):
-    """OpenBao at `{address}` cannot be used: {problem}.
-
-    It is asked over https, or over http on this machine. Its token would travel in clear otherwise.
-    """
-
-    code = "BAO-001"
-    exit = Exit.USAGE
-    reason = "usage"
-    hint = "set `bao.address` to its https address, such as https://bao.example:8200"
-
-
 class BaoAway(StellaError):
     """OpenBao at {address} does not answer: {problem}.
 
     It may be sealed, starting, or out of reach. Nothing was done.
     """
 
-    code = "BAO-002"
+    code = "BAO-001"
     exit = Exit.TRANSIENT
     reason = "unavailable"
     hint = "unseal it, or try again later"
@@ -493,7 +481,7 @@ class BaoDenied(StellaError):
     The token is unknown, has expired or was used up, or its policy does not name this path.
     """
 
-    code = "BAO-003"
+    code = "BAO-002"
     exit = Exit.DENIED
     reason = "denied"
     hint = "get a token whose policy names the path, and set `bao.token`, by default BAO_TOKEN"
@@ -505,7 +493,7 @@ class BaoRefused(StellaError):
     The server answered, and not with what was asked for.
     """
 
-    code = "BAO-004"
+    code = "BAO-003"
     exit = Exit.USAGE
     reason = "refused"
     hint = "see whether the engine is mounted there: `bao secrets list`"

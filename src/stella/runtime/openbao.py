@@ -14,7 +14,7 @@ from urllib.parse import quote, urlsplit
 
 import msgspec
 
-from stella.runtime.errors import BaoAway, BaoDenied, BaoRefused, SecretUnreadable, UnusableBao
+from stella.runtime.errors import BadSetting, BaoAway, BaoDenied, BaoRefused, SecretUnreadable
 from stella.runtime.watch import Watch
 
 SECONDS = 15  # it answers within milliseconds; longer means that nobody is there
@@ -29,21 +29,19 @@ class _Answer(msgspec.Struct, frozen=True):
 
 
 class OpenBao:
-    """A server at an address, and the token to show to it. Raises UnusableBao for an address that cannot be used."""
+    """A server at an address, and the token to show to it. Raises BadSetting for an address that cannot be used."""
 
     def __init__(self, address: str, token: bytes) -> None:
         try:
             self._parts = urlsplit(address)
-            usable = self._parts.hostname and (self._parts.port is None or self._parts.port)
+            usable = bool(self._parts.hostname and (self._parts.port is None or self._parts.port))
         except ValueError:
-            usable = None
-        if not usable:
-            raise UnusableBao(address=address, problem="it is not an address")
-        if self._parts.username is not None or self._parts.query or self._parts.path not in {"", "/"}:
-            raise UnusableBao(address=self._parts.hostname, problem="it has more than a scheme, a host and a port")
+            raise _unusable("no address") from None
+        if not usable or self._parts.username is not None or self._parts.query or self._parts.path not in {"", "/"}:
+            raise _unusable("not a scheme, a host and a port alone")
         plain = self._parts.scheme == "http" and self._parts.hostname in LOOPBACK
         if self._parts.scheme != "https" and not plain:
-            raise UnusableBao(address=address, problem="it is neither https nor on this machine")
+            raise _unusable("neither https nor on this machine")
         self.address = f"{self._parts.scheme}://{self._parts.netloc}"
         self._token = token.decode("ascii", "replace").strip()
 
@@ -59,7 +57,9 @@ class OpenBao:
         return self._ask("GET", path, None)
 
     def _ask(self, method: str, path: str, body: Mapping[str, object] | None) -> dict[str, object] | None:
-        status, answer = self._exchange(method, f"/v1/{quote(path)}", None if body is None else msgspec.json.encode(body))
+        status, answer = self._exchange(
+            method, f"/v1/{quote(path)}", None if body is None else msgspec.json.encode(body)
+        )
         if status in _DENIED:
             raise BaoDenied(address=self.address, path=path)
         if status in _SEALED:
@@ -93,6 +93,13 @@ class OpenBao:
         if watch.late or len(answer) > MAX_ANSWER:
             raise BaoAway(address=self.address, problem="its answer is too slow or too large")
         return response.status, answer
+
+
+def _unusable(problem: str) -> BadSetting:
+    """An address may hold a password, so it is not repeated."""
+    return BadSetting(
+        key="bao.address", origin="the settings", value=problem, expected="such as https://bao.example:8200"
+    )
 
 
 def read_secret(bao: OpenBao, reference: str) -> bytes:

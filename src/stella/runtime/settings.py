@@ -31,11 +31,12 @@ class KeySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         str, setting("Where new private keys are made: `file`, or `bao` for the transit engine of OpenBao.")
     ] = "file"
     trust: Annotated[
-        str, setting("Trust folder that statements are verified with; empty: that of `keys.store`. Also STELLA_TRUST_ROOTS.")
+        str,
+        setting(
+            "Trust folder that statements are verified with; empty: that of `keys.store`. Also STELLA_TRUST_ROOTS."
+        ),
     ] = ""
-    overlap: Annotated[
-        str, setting("How long a new key is published before it signs.", duration=True)
-    ] = "7d"
+    overlap: Annotated[str, setting("How long a new key is published before it signs.", duration=True)] = "7d"
 
 
 class BaoSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -38,7 +38,7 @@ def by_key(payload: bytes, public: VerifyingKey, sign: Sign, stamp: Stamp | None
 def by_identity(
     payload: bytes, authority: Certifier, who: Identity, now: Instant, entropy: Entropy, stamp: Stamp
 ) -> bytes:
-    """A bundle that carries a certificate for `who`, made now; raises CertifierNotInForce, or as `stamp`."""
+    """A bundle that carries a certificate for `who`, made now; raises AuthorityNotInForce, or as `stamp`."""
     key = SigningKey.generate(entropy)
     made = certifier.issue(authority, key, who, now, entropy)
     return _bundle(payload, key.sign, stamp, certificate=made)

@@ -21,7 +21,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 from stella.kernel.instant import Instant, Seconds, format_time
 from stella.runtime.ports import Entropy
 from stella.signing.authority import BACKDATE, MAX_NAME, YEARS
-from stella.signing.errors import CertifierNotInForce
+from stella.signing.errors import AuthorityNotInForce
 from stella.signing.signing_key import SigningKey
 
 LIFE: Seconds = 600  # of a signer's certificate
@@ -70,11 +70,11 @@ def make_certifier(entropy: Entropy, now: Instant, name: str) -> Certifier:
 
 
 def issue(certifier: Certifier, public: SigningKey, identity: Identity, now: Instant, entropy: Entropy) -> bytes:
-    """A certificate (DER) for a key, from `now` on; raises CertifierNotInForce."""
+    """A certificate (DER) for a key, from `now` on; raises AuthorityNotInForce."""
     owner = x509.load_der_x509_certificate(certifier.chain[0])
     begin, end = (int(edge.timestamp()) for edge in (owner.not_valid_before_utc, owner.not_valid_after_utc))
     if not begin <= now <= end - LIFE:
-        raise CertifierNotInForce(begin=format_time(begin), end=format_time(end), now=format_time(now))
+        raise AuthorityNotInForce(begin=format_time(begin), end=format_time(end), now=format_time(now))
     held = public.native.public_key()
     builder = (
         x509.CertificateBuilder(owner.subject, x509.Name([]), held, _serial(entropy))

@@ -8,7 +8,7 @@ from stella.kernel.errors import Exit, StellaError
 class WrongPassphrase(StellaError):
     """Key {path} cannot be opened: {problem}.
 
-    Private keys are encrypted at rest. The passphrase is another one, or the file is damaged.
+    Private keys are encrypted at rest. It is another passphrase, or the file is damaged.
     """
 
     code = "KEY-001"
@@ -33,8 +33,7 @@ class MalformedProductionKey(StellaError):
 class MalformedPublicKey(StellaError):
     """Public key is malformed: {problem}.
 
-    A public key is the base64 of 32 raw Ed25519 bytes, in its one spelling. A point of small order is refused, because
-    anyone can sign for it.
+    It is the base64 of 32 raw Ed25519 bytes, in its one spelling, and no point of small order: anyone signs for those.
     """
 
     code = "KEY-003"
@@ -59,8 +58,7 @@ class BadPolicy(StellaError):
 class AnchorInvalid(StellaError):
     """Proof of time is not valid: {problem}.
 
-    A proof of time is an RFC 3161 token over the content root, by a time-stamp authority that the signer policy names,
-    made when the bundle was.
+    It is an RFC 3161 token over the very data, by a time-stamp authority that the signer policy names.
     """
 
     code = "TIME-001"
@@ -94,10 +92,9 @@ class UnusableAuthority(StellaError):
 
 
 class AuthorityNotInForce(StellaError):
-    """The channel's time-stamp authority is valid from {begin} to {end}, a proof is wanted for {now}.
+    """Authority is valid from {begin} to {end}, a proof or certificate is wanted for {now}.
 
-    An authority lives for ten years from the day the channel was made. A token outside that time would be refused by
-    every reader, so none is made.
+    It lives for ten years from the day it was made. What it says outside of them every reader would refuse.
     """
 
     code = "TIME-004"
@@ -121,8 +118,7 @@ class BadMetadata(StellaError):
 class UntrustedMetadata(StellaError):
     """TUF metadata {name} carries no valid signature by a key that {by} gives its role.
 
-    Each role has its own keys, set by the root. The file was altered after it was signed, belongs to another channel,
-    or somebody made it who may not.
+    Each role has its own keys, set by the root. The file was altered, is another channel's, or by somebody who may not.
     """
 
     code = "TUF-002"
@@ -182,8 +178,7 @@ class MetadataBelowThreshold(StellaError):
 class TrustDamaged(StellaError):
     """Trusted metadata {name} of this side is damaged: {problem}.
 
-    What this side kept from an earlier import, or was given as its first trust, can no longer be read. The offered
-    bundle is not the cause.
+    What this side kept, or was given as its first trust, can no longer be read. The offered bundle is not the cause.
     """
 
     code = "TUF-008"
@@ -208,8 +203,7 @@ class BadRotation(StellaError):
 class BadSigstoreBundle(StellaError):
     """{what} is no signed statement that can be judged: {problem}.
 
-    An attestation is a Sigstore bundle v0.3 in JSON: one DSSE envelope around an in-toto Statement v1, the key or the
-    certificate of its signer, and proofs of time. Nothing of another form is read.
+    An attestation is a Sigstore bundle v0.3: a DSSE envelope with an in-toto Statement v1, its signer, proofs of time.
     """
 
     code = "SIGSTORE-001"
@@ -233,8 +227,7 @@ class SigstoreBundleTooLarge(StellaError):
 class SignaturesNotOne(StellaError):
     """{what} carries {count} signatures, exactly one is expected.
 
-    A bundle has one signer. A second signature is by nobody that the bundle names, and could be read by one tool and
-    passed over by another.
+    A bundle has one signer. A second signature could be read by one tool and passed over by another.
     """
 
     code = "SIGSTORE-003"
@@ -258,7 +251,7 @@ class SignatureMalformed(StellaError):
 class SignatureWrong(StellaError):
     """Signature of {what} does not match what it is over.
 
-    The signer is known, the signature is not over these bytes: statement, type or signature were altered.
+    The signer is known, the signature is not over these bytes: something was altered.
     """
 
     code = "SIGSTORE-005"
@@ -270,8 +263,7 @@ class SignatureWrong(StellaError):
 class SignerUnknown(StellaError):
     """{what} is signed with key {keyid}, which is not trusted here.
 
-    Trusted are the keys of the trust folder, for the purpose and with the ids that were asked for. A key that was made
-    after the folder was fetched is not in it.
+    Trusted are the keys of the trust folder, for the purpose that was asked for. A newer key is not in an older folder.
     """
 
     code = "SIGSTORE-006"
@@ -283,8 +275,7 @@ class SignerUnknown(StellaError):
 class KeyNotBegun(StellaError):
     """{what} is signed with key {keyid}, which signs from {begins} on.
 
-    A key is published before it is used. Whoever signs with it earlier is not the one who published it, or has a clock
-    that is wrong.
+    A key is published before it is used. Whoever signs with it earlier did not publish it, or has a wrong clock.
     """
 
     code = "SIGSTORE-007"
@@ -308,7 +299,7 @@ class KeyRetired(StellaError):
 class KeyRevoked(StellaError):
     """{what} is signed with key {keyid}, which was revoked as of {ended}; {problem}.
 
-    From that time on somebody else may have had the key. It verifies only what a proof of time shows to be older.
+    Somebody else may have had the key since. It verifies only what a proof of time shows to be older.
     """
 
     code = "SIGSTORE-009"
@@ -320,8 +311,7 @@ class KeyRevoked(StellaError):
 class CertificateExpired(StellaError):
     """Certificate of {what} was valid from {begin} to {end} and nothing proves that the signature is from then.
 
-    Certificates live for ten minutes. Afterwards a proof of time has to show that the signature was made while the
-    certificate was valid; this bundle has none.
+    Certificates live for ten minutes. Afterwards a proof of time has to show that the signature is from then.
     """
 
     code = "SIGSTORE-010"
@@ -405,8 +395,7 @@ class BadCertificate(StellaError):
 class TimestampWrong(StellaError):
     """Proof of time of {what} does not count: {problem}.
 
-    Each proof that a bundle carries must be over its signature and by an authority of the trusted root. One that is not
-    is never passed over.
+    Each must be over the signature and by an authority of the trusted root. One that is not is never passed over.
     """
 
     code = "SIGSTORE-017"
@@ -478,8 +467,7 @@ class Undated(StellaError):
 class LogMissing(StellaError):
     """{what} cannot be found in a transparency log: {problem}.
 
-    `require` asks for an entry in a log of the trusted root, `allow` for none but checks those that are there, `skip`
-    looks at none.
+    `require` asks for an entry of a trusted log, `allow` checks those that are there, `skip` looks at none.
     """
 
     code = "SIGSTORE-023"
@@ -491,8 +479,7 @@ class LogMissing(StellaError):
 class BadTrust(StellaError):
     """{what} cannot be used as trust: {problem}.
 
-    A trust folder has `keys.json` with public keys and their times, and `trusted_root.json` with the authorities of
-    certificates and of time.
+    It has `keys.json` with keys and their times, `trusted_root.json` with authorities of certificates and of time.
     """
 
     code = "SIGSTORE-024"
@@ -501,22 +488,10 @@ class BadTrust(StellaError):
     hint = "fetch the trust folder again from its owner, by another way than the attestations"
 
 
-class CertifierNotInForce(StellaError):
-    """Authority of certificates is valid from {begin} to {end}, a certificate is wanted for {now}.
-
-    A certificate outside of that would be refused by every reader, so none is made.
-    """
-
-    code = "SIGSTORE-025"
-    exit = Exit.USAGE
-    reason = "usage"
-    hint = "compare the clock of this machine with another one"
-
-
 class UnusableKey(StellaError):
     """Key {what} cannot be used: {problem}.
 
-    Keys are ECDSA on P-256 or Ed25519. A private key is encrypted: PKCS#8, or the PEM that cosign writes.
+    Keys are on P-256 or Ed25519. A private key is encrypted: PKCS#8, or the PEM that cosign writes.
     """
 
     code = "KEY-005"

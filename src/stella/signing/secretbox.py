@@ -46,9 +46,7 @@ def _stream(key: bytes, nonce: bytes, length: int) -> bytes:
     blocks = []
     for number in range((length + BLOCK - 1) // BLOCK):
         state = _state(inner, nonce[16:] + number.to_bytes(8, "little"))
-        blocks.append(
-            struct.pack("<16I", *((a + b) & _WORD for a, b in zip(_rounds(state), state, strict=True)))
-        )
+        blocks.append(struct.pack("<16I", *((a + b) & _WORD for a, b in zip(_rounds(state), state, strict=True))))
     return b"".join(blocks)[:length]
 
 

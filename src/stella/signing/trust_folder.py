@@ -25,7 +25,10 @@ FILES = (key_list.FILE, trusted_root.FILE)
 
 def read(folder: Folder, place: str) -> Trust:
     """The trust of a folder; raises BadTrust, NotJson, NotCanonical, or as the folder does."""
-    keys, root = _find(folder, key_list.FILE, key_list.MAX_SIZE), _find(folder, trusted_root.FILE, trusted_root.MAX_SIZE)
+    keys, root = (
+        _find(folder, key_list.FILE, key_list.MAX_SIZE),
+        _find(folder, trusted_root.FILE, trusted_root.MAX_SIZE),
+    )
     if keys is None and root is None:
         raise BadTrust(what=place, problem=f"it has neither {key_list.FILE} nor {trusted_root.FILE}")
     return Trust(

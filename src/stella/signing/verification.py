@@ -61,10 +61,9 @@ class Trust(NamedTuple):
 class Demand(NamedTuple):
     """What a bundle has to prove.
 
-    `now` judges what is future, fresh or retired. `predicate_types` None is for callers that look at the kind themselves.
-    `subject` is the SHA-256 that the statement must be about; None is
-    for callers that compare the subjects themselves. `keyids` limits the keys, `purpose` what they are for. `dated`
-    asks for a proof of time; a limit on freshness does as well.
+    `now` judges what is future, fresh or retired. `subject` is the SHA-256 that the statement must be about. A subject
+    or kinds of None are for callers that look at them themselves. `keyids` limits the keys, `purpose` what they are
+    for. `dated` asks for a proof of time; a limit on freshness does as well.
     """
 
     now: Instant

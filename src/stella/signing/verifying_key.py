@@ -1,7 +1,7 @@
 """Public keys that verify statements: ECDSA on P-256 with SHA-256, cosign's default, or Ed25519.
 
 Rules:
-- A key has one spelling: the SubjectPublicKeyInfo in DER as it is written here, and no other encoding of the same point.
+- A key has one spelling: the SubjectPublicKeyInfo in DER as it is written here, and no other form of the same point.
 - Its id is the SHA-256 of that in hex; Sigstore's hint is the same digest in base64.
 - An Ed25519 point of small order is refused, because anyone can sign for it.
 """

@@ -9,7 +9,7 @@ import pytest
 
 from stella.kernel.errors import StellaError
 from stella.runtime import openbao
-from stella.runtime.errors import BaoAway, BaoDenied, BaoRefused, SecretUnreadable, UnusableBao
+from stella.runtime.errors import BadSetting, BaoAway, BaoDenied, BaoRefused, SecretUnreadable
 from stella.runtime.openbao import OpenBao
 from stella.signing import attestation, cosign_pem, verification
 from stella.signing.bao_custody import BaoCustody
@@ -117,8 +117,17 @@ def test_a_server_that_is_sealed_or_away(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "address", ["", "bao", "http://bao.example:8200", "https://a:b@bao.example", "https://bao.example/v1", "http://[", "https://x:0"]
+    "address",
+    [
+        "",
+        "bao",
+        "http://bao.example:8200",
+        "https://a:b@bao.example",
+        "https://bao.example/v1",
+        "http://[",
+        "https://x:0",
+    ],
 )
 def test_an_address_that_cannot_be_used(address: str) -> None:
-    with pytest.raises(UnusableBao):
+    with pytest.raises(BadSetting):
         OpenBao(address, b"x")

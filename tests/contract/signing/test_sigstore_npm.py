@@ -32,9 +32,7 @@ def judged(*cases: tuple[bytes, bool]) -> list[str]:
     who = {"identity": signed.WHO.uri, "issuer": signed.WHO.issuer}
     given = {
         "root": json.loads(trusted_root.write(signed.ROOT)),
-        "keys": {
-            key.public.hint: base64.b64encode(key.public.spki).decode() for key in (signed.P256, signed.ED25519)
-        },
+        "keys": {key.public.hint: base64.b64encode(key.public.spki).decode() for key in (signed.P256, signed.ED25519)},
         "cases": [{"bundle": json.loads(data), **(who if keyless else {})} for data, keyless in cases],
     }
     words = [node, str(SCRIPT), str(Path(modules).absolute())]

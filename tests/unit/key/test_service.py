@@ -205,7 +205,12 @@ def test_a_key_that_signs_too_early_is_refused(keeper: Keeper) -> None:
         keeper.verify(str(path))
 
 
-WRONG = [("", errors.BadPurpose), ("Policy", errors.BadPurpose), ("a" * 41, errors.BadPurpose), ("*", errors.BadPurpose)]
+WRONG = [
+    ("", errors.BadPurpose),
+    ("Policy", errors.BadPurpose),
+    ("a" * 41, errors.BadPurpose),
+    ("*", errors.BadPurpose),
+]
 
 
 @pytest.mark.parametrize(("purpose", "kind"), WRONG)

@@ -25,7 +25,21 @@ from stella.signing.sigstore_bundle import MAX_CERTIFICATE, MAX_SIZE, MEDIA_TYPE
 from stella.signing.trusted_root import Trusted, TrustedRoot
 from stella.signing.verification import TOLERANCE, Demand, Proved, Trust, verify
 from tests import forged, signed
-from tests.signed import ED25519, KIND, NOW, P256, STRANGER, WHO, YEAR, by_identity, by_key, changed, demand, entry, trust
+from tests.signed import (
+    ED25519,
+    KIND,
+    NOW,
+    P256,
+    STRANGER,
+    WHO,
+    YEAR,
+    by_identity,
+    by_key,
+    changed,
+    demand,
+    entry,
+    trust,
+)
 
 DAY = 86_400
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from stella.operations import Context, Operation
     from stella.runtime.config import Loaded
     from stella.runtime.ports import Progress
-    from stella.runtime.settings import DatabaseSettings
+    from stella.runtime.settings import DatabaseSettings, Settings
     from stella.runtime.transaction import Duty, TenantDatabase
 
 Prompt = Callable[[str], str]
@@ -51,9 +51,10 @@ NOUNS: dict[str, Noun] = {
     "object": Noun("stella.objects.operations", "Keep files of a tenant by their digest."),
     "audit": Noun("stella.audit.operations", "See who did what, and prove it without a network."),
     "inventory": Noun("stella.inventory.operations", "Make snapshots of a fleet and of what is known about it."),
-    "policy": Noun("stella.policy.operations", "Write, check, prove and promote policies."),
     "lint": Noun("stella.lint.operations", "Read code and SQL before they run."),
     "tenancy": Noun("stella.proof.operations", "Prove that tenants are apart."),
+    "policy": Noun("stella.policy.operations", "Write, check, prove, simulate and promote policies."),
+    "key": Noun("stella.key.operations", "Look after the keys that sign statements, and sign some."),
     "attest": Noun("stella.attest.operations", "Verify signed statements about what was examined."),
     "config": Noun("stella.about.operations", "Show the settings and where each value comes from."),
     "explain": Noun("stella.about.operations", "Explain an error code."),
@@ -166,7 +167,7 @@ def make_context(loaded: Loaded, progress: Progress, env: Mapping[str, str], pro
     from stella.runtime.clock import SystemClock
     from stella.runtime.entropy import system_entropy
 
-    secret, database = _secrets(loaded.settings.keys.passphrase, env, prompt), loaded.settings.database
+    secret, database = _secrets(loaded.settings, env, prompt), loaded.settings.database
     return Context(
         clock=SystemClock(),
         entropy=system_entropy,
@@ -221,7 +222,7 @@ def actor() -> str:
         return f"uid-{os.geteuid()}"
 
 
-def _secrets(passphrase: str, env: Mapping[str, str], prompt: Prompt | None) -> Callable[[str], bytes]:
+def _secrets(settings: Settings, env: Mapping[str, str], prompt: Prompt | None) -> Callable[[str], bytes]:
     from stella.runtime.config import read_secret
     from stella.runtime.errors import SecretMissing
 
@@ -229,9 +230,9 @@ def _secrets(passphrase: str, env: Mapping[str, str], prompt: Prompt | None) -> 
 
     def secret(reference: str) -> bytes:
         try:
-            return answers.get(reference) or read_secret(reference, env)
+            return answers.get(reference) or read_secret(reference, env, settings.bao)
         except SecretMissing:
-            if prompt is None or reference != passphrase:
+            if prompt is None or reference != settings.keys.passphrase:
                 raise
             answer = prompt("Passphrase of the keys: ").encode("utf-8", "surrogateescape")
             if not answer:

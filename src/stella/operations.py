@@ -70,6 +70,8 @@ SENSITIVE = frozenset(
         "client.rotate",
         "client.delete",
         "issuer.rotate-key",
+        "key.rotate",
+        "key.revoke",
         "site.release",
     }
 )

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from stella.policy import text_operations, trial_operations
+from stella.policy import signing_operations, text_operations, trial_operations
 
-__all__ = ["text_operations", "trial_operations"]
+__all__ = ["signing_operations", "text_operations", "trial_operations"]

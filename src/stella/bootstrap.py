@@ -53,6 +53,8 @@ NOUNS: dict[str, Noun] = {
     "lint": Noun("stella.lint.operations", "Read code and SQL before they run."),
     "tenancy": Noun("stella.proof.operations", "Prove that tenants are apart."),
     "attest": Noun("stella.attest.operations", "Verify signed statements about what was examined."),
+    "policy": Noun("stella.policy.operations", "Write policies, and let them decide."),
+    "exception": Noun("stella.policy.operations", "Except findings from a policy, for a time."),
     "config": Noun("stella.about.operations", "Show the settings and where each value comes from."),
     "explain": Noun("stella.about.operations", "Explain an error code."),
     "version": Noun("stella.about.operations", "Show the version of Stella and of what it runs on."),
@@ -65,6 +67,7 @@ SCHEMAS: dict[str, str] = {
     "service": "stella.http",
     "mirror": "stella.mirror",
     "site": "stella.site",
+    "policy": "stella.policy",
 }
 # What a stack calls the secrets of its database, and the settings that name them.
 SECRETS_OF_A_STACK = {
@@ -178,7 +181,7 @@ def make_context(loaded: Loaded, progress: Progress, env: Mapping[str, str], pro
         database=_database(database, secret) if database.dsn else None,
         duties=_duties(database, secret) if database.dsn else None,
         scopes=every_scope,
-        principal=Principal("local", frozenset({EVERY_SCOPE}), loaded.settings.client.tenant),
+        principal=Principal("local", frozenset({EVERY_SCOPE}), loaded.settings.client.tenant, authenticated=None),
     )
 
 

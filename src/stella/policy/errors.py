@@ -189,10 +189,17 @@ class GateShut(StellaError):
     reason = "gate"
     hint = "see the evidence with `stella policy show`; run what is missing and try again"
 
-    @property
-    def status(self) -> int:
-        """412 while the shadow run is missing, else that of a negative verdict."""
-        return 412 if "policy_shadow_required" in str(self.facts.get("reasons", "")).split(", ") else 422
+
+class ShadowRequired(GateShut):
+    """The gate says {decision}: {reasons}; it has not run in shadow.
+
+    What is new or changed first runs beside what decides, without deciding anything, and with its fixtures.
+    """
+
+    code = "POLICY-136"
+    reason = "policy_shadow_required"
+    hint = "let it run in shadow, then try again"
+    status = 412
 
 
 class NotPublished(StellaError):

@@ -85,9 +85,9 @@ SELECT DISTINCT ON (env) env, number, event, version, canary, percent, predicted
 WHERE tenant_id = %(tenant)s AND policy_id = %(policy)s ORDER BY env, number DESC;
 
 -- name: has_decided
--- A row when a version once decided in an environment for all assets.
+-- A row when a version once decided alone or beside a canary, in an environment, or in any where none is named.
 SELECT number FROM policy.policy_placement
-WHERE tenant_id = %(tenant)s AND policy_id = %(policy)s AND env = %(env)s AND version = %(version)s LIMIT 1;
+WHERE tenant_id = %(tenant)s AND policy_id = %(policy)s AND (%(env)s = '' OR env = %(env)s) AND version = %(version)s LIMIT 1;
 
 -- name: put_evidence
 -- What was found out about a version.

@@ -13,6 +13,8 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
+import msgspec
+
 from stella.kernel.digest import is_digest
 from stella.kernel.errors import IllegalMove
 from stella.kernel.instant import Instant, Seconds, format_time
@@ -193,6 +195,22 @@ def gate(
     )
 
 
+def nothing(digest: str, now: Instant) -> Decided:
+    """A decision about something of which nothing is known yet; `joined` says why it is not allowed."""
+    return Decided(
+        decision="pending", reasonCodes=(), policyDigest=digest, determinismHash="", evaluatedAtUtc=format_time(now)
+    )
+
+
+def joined(said: Decided, reasons: Iterable[str], *, deny: bool) -> Decided:
+    """A decision with more reasons against it."""
+    return msgspec.structs.replace(
+        said,
+        decision="deny" if deny or said.decision == "deny" else "pending",
+        reasonCodes=tuple(sorted({*said.reasonCodes, *reasons})),
+    )
+
+
 def _judged(kind: str, found: Evidence | None, now: Instant, inputs: str) -> tuple[str, bool]:
     """What speaks against a version, and whether it is denied for that; empty for nothing."""
     if kind not in SAYS:
@@ -200,18 +218,15 @@ def _judged(kind: str, found: Evidence | None, now: Instant, inputs: str) -> tup
     missing, bad = SAYS[kind]
     if found is None:
         return missing, False
-    if found.verdict == BAD:
-        return bad, True
-    if found.verdict == DEGRADED:
-        return f"{kind}_degraded", False
-    if found.verdict != GOOD or not is_digest(found.digest):
-        return UNREADABLE, True
-    if found.made > now + SKEW:
-        return FUTURE, False
-    if kind == "determinism" and not is_digest(found.determinism):
-        return missing, False
-    if kind in AGEING and now - found.made > MAX_AGE:
-        return STALE, False
-    if kind in AGEING and inputs and found.inputs != inputs:
-        return OTHER_INPUTS, True
-    return "", False
+    other = kind in AGEING and inputs and found.inputs != inputs
+    unproved = kind == "determinism" and not is_digest(found.determinism)
+    problems = (
+        (found.verdict == BAD, bad, True),
+        (found.verdict == DEGRADED, f"{kind}_degraded", False),
+        (found.verdict != GOOD or not is_digest(found.digest), UNREADABLE, True),
+        (found.made > now + SKEW, FUTURE, False),
+        (unproved, missing, False),
+        (other, OTHER_INPUTS, True),
+        (kind in AGEING and now - found.made > MAX_AGE, STALE, False),
+    )
+    return next(((said, denied) for wrong, said, denied in problems if wrong), ("", False))

@@ -7,9 +7,12 @@ Rules:
 from __future__ import annotations
 
 import dataclasses
+import itertools
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from stella.kernel.digest import sha256
 from stella.operations import EVERY_SCOPE, Context, Principal
@@ -25,9 +28,15 @@ from stella.policy.model import (
     SubmitPolicy,
 )
 from stella.policy.rules import GOOD, KINDS, Evidence
+from stella.runtime import roles
+from stella.runtime.postgres_server import Postgres
 from stella.runtime.settings import Settings, StoreSettings
-from tests.identity import World
+from stella.tenancy import guard
+from tests.database import connected
+from tests.identity import SCHEMAS, World
+from tests.tenants import SEAL, Guarded
 
+_numbers = itertools.count()
 WHY = {"reason": "a test", "ticket": "T-1"}
 D = {kind: sha256(kind.encode()) for kind in (*KINDS, "other")}
 
@@ -44,6 +53,42 @@ def text(status: str = "blocked", *, shadow: bool = True, more: str = "") -> str
   {more}
 }}
 """
+
+
+@pytest.fixture(scope="session")
+def laid(postgres: Postgres) -> str:
+    """A database with all tables, which others begin as copies of."""
+    name = "policies_laid"
+    with connected(postgres) as connection:
+        roles.make_database(connection, name)
+    made = Guarded(postgres, name)
+    with made.connect() as connection:
+        roles.harden(connection)
+    for schema in ("tenancy", *SCHEMAS):
+        made.migrate(schema)
+    with made.connect(roles.OWNER) as connection:
+        guard.install(connection, SEAL)
+    return name
+
+
+@pytest.fixture
+def world(postgres: Postgres, laid: str) -> Iterator[World]:
+    """An installation with the tenant `acme` beside the default one."""
+    name = f"policies_{next(_numbers)}"
+    with connected(postgres) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {laid} OWNER {roles.OWNER}")  # type: ignore[call-overload]  # names of ours
+        roles.make_database(connection, name)
+    guarded = Guarded(postgres, name)
+    made = World(guarded)
+    made.tenant("acme")
+    try:
+        yield made
+    finally:
+        made.close()
+        guarded.tenants.close()
+        guarded.raw.close()
+        with connected(postgres) as connection:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")  # type: ignore[call-overload]  # as above
 
 
 class Team:
@@ -86,7 +131,7 @@ class Team:
             found = records.version(t, policy, number)
         given: dict[str, object] = {
             "kind": kind,
-            "digest": D[kind],
+            "digest": D.get(kind, D["other"]),
             "verdict": GOOD,
             "made": self.ada.clock.read().wall,
             "determinism": D["other"] if kind == "determinism" else "",

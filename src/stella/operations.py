@@ -338,7 +338,8 @@ def operation(  # noqa: PLR0913  # each says one thing about a row
 
     `long` marks work that reports progress and runs as a job behind a service, `creates` one whose answer there is 201,
     `quick` one that computes for less than a millisecond and waits for nothing, so that it needs no thread there.
-    Behind a service `lane` is the queue of a long one, and `admit` raises for a request that is not to be queued at all.
+    Behind a service `lane` is the queue of a long one, and `admit` raises for a request that is not to be queued at
+    all.
 
     Raises ValueError at import for a name, route or scope of the wrong form, a missing docstring, a name taken twice,
     or a sensitive operation whose request asks for no reason and no ticket.

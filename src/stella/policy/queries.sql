@@ -104,9 +104,10 @@ SELECT DISTINCT ON (kind) kind, digest, verdict, inputs, determinism, made, reco
 WHERE tenant_id = %(tenant)s AND policy_id = %(policy)s AND version = %(version)s ORDER BY kind, number DESC;
 
 -- name: evidence_of
--- Evidence of a version by its digest.
+-- The last evidence of a version that has a digest.
 SELECT inputs FROM policy.policy_evidence
-WHERE tenant_id = %(tenant)s AND policy_id = %(policy)s AND version = %(version)s AND digest = %(digest)s LIMIT 1;
+WHERE tenant_id = %(tenant)s AND policy_id = %(policy)s AND version = %(version)s AND digest = %(digest)s
+ORDER BY number DESC LIMIT 1;
 
 -- name: put_inputs
 -- Freeze inputs; what is frozen stays as old as it is.

@@ -173,8 +173,12 @@ class MemoryStore:
 
     def count_jobs(self) -> list[Load]:
         with self._there():
-            states = Counter((job.tenant, job.state.value) for job in self.jobs.values())
-            return [Load(*of, jobs) for of, jobs in states.items() if of[1] in {"queued", "running"}]
+            states = Counter((job.tenant, job.state.value, job.operation) for job in self.jobs.values())
+            return [
+                Load(tenant, state, jobs, operation)
+                for (tenant, state, operation), jobs in states.items()
+                if state in {"queued", "running"}
+            ]
 
     def begin_answer(self, key: Key, digest: str, now: int) -> Answered | None:
         with self._there():

@@ -79,8 +79,8 @@ def second(team: Team) -> None:
 def test_a_version_decides_and_the_one_before_is_archived(team: Team) -> None:
     second(team)
     result = team.promote(2)
-    assert (result.gate.decision, result.gate.reasonCodes) == ("allow", ())
-    assert (result.gate.policyDigest, result.gate.determinismHash) == (result.ir_sha256, D["other"])
+    assert (result.gate.decision, result.gate.reason_codes) == ("allow", ())
+    assert (result.gate.policy_digest, result.gate.determinism_hash) == (result.ir_sha256, D["other"])
     assert placed(team) == (2, None, 0)
     assert (team.state(1), team.state(2)) == ("archived", "active")
     promotion.rollback(team.ben, back(1))
@@ -382,12 +382,12 @@ def test_every_end_of_a_promotion_is_counted(team: Team) -> None:
 def ask(team: Team, **changes: str) -> GateAsked:
     shown = versions.show(team.ada, ShowPolicy("P-7", 1))
     given = {
-        "tenantId": "acme",
-        "promotionId": "R-1",
-        "targetEnvironment": "prod",
-        "artifactDigest": D["lint"],
-        "evidenceRef": D["simulation"],
-        "policyBundleDigest": shown.ir_sha256,
+        "tenant_id": "acme",
+        "promotion_id": "R-1",
+        "target_environment": "prod",
+        "artifact_digest": D["lint"],
+        "evidence_ref": D["simulation"],
+        "policy_bundle_digest": shown.ir_sha256,
     }
     return evidence.gate(team.ben, AskGate(**given | changes))
 
@@ -396,10 +396,10 @@ def test_the_gate_for_an_artifact_fails_closed(team: Team) -> None:
     team.published()
     team.promote()
     frozen = team.frozen(sbom_digest=D["lint"])
-    assert ask(team).reasonCodes == ("evidence_missing",)
+    assert ask(team).reason_codes == ("evidence_missing",)
     team.record("simulation", inputs=frozen)
     said = ask(team)
-    assert (said.decision, said.reasonCodes) == ("allow", ())
+    assert (said.decision, said.reason_codes) == ("allow", ())
     assert json.loads(msgspec.json.encode(said)).keys() == {
         "schema",
         "decision",
@@ -409,15 +409,15 @@ def test_the_gate_for_an_artifact_fails_closed(team: Team) -> None:
         "evaluatedAtUtc",
     }
     for changes, decision, reason in (
-        ({"tenantId": "beta"}, "deny", "tenant_mismatch"),
-        ({"tenantId": "no tenant"}, "deny", "tenant_mismatch"),
-        ({"targetEnvironment": "staging"}, "deny", "policy_not_active"),
-        ({"policyBundleDigest": sha256(b"x")}, "deny", "policy_unknown"),
-        ({"artifactDigest": D["other"]}, "pending", "evidence_missing"),
-        ({"artifactDigest": 'a","b'}, "pending", "evidence_missing"),
-        ({"evidenceRef": D["other"]}, "pending", "evidence_missing"),
+        ({"tenant_id": "beta"}, "deny", "tenant_mismatch"),
+        ({"tenant_id": "no tenant"}, "deny", "tenant_mismatch"),
+        ({"target_environment": "staging"}, "deny", "policy_not_active"),
+        ({"policy_bundle_digest": sha256(b"x")}, "deny", "policy_unknown"),
+        ({"artifact_digest": D["other"]}, "pending", "evidence_missing"),
+        ({"artifact_digest": 'a","b'}, "pending", "evidence_missing"),
+        ({"evidence_ref": D["other"]}, "pending", "evidence_missing"),
     ):
         said = ask(team, **changes)
-        assert (said.decision, said.reasonCodes) == (decision, (reason,)), changes
+        assert (said.decision, said.reason_codes) == (decision, (reason,)), changes
     team.later(25 * HOUR)
-    assert ask(team).reasonCodes == ("simulation_stale",)
+    assert ask(team).reason_codes == ("simulation_stale",)

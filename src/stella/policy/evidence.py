@@ -63,8 +63,8 @@ def record_in(ctx: Context, t: Transaction, found: Version, ir_sha256: str, evid
 
 def gate(ctx: Context, want: AskGate) -> GateAsked:
     """Whether an artifact may go on under a policy; what cannot be shown is not allowed."""
-    if not is_tenant(want.tenantId) or want.tenantId != ctx.principal.tenant:
-        said = refused(want.policyBundleDigest, OTHER_TENANT, records.now_of(ctx))
+    if not is_tenant(want.tenant_id) or want.tenant_id != ctx.principal.tenant:
+        said = refused(want.policy_bundle_digest, OTHER_TENANT, records.now_of(ctx))
     else:
         with ctx.tenant() as t:
             said = _asked(ctx, t, want)
@@ -72,10 +72,10 @@ def gate(ctx: Context, want: AskGate) -> GateAsked:
         metering.promoted(ctx, "denied" if said.decision == "deny" else "pending")
     return GateAsked(
         decision=said.decision,
-        reasonCodes=said.reasonCodes,
-        policyDigest=said.policyDigest,
-        determinismHash=said.determinismHash,
-        evaluatedAtUtc=said.evaluatedAtUtc,
+        reason_codes=said.reason_codes,
+        policy_digest=said.policy_digest,
+        determinism_hash=said.determinism_hash,
+        evaluated_at_utc=said.evaluated_at_utc,
     )
 
 
@@ -98,17 +98,17 @@ def refused(digest: str, reason: str, now: int) -> Decided:
 
 def _asked(ctx: Context, t: Transaction, want: AskGate) -> Decided:
     now = records.now_of(ctx)
-    rows = t.all(PACKAGE, "versions_by_digest", digest=want.policyBundleDigest, limit=MATCHES)
+    rows = t.all(PACKAGE, "versions_by_digest", digest=want.policy_bundle_digest, limit=MATCHES)
     found = [records.version(t, policy, number) for policy, number in rows]
     if not found:
-        return refused(want.policyBundleDigest, UNKNOWN, now)
-    placed = [one for one in found if _decides(t, one, want.targetEnvironment)]
+        return refused(want.policy_bundle_digest, UNKNOWN, now)
+    placed = [one for one in found if _decides(t, one, want.target_environment)]
     if not placed:
-        return refused(want.policyBundleDigest, NOT_PLACED, now)
+        return refused(want.policy_bundle_digest, NOT_PLACED, now)
     said = decided(ctx, t, placed[0], "")
-    values = {"policy": placed[0].policy, "version": placed[0].number, "digest": want.evidenceRef}
+    values = {"policy": placed[0].policy, "version": placed[0].number, "digest": want.evidence_ref}
     shown = t.one(PACKAGE, "evidence_of", **values)
-    about = is_digest(want.artifactDigest) and shown is not None and _is_about(t, str(shown[0]), want.artifactDigest)
+    about = is_digest(want.artifact_digest) and shown is not None and _is_about(t, str(shown[0]), want.artifact_digest)
     return said if about else rules.joined(said, (NOT_SHOWN,), deny=False)
 
 

@@ -140,8 +140,8 @@ def require_fresh(ctx: Context) -> None:
 def require(said: Decided) -> None:
     """Raise GateShut or ShadowRequired unless a gate allows."""
     if said.decision != "allow":
-        kind = ShadowRequired if rules.SAYS["shadow"][0] in said.reasonCodes else GateShut
-        raise kind(decision=said.decision, reasons=", ".join(said.reasonCodes))
+        kind = ShadowRequired if rules.SAYS["shadow"][0] in said.reason_codes else GateShut
+        raise kind(decision=said.decision, reasons=", ".join(said.reason_codes))
 
 
 def check_signed(ctx: Context, t: Transaction, found: Version) -> tuple[str, ...]:

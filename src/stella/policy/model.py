@@ -21,7 +21,7 @@ Limit = Annotated[int, msgspec.Meta(ge=1, le=1000), arg("Rows of a page, at most
 Cursor = Annotated[str | None, arg("Where the page before ended: its `next`.", metavar="CURSOR")]
 PolicyId = Annotated[str, arg("Id of the policy, such as P-7.", positional=True, metavar="POLICY")]
 Number = Annotated[int, msgspec.Meta(ge=1, le=1_000_000), arg("Number of the version.", metavar="N")]
-Newest = Annotated[int | None, msgspec.Meta(ge=1, le=1_000_000), arg("Number of a version; the newest.", metavar="N")]
+Newest = Annotated[int | None, arg("Number of a version; the newest.", metavar="N")]
 Env = Annotated[str, arg("Environment, such as prod.", metavar="ENV")]
 Percent = Annotated[int, msgspec.Meta(ge=1, le=100), arg("Share of the assets, in percent.", metavar="PERCENT")]
 Level = Literal["patch", "minor", "major"]
@@ -171,15 +171,15 @@ class ListHistory(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cursor: Cursor = None
 
 
-class AskGate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class AskGate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
     """Request of policy.gate."""
 
-    tenantId: Annotated[str, arg("The tenant, which is that of whoever asks.", metavar="TENANT")]  # noqa: N815  # the contract's
-    promotionId: Annotated[str, arg("What the promotion is called.", metavar="ID")]  # noqa: N815  # as above
-    targetEnvironment: Annotated[str, arg("Environment.", metavar="ENV")]  # noqa: N815  # as above
-    artifactDigest: Annotated[str, arg("What is to be promoted.", metavar="SHA256")]  # noqa: N815  # as above
-    evidenceRef: Annotated[str, arg("Evidence about it, by its digest.", metavar="SHA256")]  # noqa: N815  # as above
-    policyBundleDigest: Annotated[str, arg("The policy that is to decide.", metavar="SHA256")]  # noqa: N815  # as above
+    tenant_id: Annotated[str, arg("The tenant, which is that of whoever asks.", metavar="TENANT")]
+    promotion_id: Annotated[str, arg("What the promotion is called.", metavar="ID")]
+    target_environment: Annotated[str, arg("Environment.", metavar="ENV")]
+    artifact_digest: Annotated[str, arg("What is to be promoted.", metavar="SHA256")]
+    evidence_ref: Annotated[str, arg("Evidence about it, by its digest.", metavar="SHA256")]
+    policy_bundle_digest: Annotated[str, arg("The policy that is to decide.", metavar="SHA256")]
 
 
 class VersionRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -298,17 +298,17 @@ class PolicyArchived(VersionFacts, frozen=True, kw_only=True, tag_field="schema"
     """Result of policy.archive."""
 
 
-class Decided(msgspec.Struct, frozen=True, kw_only=True):
+class Decided(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """What a gate says. Reasons are sorted; without one it allows."""
 
     decision: Literal["allow", "deny", "pending"]
-    reasonCodes: tuple[str, ...]  # noqa: N815  # the contract's
-    policyDigest: str  # noqa: N815  # as above
-    determinismHash: str  # noqa: N815  # as above
-    evaluatedAtUtc: str  # noqa: N815  # as above
+    reason_codes: tuple[str, ...]
+    policy_digest: str
+    determinism_hash: str
+    evaluated_at_utc: str
 
 
-class GateAsked(Decided, frozen=True, kw_only=True, tag_field="schema", tag="stella.policy.gate@1"):
+class GateAsked(Decided, frozen=True, kw_only=True, rename="camel", tag_field="schema", tag="stella.policy.gate@1"):
     """Result of policy.gate."""
 
 

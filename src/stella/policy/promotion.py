@@ -204,7 +204,7 @@ def _placed(  # what is written in one row
         place(ctx, t, found.policy, wanted.env, "canary", placed.version, **values)
     else:
         place(ctx, t, found.policy, wanted.env, "promote", found.number, decision=decision)
-    told = {"env": wanted.env, "percent": str(wanted.percent), "determinism": said.determinismHash}
+    told = {"env": wanted.env, "percent": str(wanted.percent), "determinism": said.determinism_hash}
     used = tuple(sorted(one.digest for one in records.evidence(t, found.policy, found.number)))
     moved = records.move(
         ctx, t, found, Event.PROMOTE, reason=wanted.reason, ticket=wanted.ticket, evidence=used, after=told

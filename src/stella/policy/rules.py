@@ -188,17 +188,21 @@ def gate(
     proved = last.get("determinism")
     return Decided(
         decision="deny" if denied else "pending" if reasons else "allow",
-        reasonCodes=tuple(sorted(reasons)),
-        policyDigest=policy_digest,
-        determinismHash=proved.determinism if proved is not None and proved.verdict == GOOD else "",
-        evaluatedAtUtc=format_time(now),
+        reason_codes=tuple(sorted(reasons)),
+        policy_digest=policy_digest,
+        determinism_hash=proved.determinism if proved is not None and proved.verdict == GOOD else "",
+        evaluated_at_utc=format_time(now),
     )
 
 
 def nothing(digest: str, now: Instant) -> Decided:
     """A decision about something of which nothing is known yet; `joined` says why it is not allowed."""
     return Decided(
-        decision="pending", reasonCodes=(), policyDigest=digest, determinismHash="", evaluatedAtUtc=format_time(now)
+        decision="pending",
+        reason_codes=(),
+        policy_digest=digest,
+        determinism_hash="",
+        evaluated_at_utc=format_time(now),
     )
 
 
@@ -207,7 +211,7 @@ def joined(said: Decided, reasons: Iterable[str], *, deny: bool) -> Decided:
     return msgspec.structs.replace(
         said,
         decision="deny" if deny or said.decision == "deny" else "pending",
-        reasonCodes=tuple(sorted({*said.reasonCodes, *reasons})),
+        reason_codes=tuple(sorted({*said.reason_codes, *reasons})),
     )
 
 

@@ -116,7 +116,7 @@ def run(ctx: Context, want: RunPolicy) -> PolicyRan:
         _end(ctx, name, "failed", {}, "", "")
         raise
     proof = [found.digest, frozen.digest, [[one.id, one.true, one.unknown] for one in judged]]
-    counts = Counter(one.status for one in judged) + Counter({"undecided": sum(one.undecided for one in judged)})
+    counts = {**Counter(one.status for one in judged), "undecided": sum(one.undecided for one in judged)}
     result = ctx.blobs().put(DECISIONS, b"".join(msgspec.json.encode(one) + b"\n" for one in judged))
     _end(ctx, name, "succeeded", dict(sorted(counts.items())), sha256(dump(proof)), result)
     return _found(ctx, name, PolicyRan)

@@ -173,10 +173,10 @@ def exception(result: ExceptionFacts) -> View:
 def _gate(said: Decided) -> list[tuple[str, str | Cell]]:
     return [
         ("gate", Cell(said.decision, _SAID[said.decision])),
-        ("reasons", ", ".join(said.reasonCodes) or "none"),
-        ("identity", said.policyDigest),
-        ("determinism", said.determinismHash),
-        ("at", said.evaluatedAtUtc),
+        ("reasons", ", ".join(said.reason_codes) or "none"),
+        ("identity", said.policy_digest),
+        ("determinism", said.determinism_hash),
+        ("at", said.evaluated_at_utc),
     ]
 
 

@@ -82,8 +82,8 @@ def test_scopes_that_are_gone_are_refused_with_what_took_their_place(gone: str, 
 
 def test_a_gate_allows_what_is_all_good() -> None:
     said = rules.gate(IR, IR, good(), NOW)
-    assert (said.decision, said.reasonCodes, said.policyDigest, said.determinismHash) == ("allow", (), IR, IR)
-    assert said.evaluatedAtUtc == "2027-01-15T08:00:00Z"
+    assert (said.decision, said.reason_codes, said.policy_digest, said.determinism_hash) == ("allow", (), IR, IR)
+    assert said.evaluated_at_utc == "2027-01-15T08:00:00Z"
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -100,7 +100,7 @@ def test_a_gate_waits_for_what_is_missing_and_denies_what_is_bad(kind: str) -> N
         (good(**{kind: {"made": NOW + rules.SKEW + 1}}), "pending", "evidence_from_future"),
     ):
         said = rules.gate(IR, IR, found, NOW)
-        assert (said.decision, said.reasonCodes) == (decision, (reason,))
+        assert (said.decision, said.reason_codes) == (decision, (reason,))
 
 
 def test_a_gate_knows_what_is_too_old_or_about_something_else() -> None:
@@ -112,15 +112,15 @@ def test_a_gate_knows_what_is_too_old_or_about_something_else() -> None:
         ({}, "b", ("deny", ("inputs_hash_mismatch",))),
     ):
         said = rules.gate(IR, IR, good(simulation=changes), NOW, inputs=inputs)
-        assert (said.decision, said.reasonCodes) == expected
+        assert (said.decision, said.reason_codes) == expected
     said = rules.gate(IR, sha256(b"other"), good(), NOW)
-    assert (said.decision, said.reasonCodes) == ("deny", ("policy_ir_hash_mismatch",))
+    assert (said.decision, said.reason_codes) == ("deny", ("policy_ir_hash_mismatch",))
     said = rules.gate(IR, IR, good(), NOW, approved=False)
-    assert (said.decision, said.reasonCodes) == ("pending", ("approval_missing",))
+    assert (said.decision, said.reason_codes) == ("pending", ("approval_missing",))
     said = rules.gate(IR, IR, good(determinism={"determinism": ""}), NOW)
-    assert (said.decision, said.reasonCodes, said.determinismHash) == ("pending", ("determinism_missing",), "")
+    assert (said.decision, said.reason_codes, said.determinism_hash) == ("pending", ("determinism_missing",), "")
     said = rules.gate(IR, IR, good(), NOW, needed=("hearsay",))
-    assert (said.decision, said.reasonCodes) == ("deny", ("evidence_unreadable",))
+    assert (said.decision, said.reason_codes) == ("deny", ("evidence_unreadable",))
 
 
 _EVIDENCE = st.builds(
@@ -137,8 +137,8 @@ _EVIDENCE = st.builds(
 @given(st.lists(_EVIDENCE, max_size=10), st.sampled_from(["", IR]), st.randoms())
 def test_a_gate_fails_closed_and_in_one_way(found: list[Evidence], inputs: str, random: object) -> None:
     said = rules.gate(IR, IR, found, NOW, inputs=inputs)
-    assert list(said.reasonCodes) == sorted(set(said.reasonCodes))
-    assert (said.decision == "allow") == (not said.reasonCodes)
+    assert list(said.reason_codes) == sorted(set(said.reason_codes))
+    assert (said.decision == "allow") == (not said.reason_codes)
     kinds = [one.kind for one in found]
     if len(kinds) == len(set(kinds)):
         mixed = list(found)

@@ -56,6 +56,8 @@ NOUNS: dict[str, Noun] = {
     "policy": Noun("stella.policy.operations", "Write, check, prove, simulate and promote policies."),
     "key": Noun("stella.key.operations", "Look after the keys that sign statements, and sign some."),
     "attest": Noun("stella.attest.operations", "Verify signed statements about what was examined."),
+    "policy": Noun("stella.policy.operations", "Write policies, and let them decide."),
+    "exception": Noun("stella.policy.operations", "Except findings from a policy, for a time."),
     "config": Noun("stella.about.operations", "Show the settings and where each value comes from."),
     "explain": Noun("stella.about.operations", "Explain an error code."),
     "version": Noun("stella.about.operations", "Show the version of Stella and of what it runs on."),
@@ -68,6 +70,7 @@ SCHEMAS: dict[str, str] = {
     "service": "stella.http",
     "mirror": "stella.mirror",
     "site": "stella.site",
+    "policy": "stella.policy",
 }
 # What a stack calls the secrets of its database, and the settings that name them.
 SECRETS_OF_A_STACK = {
@@ -181,7 +184,7 @@ def make_context(loaded: Loaded, progress: Progress, env: Mapping[str, str], pro
         database=_database(database, secret) if database.dsn else None,
         duties=_duties(database, secret) if database.dsn else None,
         scopes=every_scope,
-        principal=Principal("local", frozenset({EVERY_SCOPE}), loaded.settings.client.tenant),
+        principal=Principal("local", frozenset({EVERY_SCOPE}), loaded.settings.client.tenant, authenticated=None),
     )
 
 

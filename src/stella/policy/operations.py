@@ -2,6 +2,20 @@
 
 from __future__ import annotations
 
-from stella.policy import signing_operations, text_operations, trial_operations
+from stella.policy import (
+    exception_operations,
+    lifecycle_operations,
+    promotion_operations,
+    signing_operations,
+    text_operations,
+    trial_operations,
+)
 
-__all__ = ["signing_operations", "text_operations", "trial_operations"]
+__all__ = [
+    "exception_operations",
+    "lifecycle_operations",
+    "promotion_operations",
+    "signing_operations",
+    "text_operations",
+    "trial_operations",
+]

@@ -12,7 +12,7 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from stella.runtime.telemetry import MAX_TENANTS, METRICS, OTHER, SECONDS, UNKNOWN, MetricName
+from stella.runtime.telemetry import MAX_TENANTS, METRICS, OTHER, UNKNOWN, MetricName
 
 Labels = tuple[str, ...]
 
@@ -58,8 +58,9 @@ class Counts:
         """One more observation of a histogram."""
         with self._lock:
             key = (name, self._labels(name, "histogram", labels))
-            shares = self._shares.setdefault(key, [0] * (len(SECONDS) + 1))
-            shares[bisect_left(SECONDS, value)] += 1
+            bounds = METRICS[name].bounds
+            shares = self._shares.setdefault(key, [0] * (len(bounds) + 1))
+            shares[bisect_left(bounds, value)] += 1
             self._values[key] = self._values.get(key, 0) + value
 
     def total(self, name: MetricName, **labels: str) -> float:

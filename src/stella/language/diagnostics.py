@@ -80,7 +80,7 @@ def found(code: str, message: str, span: Span, fix: Fix | None = None, *, level:
 def applied(text: str, fixes: Iterable[Fix]) -> str:
     """The text with the fixes made, from behind; of two that overlap the first one counts."""
     made: list[Fix] = []
-    for fix in sorted(set(fixes), key=lambda fix: fix.span):
+    for fix in sorted(set(fixes), key=lambda fix: (fix.span, fix.text)):
         if not made or fix.span.start >= made[-1].span.end:
             made.append(fix)
     for fix in reversed(made):

@@ -58,16 +58,18 @@ def exceptions(source: bytes) -> Exceptions:
     ]
     rows = read.get("exception", [])
     rules: list[ExceptionRule] = []
+    names: set[str] = set()
     starts = _starts(text, len(rows) if isinstance(rows, list) else 0)
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         return _refused("POL1001", "entries begin with `[[exception]]`")
     for row, span in zip(rows, starts, strict=True):
         rule, more = read_exception(row, span)
         wrong += more
-        if rule is not None and any(one.name == rule.name for one in rules):
+        if rule is not None and rule.name in names:
             wrong.append(found("POL2006", f"another exception is called `{rule.name}`", span))
         elif rule is not None:
             rules.append(rule)
+            names.add(rule.name)
     return Exceptions(tuple(rules), tuple(wrong), text)
 
 

@@ -34,7 +34,12 @@ PLACES = 6  # of a number after its point: what MICRO holds
 
 OR, AND, NOT, COMPARE, ADD = 1, 2, 3, 4, 5
 BINDS: dict[str, int] = {
-    **{"or": OR, "and": AND, "not": COMPARE, "in": COMPARE, "+": ADD, "-": ADD},
+    "or": OR,
+    "and": AND,
+    "not": COMPARE,
+    "in": COMPARE,
+    "+": ADD,
+    "-": ADD,
     **dict.fromkeys(("==", "!=", "<", "<=", ">", ">="), COMPARE),
 }
 """How tight an operator binds that stands behind a value; `not` begins `not in` there."""

@@ -7,6 +7,7 @@ Rules:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple, cast
 
 from stella.kernel.instant import format_time
@@ -139,8 +140,7 @@ def _numbers(sign: str, left: Numeric, right: Value, node: Comparison) -> Judged
         return _numbers(TURNED[sign], right, left, turned(node))
     total: Sum | None = left.sum
     if right.sum.parts:
-        less = negated(right.sum)
-        total = None if less is None else added(left.sum, less)
+        total = added((left.sum, negated(right.sum)))
     if total is None:
         return Judged(None, (found("POL2002", "a score with limits is compared with a number only", node.span),))
     bound = right.sum.constant if not right.sum.parts else 0
@@ -174,13 +174,16 @@ def decimal(micros: int) -> str:
     return f"-{text}" if micros < 0 else text
 
 
-def added(left: Sum, right: Sum) -> Sum | None:
-    """The sum of two; None when one of them has limits and the other is more than nothing."""
-    if right.low is not None or right.high is not None:
-        return right if not left.parts and not left.constant and left.low is None else None
-    if left.low is not None or left.high is not None:
-        return left if not right.parts and not right.constant else None
-    return Sum((*left.parts, *right.parts), left.constant + right.constant)
+def added(sums: Sequence[Sum | None]) -> Sum | None:
+    """The sum of all; None when one is None, or has limits and the others are more than nothing."""
+    whole = [one for one in sums if one is not None]
+    limited = [one for one in whole if one.low is not None or one.high is not None]
+    more = [one for one in whole if one.parts or one.constant]
+    if len(whole) < len(sums) or (limited and (len(limited) > 1 or more not in ([], limited))):
+        return None
+    if limited:
+        return limited[0]
+    return Sum(tuple(part for one in whole for part in one.parts), sum(one.constant for one in whole))
 
 
 def negated(total: Sum) -> Sum | None:

@@ -88,6 +88,7 @@ class Resolver:
     def __init__(self, *, strict: bool, profiles: Mapping[str, Profiled] | None = None) -> None:
         self.diagnostics: list[Diagnostic] = []
         self._left = {"error": MAX_DIAGNOSTICS, "warning": MAX_DIAGNOSTICS, "note": MAX_DIAGNOSTICS}
+        self._guesses = MAX_DIAGNOSTICS
         self.used: set[str] = set()  # parts and numbers of profiles, by their full names
         self._strict = strict
         self._profiles = {} if profiles is None else profiles
@@ -104,8 +105,9 @@ class Resolver:
             self.diagnostics.append(one)
 
     def guess(self, word: str, known: Iterable[str]) -> str | None:
-        """The known word that may be meant; none any more when there are many diagnostics, since it takes time."""
-        return nearest(word, known) if self._left["error"] and len(word) <= LONGEST_GUESS else None
+        """The known word that may be meant; after many of them none any more, since it takes time."""
+        self._guesses -= 1
+        return nearest(word, known) if self._guesses >= 0 and len(word) <= LONGEST_GUESS else None
 
     def settled(self, node: Expression) -> Value:
         """The value of what a policy decides or states: a name that does not exist is an error there, strict or not."""
@@ -226,25 +228,21 @@ class Resolver:
     # sums
 
     def _arithmetic(self, items: tuple[tuple[bool, Expression], ...]) -> Value:
-        total = Sum(())
-        wrong = False
+        sums: list[Sum | None] = []
         for minus, item in items:
             value = self.value(item)
-            if not isinstance(value, Numeric):
-                if not isinstance(value, Unknown):
-                    self.say("POL2002", f"only numbers are added, not {NOUNS[type(value)]}", item.span)
-                wrong = True
-                continue
-            part = compare.negated(value.sum) if minus else value.sum
-            more = None if part is None else compare.added(total, part)
-            if more is None:
-                self.say("POL2002", "a score with limits cannot be added to; compare it alone", item.span)
-                wrong = True
-            else:
-                total = more
-        return (
-            Unknown() if wrong else self._bounded(Numeric(total), Span(items[0][1].span.start, items[-1][1].span.end))
-        )
+            if isinstance(value, Numeric):
+                sums.append(compare.negated(value.sum) if minus else value.sum)
+            elif not isinstance(value, Unknown):
+                self.say("POL2002", f"only numbers are added, not {NOUNS[type(value)]}", item.span)
+        if len(sums) < len(items):
+            return Unknown()
+        span = Span(items[0][1].span.start, items[-1][1].span.end)
+        total = compare.added(sums)
+        if total is None:
+            self.say("POL2002", "a score with limits cannot be added to; compare it alone", span)
+            return Unknown()
+        return self._bounded(Numeric(total), span)
 
     def _bounded(self, value: Numeric, span: Span) -> Value:
         if compare.too_large(value.sum):

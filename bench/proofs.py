@@ -92,7 +92,9 @@ def _part(chance: Random) -> Condition:  # noqa: PLR0911  one for each kind of t
         case 5:
             return Compared(Sum((Addend("epss", MICRO),)), pick((">=", "<")), chance.randrange(1, 100) * MICRO // 100)
         case 6:
-            return StartsWith("component.purl", f"pkg:{pick(('pypi', 'npm', 'deb', 'maven'))}/lib{chance.randrange(50)}")
+            return StartsWith(
+                "component.purl", f"pkg:{pick(('pypi', 'npm', 'deb', 'maven'))}/lib{chance.randrange(50)}"
+            )
         case 7:
             return OneOf("env.name", tuple(sorted(chance.sample(("dev", "prod", "staging", "test"), 2))))
         case 8:

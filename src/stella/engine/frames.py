@@ -74,7 +74,7 @@ def _bins(total: pl.Expr, cuts: Longs, lanes: Lanes) -> pl.Expr:
     return found
 
 
-def _whole(condition: Condition, masks: Masks) -> pl.Expr:  # noqa: PLR0911  one for each kind of condition
+def _whole(condition: Condition, masks: Masks) -> pl.Expr:
     match condition:
         case Not(item):
             return ~_whole(item, masks)

@@ -127,5 +127,5 @@ def _texts(told: object) -> tuple[str, ...]:
     """A list of texts; in CSV they stand in one field with semicolons between them."""
     found = [one.strip() for one in told.split(";")] if isinstance(told, str) else told
     if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
-        raise ValueError("not a list of texts")  # noqa: TRY004  # of a file, not of a caller
+        raise ValueError("not a list of texts")  # of a file, not of a caller
     return tuple(sorted({one for one in found if one}))

@@ -41,9 +41,20 @@ from stella.language.model import (
     Sum,
 )
 from stella.language.names import MICRO
-from stella.language.tree import Arithmetic, Atom, Call, Comparison, Expression, Listed, Logic, Name, Negation, Number
+from stella.language.tree import (
+    Arithmetic,
+    Atom,
+    Call,
+    Comparison,
+    Expression,
+    Listed,
+    Logic,
+    Name,
+    Negation,
+    Number,
+    Text,
+)
 from stella.language.tree import Sign as Signed
-from stella.language.tree import Text
 
 HERE = Span(0, 0)
 UNKNOWN = "unknown"  # no name; a test of it is unknown
@@ -69,7 +80,7 @@ def shown_instant(seconds: int) -> str:
         return f"second {seconds}"
 
 
-def worded(condition: Condition) -> Expression:  # noqa: PLR0911  one for each kind
+def worded(condition: Condition) -> Expression:
     """A condition as a tree of the language."""
     match condition:
         case Constant(value):
@@ -157,9 +168,7 @@ def _limited(total: Sum) -> Expression:
         return _added(total.parts, total.constant)
     if (total.low, total.high) == RISK_LIMITS and total.constant % RISK == 0 and all(map(_tenfold, total.parts)):
         return _call("normalize_cvss", _added(tuple(map(_tenth, total.parts)), total.constant // RISK))
-    low, high = (
-        Name("none", HERE) if limit is None else _number(limit) for limit in (total.low, total.high)
-    )
+    low, high = (Name("none", HERE) if limit is None else _number(limit) for limit in (total.low, total.high))
     return _call("clamp", _added(total.parts, total.constant), low, high)
 
 

@@ -171,6 +171,7 @@ class BadPercentage(StellaError):
     reason = "usage"
     hint = "write for example `--{name} 90`"
 
+
 class PolicyNotCompiled(StellaError):
     """{file} is no policy that can be signed: {problem}.
 
@@ -216,6 +217,7 @@ class SignedFactsMalformed(StellaError):
     code = "POLICY-403"
     exit = Exit.NEGATIVE
     reason = "policy_attestation_structure"
+
 
 class BadPolicyName(StellaError):
     """`{text}` is no {what} such as {form}.

@@ -146,9 +146,7 @@ def _facts(row: Mapping[str, Any], where: str) -> tuple[Facts, bool]:
         raise FixtureBadValue(where=where, name="statement", problem="is a list of tables: `[[fixture.statement]]`")
     given = {name: column for name, column in COLUMNS.items() if not name.startswith(LATEST)}
     values = _values(finding, given, where)
-    said = tuple(
-        _values(one, STATEMENT, f"{where}, statement {number}") for number, one in enumerate(statements, 1)
-    )
+    said = tuple(_values(one, STATEMENT, f"{where}, statement {number}") for number, one in enumerate(statements, 1))
     if said:
         values |= {LATEST + name: value for name, value in said[-1].items()}
     as_of = _instant(row["as_of"], where, "as_of") if "as_of" in row else 0

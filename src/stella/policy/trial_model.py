@@ -21,7 +21,9 @@ class TestPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     __test__ = False  # no test of ours, whatever a test runner takes its name for
 
-    paths: Annotated[tuple[str, ...], arg("Policies, and folders of them.", "source", positional=True, metavar="PATH...")]
+    paths: Annotated[
+        tuple[str, ...], arg("Policies, and folders of them.", "source", positional=True, metavar="PATH...")
+    ]
     min_coverage: Annotated[int, arg("Fail when fewer percent of the terms are covered.", metavar="PERCENT")] = 0
     min_score: Annotated[int, arg("Fail when fewer percent of the mutants are killed.", metavar="PERCENT")] = 0
     prove: Annotated[bool, arg("Leave out what a solver proves to be the same, or impossible.")] = True

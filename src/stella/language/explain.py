@@ -208,5 +208,7 @@ def lines(told: Explanation) -> list[str]:
         made.append(f"{reason.rule}{branch} is {reason.held}: {reason.decides}")
         made += [f"  because {reason.because}"] if reason.because else []
         made.append(f"  when {reason.text}")
-        made += [f"    {one.held:7} {one.text}" + (f"    found {one.found}" if one.found else "") for one in reason.clauses]
+        made += [
+            f"    {one.held:7} {one.text}" + (f"    found {one.found}" if one.found else "") for one in reason.clauses
+        ]
     return made

@@ -9,7 +9,7 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import cast
+from typing import TypeAlias, cast
 
 from stella.kernel.instant import format_time
 from stella.language.compare import decimal
@@ -41,10 +41,22 @@ from stella.language.model import (
     Sum,
 )
 from stella.language.names import MICRO
-from stella.language.tree import Arithmetic, Atom, Call, Comparison, Expression, Listed, Logic, Name, Negation, Number
+from stella.language.tree import (
+    Arithmetic,
+    Atom,
+    Call,
+    Comparison,
+    Expression,
+    Listed,
+    Logic,
+    Name,
+    Negation,
+    Number,
+    Text,
+)
 from stella.language.tree import Sign as Signed
-from stella.language.tree import Text
 
+Test: TypeAlias = Flagged | OneOf | StartsWith | Ranked | Has | Present | Compared | Before | OutcomeIs
 HERE = Span(0, 0)
 UNKNOWN = "unknown"  # no name; a test of it is unknown
 DENIED = {"==": "!=", "in": "not in", "<": ">="}
@@ -69,7 +81,7 @@ def shown_instant(seconds: int) -> str:
         return f"second {seconds}"
 
 
-def worded(condition: Condition) -> Expression:  # noqa: PLR0911  one for each kind
+def worded(condition: Condition) -> Expression:
     """A condition as a tree of the language."""
     match condition:
         case Constant(value):
@@ -78,6 +90,16 @@ def worded(condition: Condition) -> Expression:  # noqa: PLR0911  one for each k
             return _logic("and" if isinstance(condition, All) else "or", items)
         case Not(item):
             return _denied(worded(item), item)
+        case Some(item):
+            return _call("vex.any", worded(item))
+        case Every(item):
+            return _call("vex.all", worded(item))
+        case _:
+            return _test(condition)
+
+
+def _test(leaf: Test) -> Expression:
+    match leaf:
         case Flagged(column, default):
             return _defaulted(column, None if default is None else Atom(default, HERE))
         case OneOf(column, words, lower, default):
@@ -95,10 +117,6 @@ def worded(condition: Condition) -> Expression:  # noqa: PLR0911  one for each k
         case Before(column, instant):
             end = _text(shown_instant(instant or 0)) if column is None else Name(column, HERE)
             return _compared(Name("as_of", HERE), "<", end)
-        case Some(item):
-            return _call("vex.any", worded(item))
-        case Every(item):
-            return _call("vex.all", worded(item))
         case OutcomeIs(attribute, words):
             return _among(Name(attribute, HERE), words)
 
@@ -157,9 +175,7 @@ def _limited(total: Sum) -> Expression:
         return _added(total.parts, total.constant)
     if (total.low, total.high) == RISK_LIMITS and total.constant % RISK == 0 and all(map(_tenfold, total.parts)):
         return _call("normalize_cvss", _added(tuple(map(_tenth, total.parts)), total.constant // RISK))
-    low, high = (
-        Name("none", HERE) if limit is None else _number(limit) for limit in (total.low, total.high)
-    )
+    low, high = (Name("none", HERE) if limit is None else _number(limit) for limit in (total.low, total.high))
     return _call("clamp", _added(total.parts, total.constant), low, high)
 
 

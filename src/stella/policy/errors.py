@@ -170,3 +170,15 @@ class BadPercentage(StellaError):
     exit = Exit.USAGE
     reason = "usage"
     hint = "write for example `--{name} 90`"
+
+
+class NoActivePolicy(StellaError):
+    """No policy is active here.
+
+    `active` is the policy that a service has promoted. A command that asks no service has none to compare with.
+    """
+
+    code = "POLICY-210"
+    exit = Exit.USAGE
+    reason = "no_active_policy"
+    hint = "name the file of today's policy with `--from FILE`, or begin with `--from none`"

@@ -13,6 +13,7 @@ import msgspec
 from stella.language.explain import Explanation
 from stella.operations import arg
 
+What = Literal["status", "severity", "rule", "notes", "undecided"]
 Reason = Literal["fixture_failed", "fixtures_missing", "coverage_low", "score_low"]
 
 
@@ -21,7 +22,9 @@ class TestPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     __test__ = False  # no test of ours, whatever a test runner takes its name for
 
-    paths: Annotated[tuple[str, ...], arg("Policies, and folders of them.", "source", positional=True, metavar="PATH...")]
+    paths: Annotated[
+        tuple[str, ...], arg("Policies, and folders of them.", "source", positional=True, metavar="PATH...")
+    ]
     min_coverage: Annotated[int, arg("Fail when fewer percent of the terms are covered.", metavar="PERCENT")] = 0
     min_score: Annotated[int, arg("Fail when fewer percent of the mutants are killed.", metavar="PERCENT")] = 0
     prove: Annotated[bool, arg("Leave out what a solver proves to be the same, or impossible.")] = True
@@ -37,7 +40,7 @@ class TestPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Mismatch(msgspec.Struct, frozen=True):
     """One thing that is not as a fixture expects it."""
 
-    what: Literal["status", "severity", "rule", "notes", "undecided"]
+    what: What
     expected: str
     found: str
 

@@ -9,7 +9,7 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import cast
+from typing import TypeAlias, cast
 
 from stella.kernel.instant import format_time
 from stella.language.compare import decimal
@@ -56,6 +56,7 @@ from stella.language.tree import (
 )
 from stella.language.tree import Sign as Signed
 
+Test: TypeAlias = Flagged | OneOf | StartsWith | Ranked | Has | Present | Compared | Before | OutcomeIs
 HERE = Span(0, 0)
 UNKNOWN = "unknown"  # no name; a test of it is unknown
 DENIED = {"==": "!=", "in": "not in", "<": ">="}
@@ -89,6 +90,16 @@ def worded(condition: Condition) -> Expression:
             return _logic("and" if isinstance(condition, All) else "or", items)
         case Not(item):
             return _denied(worded(item), item)
+        case Some(item):
+            return _call("vex.any", worded(item))
+        case Every(item):
+            return _call("vex.all", worded(item))
+        case _:
+            return _test(condition)
+
+
+def _test(leaf: Test) -> Expression:
+    match leaf:
         case Flagged(column, default):
             return _defaulted(column, None if default is None else Atom(default, HERE))
         case OneOf(column, words, lower, default):
@@ -106,10 +117,6 @@ def worded(condition: Condition) -> Expression:
         case Before(column, instant):
             end = _text(shown_instant(instant or 0)) if column is None else Name(column, HERE)
             return _compared(Name("as_of", HERE), "<", end)
-        case Some(item):
-            return _call("vex.any", worded(item))
-        case Every(item):
-            return _call("vex.all", worded(item))
         case OutcomeIs(attribute, words):
             return _among(Name(attribute, HERE), words)
 

@@ -5,7 +5,6 @@ Rules:
   no term. What is not proved counts.
 - The condition alone is asked about first: where it means the same, so does the policy, and where it does not, the
   example often shows that the policy does not either. Only what is left is asked of whole policies.
-- The solver is loaded only when there is something to ask.
 """
 
 from __future__ import annotations

@@ -700,3 +700,15 @@ class BadSnapshot(StellaError):
     exit = Exit.NEGATIVE
     reason = "structure"
     hint = "load the inventory again"
+
+
+class NoActivePolicy(StellaError):
+    """No policy is active here.
+
+    `active` is the policy that a service has promoted. A command that asks no service has none to compare with.
+    """
+
+    code = "POLICY-210"
+    exit = Exit.USAGE
+    reason = "no_active_policy"
+    hint = "name the file of today's policy with `--from FILE`, or begin with `--from none`"

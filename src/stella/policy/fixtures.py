@@ -16,7 +16,7 @@
 
 Rules:
 - `exploited.stella` has its fixtures in `exploited.fixtures.toml`, in `exploited.fixtures.json`, or in both.
-- What is not written is missing, as it would be in a finding. Statements are oldest first; none is none, which is known.
+- What is not written is missing, as it would be in a finding. Statements are oldest first; none at all is known.
 - Decimals are read as they are written, never through binary fractions. `vex.latest` is what the last statement says.
 - What is not expected is not looked at, except that a finding is decided unless `undecided = true` is expected.
 """
@@ -176,7 +176,7 @@ def _flat(row: Mapping[str, Any], prefix: str) -> Iterable[tuple[str, Any]]:
             yield prefix + key, value
 
 
-def _value(value: Any, column: Column, where: str) -> Value:
+def _value(value: object, column: Column, where: str) -> Value:
     match column.type, value:
         case "flag", bool():
             return value
@@ -211,7 +211,7 @@ def _decimal(value: int | Decimal | str, column: Column, where: str) -> int:
     return int(micros)
 
 
-def _instant(value: Any, where: str, name: str) -> int:
+def _instant(value: object, where: str, name: str) -> int:
     if isinstance(value, dt.datetime) and value.tzinfo is not None and not value.microsecond:
         return int(value.timestamp())
     found = instant(value) if isinstance(value, str) else None
@@ -220,14 +220,14 @@ def _instant(value: Any, where: str, name: str) -> int:
     return found
 
 
-def _wrong(where: str, name: str, value: Any, expected: str) -> FixtureBadValue:
+def _wrong(where: str, name: str, value: object, expected: str) -> FixtureBadValue:
     return FixtureBadValue(where=where, name=name, problem=f"is `{str(value)[:_SHOWN]}`, expected {expected}")
 
 
 # what is expected of the policy
 
 
-def _expected(row: Any, where: str) -> Expected:
+def _expected(row: object, where: str) -> Expected:
     if not isinstance(row, dict) or not row:
         raise FixtureBadValue(where=where, name="expect", problem=f"is a table of {', '.join(EXPECTED)}")
     _only(row, EXPECTED, where)

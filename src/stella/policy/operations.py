@@ -7,6 +7,7 @@ from stella.policy import (
     lifecycle_operations,
     promotion_operations,
     signing_operations,
+    simulation_operations,
     text_operations,
     trial_operations,
 )
@@ -16,6 +17,7 @@ __all__ = [
     "lifecycle_operations",
     "promotion_operations",
     "signing_operations",
+    "simulation_operations",
     "text_operations",
     "trial_operations",
 ]

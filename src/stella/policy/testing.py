@@ -16,6 +16,7 @@ from stella.language.model import Policy
 from stella.operations import Context
 from stella.policy.beside import fixtures_of
 from stella.policy.compiling import compiled_file
+from stella.policy.doubts import Doubts
 from stella.policy.errors import (
     BadPercentage,
     FixtureBadValue,
@@ -135,8 +136,6 @@ def _reached(trial: Trial, *, prove: bool) -> tuple[list[Place], int, list[Propo
     missed = trial.uncovered()
     if not missed or not prove:
         return list(missed), 0, []
-    from stella.policy.doubts import Doubts
-
     doubts = Doubts(trial.policy, ())
     left, proposals = [], []
     for place in missed:
@@ -152,8 +151,6 @@ def _reached(trial: Trial, *, prove: bool) -> tuple[list[Place], int, list[Propo
 def _same(trial: Trial, survivors: tuple[Mutant, ...], *, prove: bool) -> list[Mutant]:
     if not survivors or not prove:
         return []
-    from stella.policy.doubts import Doubts
-
     return Doubts(trial.policy, [one.facts for one in trial.fixtures]).same(survivors)
 
 

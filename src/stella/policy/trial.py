@@ -23,7 +23,7 @@ from stella.language.wording import shown_condition
 from stella.policy.chorus import Bits, Chorus
 from stella.policy.fixtures import DEFAULT, Expected, Fixture
 from stella.policy.mutants import Mutant, mutants
-from stella.policy.trial_model import FixtureResult, Mismatch
+from stella.policy.trial_model import FixtureResult, Mismatch, What
 
 
 class Place(NamedTuple):
@@ -159,7 +159,7 @@ def mismatches(expected: Expected, decision: Decision, outcomes: Sequence[Group]
     """What is not as expected."""
     wrong = []
 
-    def compare(what: str, wanted: str, found: str) -> None:
+    def compare(what: What, wanted: str, found: str) -> None:
         if wanted != found:
             wrong.append(Mismatch(what, wanted, found))
 

@@ -13,6 +13,7 @@ import msgspec
 from stella.language.explain import Explanation
 from stella.operations import arg
 
+What = Literal["status", "severity", "rule", "notes", "undecided"]
 Reason = Literal["fixture_failed", "fixtures_missing", "coverage_low", "score_low"]
 
 
@@ -39,7 +40,7 @@ class TestPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Mismatch(msgspec.Struct, frozen=True):
     """One thing that is not as a fixture expects it."""
 
-    what: Literal["status", "severity", "rule", "notes", "undecided"]
+    what: What
     expected: str
     found: str
 

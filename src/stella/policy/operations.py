@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from stella.policy import (
+    ci_operations,
     exception_operations,
     lifecycle_operations,
     promotion_operations,
@@ -13,6 +14,7 @@ from stella.policy import (
 )
 
 __all__ = [
+    "ci_operations",
     "exception_operations",
     "lifecycle_operations",
     "promotion_operations",

@@ -8,11 +8,13 @@ from stella.client.api.audit import AuditCalls
 from stella.client.api.client import ClientCalls
 from stella.client.api.config import ConfigCalls
 from stella.client.api.drill import DrillCalls
+from stella.client.api.inventory import InventoryCalls
 from stella.client.api.issuer import IssuerCalls
 from stella.client.api.lint import LintCalls
 from stella.client.api.migrate import MigrateCalls
 from stella.client.api.mirror import MirrorCalls
 from stella.client.api.object import ObjectCalls
+from stella.client.api.policy import PolicyCalls
 from stella.client.api.principal import PrincipalCalls
 from stella.client.api.site import SiteCalls
 from stella.client.api.tenancy import TenancyCalls
@@ -45,6 +47,10 @@ class Client(Session):
         return DrillCalls(self.call)
 
     @property
+    def inventory(self) -> InventoryCalls:
+        return InventoryCalls(self.call)
+
+    @property
     def issuer(self) -> IssuerCalls:
         return IssuerCalls(self.call)
 
@@ -63,6 +69,10 @@ class Client(Session):
     @property
     def object(self) -> ObjectCalls:
         return ObjectCalls(self.call)
+
+    @property
+    def policy(self) -> PolicyCalls:
+        return PolicyCalls(self.call)
 
     @property
     def principal(self) -> PrincipalCalls:

@@ -8,9 +8,11 @@ Rules:
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal, cast
 
-from stella.language.diagnostics import MAX_DIAGNOSTICS, Diagnostic, Fix, Span, found
+from stella.kernel.nearest import nearest
+from stella.language.diagnostics import LONGEST_GUESS, MAX_DIAGNOSTICS, Diagnostic, Fix, Span, found
 from stella.language.lexer import Lexed, Token
 from stella.language.names import MICRO
 from stella.language.tree import (
@@ -100,6 +102,10 @@ class Expressions:
         """Write a diagnostic, as long as there are not too many."""
         if len(self.diagnostics) < MAX_DIAGNOSTICS:
             self.diagnostics.append(found(code, message, span, fix))
+
+    def guess(self, word: str, known: Iterable[str]) -> str | None:
+        """The known word that may be meant, as long as a diagnostic with it would be heard."""
+        return nearest(word, known) if len(self.diagnostics) < MAX_DIAGNOSTICS and len(word) <= LONGEST_GUESS else None
 
     def lost(self, expected: str) -> Stop:
         """Say what was expected in place of the next token."""

@@ -183,7 +183,9 @@ class Texts:
                 return [quoted(self.one(*WORDS)), *self.one("in", "not in").split(), *inside]
             case "word":
                 words = column.words or SEVERITY
-                value = [name] if self.chance(0.7) else ["coalesce", "(", name, ",", quoted(self.one(*words.words)), ")"]
+                value = (
+                    [name] if self.chance(0.7) else ["coalesce", "(", name, ",", quoted(self.one(*words.words)), ")"]
+                )
                 return [*value, *self._word(words.words, ordered=words.ordered)]
             case "text":
                 return self._text_test(name)
@@ -225,7 +227,9 @@ class Texts:
 
     def _threshold(self, column: Column) -> Tokens:
         whole = min(column.high, 100 * MICRO) // MICRO
-        return [f"{self.random.randint(0, 100 * whole) / 100:.2f}" if whole <= 10 else str(self.random.randint(0, whole))]  # noqa: PLR2004
+        return [
+            f"{self.random.randint(0, 100 * whole) / 100:.2f}" if whole <= 10 else str(self.random.randint(0, whole))
+        ]  # noqa: PLR2004
 
     def constant(self) -> Tokens:
         """A number, maybe with a sign."""

@@ -61,6 +61,7 @@ class Expressions:
         self.place = 0
         self.depth = 0
         self.diagnostics: list[Diagnostic] = list(lexed.diagnostics)
+        self.cut = any(one.code == "POL1002" and one.span.end == lexed.tokens[-1].end for one in lexed.diagnostics)
 
     # the cursor
 
@@ -111,7 +112,8 @@ class Expressions:
         """Say what was expected in place of the next token."""
         token = self.next
         there = "the end of the file" if token.kind == "end" else f"`{_shown(token)}`"
-        self.say("POL1001", f"expected {expected}, found {there}", token.span)
+        if token.kind != "end" or not self.cut:  # behind a comment or string without an end anything may stand
+            self.say("POL1001", f"expected {expected}, found {there}", token.span)
         return Stop()
 
     def want(self, symbol: str, expected: str = "") -> Token:

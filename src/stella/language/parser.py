@@ -136,7 +136,7 @@ class _Parser(Expressions):
                 members.append(self._member())
             except Stop:
                 self._to_member(begin)
-        if self.next.kind == "end":
+        if self.next.kind == "end" and not self.cut:
             self.say("POL1001", "the policy has no closing `}`", self.next.span)
         self.skip("}")
         return PolicyNode(name, syntax, tuple(members), Span(start, self.last_end))

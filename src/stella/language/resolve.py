@@ -180,7 +180,7 @@ class Resolver:
                 texts.append(value.text)
             elif not isinstance(value, Unknown):
                 self.say("POL2002", f"a list holds strings, not {NOUNS[type(value)]}", item.span)
-        return Items(tuple(texts))
+        return Items(tuple(texts)) if len(texts) == len(node.items) else Unknown()
 
     # names
 

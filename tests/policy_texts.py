@@ -294,7 +294,8 @@ class Texts:
         """A policy whose expressions are of any type, or none."""
         tokens = self.policy()
         for place, token in enumerate(tokens):
-            if token in COLUMNS and self.chance(0.4):
+            of_map = tokens[place + 2 : place + 3] == ["=>"]  # one map is about one name
+            if token in COLUMNS and not of_map and self.chance(0.4):
                 tokens[place] = self.one(*COLUMNS, *STATEMENT, "nme", "as_of", "1", "true", "null", '"text"')
         return tokens
 

@@ -194,7 +194,7 @@ def columns(condition: Condition) -> tuple[tuple[str, ...], bool]:
     return tuple(found), quantified
 
 
-def _columns(condition: Condition, into: dict[str, None]) -> bool:  # noqa: PLR0911  one for each kind of condition
+def _columns(condition: Condition, into: dict[str, None]) -> bool:
     """Collect columns; whether statements are read. Every item is walked, whatever the one before says."""
     match condition:
         case Constant() | OutcomeIs():

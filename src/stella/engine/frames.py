@@ -74,7 +74,7 @@ def _bins(total: pl.Expr, cuts: Longs, lanes: Lanes) -> pl.Expr:
     return found
 
 
-def _whole(condition: Condition, masks: Masks) -> pl.Expr:  # noqa: PLR0911  one for each kind of condition
+def _whole(condition: Condition, masks: Masks) -> pl.Expr:
     match condition:
         case Not(item):
             return ~_whole(item, masks)
@@ -85,7 +85,7 @@ def _whole(condition: Condition, masks: Masks) -> pl.Expr:  # noqa: PLR0911  one
         case Any(items):
             return reduce(or_, (_whole(item, masks) for item in items))
         case Constant(value):
-            return pl.lit(value)
+            return pl.lit(value, dtype=pl.Boolean)
         case _ if is_sum(condition):
             total, cuts = _total(masks.sums[condition.sum.parts]), cuts_of([condition])
             found: pl.Expr = pl.lit(holds_from(condition, cuts[-1]))

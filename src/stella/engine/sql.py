@@ -137,7 +137,7 @@ def _steps(total: exp.Expr, cuts: list[int], values: list[exp.Expr]) -> exp.Expr
     return case.else_(values[-1])
 
 
-def _whole(condition: Condition, masks: Masks) -> exp.Expr:  # noqa: PLR0911  one for each kind of condition
+def _whole(condition: Condition, masks: Masks) -> exp.Expr:
     match condition:
         case Not(item):
             return exp.not_(exp.paren(_whole(item, masks)))

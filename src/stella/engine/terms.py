@@ -58,7 +58,7 @@ class _TooMany(Exception):
     """More terms than are allowed."""
 
 
-def dimensions(condition: Condition) -> Dimensions:  # noqa: PLR0911  one for each kind of condition
+def dimensions(condition: Condition) -> Dimensions:
     """The dimensions that a condition looks at; none for what is the same for every finding."""
     match condition:
         case Constant() | OutcomeIs():
@@ -155,7 +155,7 @@ def _normal(
         return _normal(item, holds, numbers, most, joined)
 
     match condition:
-        case Constant(value):
+        case Constant(value) if value is not None:
             return [frozenset()] if value == holds else []
         case Not(item):
             return _normal(item, not holds, numbers, most, joined)

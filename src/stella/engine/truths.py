@@ -76,7 +76,7 @@ def rows_of(table: Table, as_of: int) -> Rows:
     return Rows(table, as_of, table if isinstance(table, Evidence) else None)
 
 
-def truths(condition: Condition, rows: Rows) -> Truths:  # noqa: PLR0911  one for each kind of condition
+def truths(condition: Condition, rows: Rows) -> Truths:
     """The truth of a condition, row by row."""
     match condition:
         case Constant(value):
@@ -141,7 +141,7 @@ def _known(column: str, rows: Rows) -> Bools:
             return np.zeros(rows.size, np.bool_)
 
 
-def _test(leaf: Flagged | OneOf | StartsWith | Ranked | Has, rows: Rows) -> Truths:  # noqa: PLR0911  as truths
+def _test(leaf: Flagged | OneOf | StartsWith | Ranked | Has, rows: Rows) -> Truths:
     values = rows.table.columns.get(leaf.column)
     match leaf:
         case Flagged(_, default):

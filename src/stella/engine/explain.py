@@ -112,12 +112,13 @@ def explain(
     With `mask` and its `layout`, raises BackendsDisagree when it says something else.
     """
     board = star if isinstance(star, Board) else None
-    star, as_of = (board.star, board.as_of) if board is not None else (star, as_of)
-    told, view = facts(star, finding, as_of), plan.view
+    whole = star.star if isinstance(star, Board) else star
+    as_of = as_of if board is None else board.as_of
+    told, view = facts(whole, finding, as_of), plan.view
     found = decide(view.groups, view.default_status, told)
-    lost = missing(star, finding)
+    lost = missing(whole, finding)
     if lost:
-        found = _degraded(plan, board or Board(star, as_of), finding, found)
+        found = _degraded(plan, board or Board(whole, as_of), finding, found)
     if mask is not None and layout is not None:
         _checked(finding, groups_in(view, layout, np.asarray(mask)), (found.true, found.unknown))
     return Explanation(
@@ -136,9 +137,7 @@ def _group(plan: Plan, number: int, found: Decision, told: Facts, lost: Dimensio
     held = True if number in found.true else None if number in found.unknown else False
     group = plan.view.groups[number]
     terms = tuple(_term(bit, plan.terms[bit], told, lost, WORDS[held]) for bit in plan.bits(number))
-    return GroupSaid(
-        number, group.rule, group.branch, WORDS[held], group.status, group.severity, group.because, terms
-    )
+    return GroupSaid(number, group.rule, group.branch, WORDS[held], group.status, group.severity, group.because, terms)
 
 
 def _degraded(plan: Plan, board: Board, finding: int, found: Decision) -> Decision:
@@ -196,6 +195,7 @@ def columns(condition: Condition) -> tuple[tuple[str, ...], bool]:
 
 
 def _columns(condition: Condition, into: dict[str, None]) -> bool:
+    """Collect columns; whether statements are read. Every item is walked, whatever the one before says."""
     match condition:
         case Constant() | OutcomeIs():
             return False
@@ -204,12 +204,12 @@ def _columns(condition: Condition, into: dict[str, None]) -> bool:
         case Not(item):
             return _columns(item, into)
         case All(items) | Any(items):
-            return any([_columns(item, into) for item in items])
+            return max([_columns(item, into) for item in items], default=False)
         case Compared(total):
             quantified = False
             for part in total.parts:
                 if isinstance(part, Adjusted):
-                    quantified |= any([_columns(one, into) for one, _ in part.cases])
+                    quantified |= max([_columns(one, into) for one, _ in part.cases], default=False)
                 else:
                     into[part.column] = None
             return quantified

@@ -194,7 +194,7 @@ class Comparison:
             yield Change(start + i, left, right, *statuses, names[was[i]], names[now[i]])
 
 
-def simulate(  # noqa: PLR0913  two policies, a star and how to run
+def simulate(
     before: Plan,
     after: Plan,
     star: Star | Board,
@@ -294,4 +294,4 @@ def _known_exploited(board: Board) -> np.ndarray[tuple[int], np.dtype[np.uint8]]
     table = board.star.dimensions["advisory"]
     held = table.columns.get("kev")
     flags = held.values if isinstance(held, Flags) else np.full(table.rows, NO_FLAG, np.int8)
-    return np.append(flags == 1, False).astype(np.uint8)  # noqa: FBT003  a missing advisory
+    return np.append(flags == 1, False).astype(np.uint8)

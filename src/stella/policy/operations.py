@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from stella.policy import text_operations
+from stella.policy import simulation_operations, text_operations, trial_operations
 
-__all__ = ["text_operations"]
+__all__ = ["simulation_operations", "text_operations", "trial_operations"]

@@ -1,0 +1,210 @@
+"""A proposed policy is held against the one that decides today, over a whole snapshot.
+
+Rules:
+- Every finding is counted, on both sides with the same exceptions and about the same instant: that of the snapshot.
+- Only what exceeds a limit makes the verdict negative. What nobody can decide is counted and said.
+- The findings that are shown are the gravest: known to be exploited first, then those whose status changes, then by
+  severity, then by their number.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice
+from pathlib import Path
+
+import msgspec
+
+from stella.engine.board import Board
+from stella.engine.evaluate import RECHECKED
+from stella.engine.facts import facts
+from stella.engine.plan import compile as plan_of
+from stella.engine.simulate import Change, Comparison, Kind, Shift, Simulation, summed
+from stella.inventory import snapshot as snapshots
+from stella.inventory.loading import load_star
+from stella.inventory.star import Coded
+from stella.kernel.instant import format_time, parse_duration
+from stella.language.ir import digest
+from stella.language.model import SYNTAX, Metadata, Options, Policy
+from stella.language.names import SEVERITY, STATUS
+from stella.operations import Context
+from stella.policy.compiling import compiled_file
+from stella.policy.errors import NoActivePolicy
+from stella.policy.evaluation import read_exceptions
+from stella.policy.limits import DEFAULT, MAX_SOURCE, Counts, LimitJudged, Limits, judge, read_limits
+from stella.policy.simulation_model import (
+    FindingChanged,
+    Level,
+    LimitResult,
+    PolicySimulated,
+    Side,
+    SimulatePolicy,
+)
+from stella.policy.simulation_reports import FORMATS
+from stella.runtime.files import read_file
+from stella.runtime.reports import read_reports, write_reports
+
+TOP = 10  # findings and assets that are shown
+SCANNED = 100_000  # findings of a kind among which the gravest are looked for; bounds the time that showing ten takes
+ACTIVE, NONE, ANY = "active", "none", "any"
+KINDS: Mapping[str, Kind] = {
+    "max_newly_blocked": "newly_blocked",
+    "max_unblocked": "unblocked",
+    "max_unblocked_kev": "unblocked_kev",
+    "max_changed_percent": "changed",
+    "max_per_asset": "changed",
+}
+
+
+def simulate(ctx: Context, want: SimulatePolicy) -> PolicySimulated:
+    """Simulate.
+
+    Raises BrokenSource, NoActivePolicy, the errors of limits, of snapshots and of the engine, or what reading raises.
+    """
+    reports = read_reports(want.report, FORMATS)
+    limits = DEFAULT if want.limits is None else read_limits(read_file(Path(want.limits), MAX_SOURCE), want.limits)
+    _, after = compiled_file(want.after)
+    before = before_of(want.before, after)
+    exempted = read_exceptions(want.exceptions)
+    head = snapshots.read(snapshots.find(want.inventory))
+    if want.max_age != ANY:
+        snapshots.require_fresh(head, ctx.clock.read().wall, parse_duration(want.max_age))
+    ctx.progress.start("simulate", 3, "steps")
+    board = Board(load_star(want.inventory), head.core.as_of)
+    ctx.progress.advance(1)
+    plans = [plan_of(one, exempted, digest(one)) for one in (before, after)]
+    comparison = Comparison(plans[0], plans[1], board, want.backend)
+    counted = summed(comparison, comparison.counted())
+    comparison.recheck(RECHECKED)
+    ctx.progress.advance(1)
+    made = result(want, (before, after), len(exempted), head.digest, judged(limits, comparison, counted), counted)
+    ctx.progress.advance(1)
+    return msgspec.structs.replace(made, reports=write_reports(reports, FORMATS, made))
+
+
+def before_of(given: str, after: Policy) -> Policy:
+    """The policy that decides today; `none` decides nothing, and leaves all findings as the other one's default."""
+    if given == ACTIVE:
+        raise NoActivePolicy
+    if given != NONE:
+        return compiled_file(given)[1]
+    return Policy(NONE, SYNTAX, Metadata(), Options(default_status=after.settings.default_status), (), (), ())
+
+
+def result(
+    want: SimulatePolicy,
+    policies: tuple[Policy, Policy],
+    exceptions: int,
+    snapshot: str,
+    limits: tuple[LimitResult, ...],
+    counted: Simulation,
+) -> PolicySimulated:
+    """The counts as they are shown."""
+    exceeded = any(one.exceeded for one in limits)
+    return PolicySimulated(
+        verdict="failed" if exceeded else "passed",
+        reason="threshold_exceeded" if exceeded else None,
+        before=Side(want.before, policies[0].policy_id, counted.before_digest, counted.undecided_before),
+        after=Side(want.after, policies[1].policy_id, counted.after_digest, counted.undecided_after),
+        snapshot=snapshot,
+        star=counted.star_digest,
+        as_of=format_time(counted.as_of),
+        exceptions=exceptions,
+        findings=counted.findings,
+        degraded=counted.degraded,
+        total=counted.total,
+        limits=limits,
+        statuses=levels(counted.statuses, STATUS.words),
+        severities=levels(counted.severities, (*SEVERITY.words, "unknown")),
+        status_shifts=counted.statuses,
+        severity_shifts=counted.severities,
+        transitions=counted.rules(),
+        environments=counted.environments,
+        assets_changed=len(counted.assets),
+        movers=counted.movers(TOP),
+        slow=counted.slow,
+    )
+
+
+def levels(shifts: Iterable[Shift], words: Iterable[str]) -> tuple[Level, ...]:
+    """How many have each word before and after, the gravest last; words of none are left out."""
+    before: dict[str, int] = {}
+    after: dict[str, int] = {}
+    for shift in shifts:
+        before[shift.before] = before.get(shift.before, 0) + shift.findings
+        after[shift.after] = after.get(shift.after, 0) + shift.findings
+    return tuple(Level(word, before.get(word, 0), after.get(word, 0)) for word in words if word in before | after)
+
+
+def judged(limits: Limits, comparison: Comparison, counted: Simulation) -> tuple[LimitResult, ...]:
+    """Each limit with the gravest findings that count for it."""
+    places = _environments(comparison.board)
+    found = judge(limits, Counts(counted.total, counted.environments, counted.assets, places))
+    show = _Show(comparison, counted)
+    return tuple(
+        LimitResult(one.name, one.scope, one.value, one.limit, one.exceeded, one.asset, show.top(one)) for one in found
+    )
+
+
+def _environments(board: Board) -> dict[str, str]:
+    """The environment of each asset, by name."""
+    columns = board.star.dimensions["asset"].columns
+    names, places = columns.get("asset.id"), columns.get("env.name")
+    if not isinstance(names, Coded) or not isinstance(places, Coded):
+        return {}
+    pairs = zip(names.codes.tolist(), places.codes.tolist(), strict=True)
+    return {names.words[name]: places.words[place] for name, place in pairs if name >= 0 and place >= 0}
+
+
+class _Show:
+    """Findings that changed, as people read them. Those of a kind are looked through once."""
+
+    def __init__(self, comparison: Comparison, counted: Simulation) -> None:
+        self._comparison = comparison
+        self._counted = counted
+        self._kinds: dict[Kind, list[FindingChanged]] = {}
+
+    def top(self, limit: LimitJudged) -> tuple[FindingChanged, ...]:
+        """The gravest findings that count for a limit."""
+        if limit.value in {"0", "0 %"}:
+            return ()
+        counts: Callable[[FindingChanged], bool] = lambda _: True  # noqa: E731
+        if limit.asset:
+            counts = lambda one: one.asset == limit.asset  # noqa: E731
+        elif limit.scope != "all":
+            counts = lambda one: one.environment == limit.scope  # noqa: E731
+        mine = (one for one in self._of(KINDS[limit.name]) if counts(one))
+        return tuple(heapq.nsmallest(TOP, mine, key=_gravity))
+
+    def _of(self, kind: Kind) -> list[FindingChanged]:
+        if kind not in self._kinds:
+            self._kinds[kind] = list(self._told(islice(self._comparison.changes(kind), SCANNED)))
+        return self._kinds[kind]
+
+    def _told(self, changes: Iterable[Change]) -> Iterator[FindingChanged]:
+        star = self._comparison.board.star
+        for change in changes:
+            yield self._finding(change, facts(star, change.finding, self._comparison.board.as_of).values)
+
+    def _finding(self, change: Change, values: Mapping[str, object]) -> FindingChanged:
+        return FindingChanged(
+            finding=change.finding,
+            asset=str(values.get("asset.id", "unknown")),
+            environment=str(values.get("env.name", "unknown")),
+            component=str(values.get("component.purl", "unknown")),
+            advisory=str(values.get("advisory.id", "unknown")),
+            kev=values.get("kev") is True,
+            severity_before=change.severity_before,
+            severity_after=change.severity_after,
+            status_before=change.status_before,
+            status_after=change.status_after,
+            rule_before=self._counted.before[change.before].rule,
+            rule_after=self._counted.after[change.after].rule,
+        )
+
+
+def _gravity(one: FindingChanged) -> tuple[bool, bool, int, int]:
+    words = SEVERITY.words
+    rank = words.index(one.severity_after) if one.severity_after in words else -1
+    return not one.kev, one.status_before == one.status_after, -rank, one.finding

@@ -1,0 +1,207 @@
+"""A simulation for other programs and for people in a hurry.
+
+Rules:
+- The comment on a pull request says the verdict first, then what was exceeded, then what changes, then details; twenty
+  seconds are enough for the first two. It is found again by its marker, which names the policy, and updated in place.
+- Counts are never left out; rows of lists are, where a forge takes no more, and how many is said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import msgspec
+
+import stella
+from stella.engine.simulate import Moved, Shift
+from stella.formats import junit, markdown, sarif
+from stella.formats.junit import Case, Suite
+from stella.formats.markdown import Rows
+from stella.policy.simulation_model import FindingChanged, Level, LimitResult, PolicySimulated
+
+TOOL = "stella policy simulate"
+TITLES = {
+    "max_newly_blocked": "newly blocked",
+    "max_unblocked": "unblocked",
+    "max_unblocked_kev": "unblocked, known to be exploited",
+    "max_changed_percent": "changed",
+    "max_per_asset": "changed on one asset",
+}
+WHYS = {
+    "max_newly_blocked": "Findings that only the proposed policy blocks stop releases that went out yesterday.",
+    "max_unblocked": "Findings that only today's policy blocks would go out tomorrow.",
+    "max_unblocked_kev": "A vulnerability that is known to be exploited is let go of only on purpose.",
+    "max_changed_percent": "A change that touches more of the inventory than was meant is another change.",
+    "max_per_asset": "One asset that changes much belongs to somebody who should hear of it first.",
+}
+MOVED = ("findings", "changed", "newly blocked", "unblocked", "unblocked KEV")
+
+
+def as_json(result: PolicySimulated) -> bytes:
+    """The result as it is."""
+    return msgspec.json.format(msgspec.json.encode(result), indent=2) + b"\n"
+
+
+def as_markdown(result: PolicySimulated) -> bytes:
+    """The comment."""
+    marker = f"{TOOL} {result.after.policy}"
+    return markdown.comment(marker, _headline(result), list(_lines(result)), list(_tables(result)))
+
+
+def headline(result: PolicySimulated) -> str:
+    """The verdict in a few words."""
+    exceeded = [one for one in result.limits if one.exceeded]
+    if exceeded:
+        return f"failed, {len(exceeded):,} of {len(result.limits):,} limits exceeded"
+    return f"passed, all {len(result.limits):,} limits kept"
+
+
+def _headline(result: PolicySimulated) -> str:
+    return f"Policy {result.after.policy}: {headline(result)}"
+
+
+def sentence(result: PolicySimulated) -> str:
+    """What changes, in one sentence."""
+    total = result.total
+    return (
+        f"{total.changed:,} of {result.findings:,} findings change: {total.newly_blocked:,} newly blocked, "
+        f"{total.unblocked:,} unblocked, {total.unblocked_kev:,} of them known to be exploited."
+    )
+
+
+def warnings(result: PolicySimulated) -> Iterable[str]:
+    """What makes the counts worth less."""
+    if result.degraded:
+        yield f"Degraded: {result.degraded:,} findings point to something that the snapshot does not have."
+    if result.after.undecided:
+        yield (
+            f"Undecided: for {result.after.undecided:,} findings a stronger rule cannot be decided "
+            f"({result.before.undecided:,} before)."
+        )
+    if result.slow:
+        yield f"Slow: {', '.join(f'`{one}`' for one in result.slow)} is asked finding by finding."
+
+
+def _lines(result: PolicySimulated) -> Iterable[str]:
+    yield sentence(result)
+    yield from warnings(result)
+
+
+def _tables(result: PolicySimulated) -> Iterable[Rows]:
+    rows = [
+        (*_named(one), one.value, one.allowed, "exceeded" if one.exceeded else "kept")
+        for one in sorted(result.limits, key=lambda one: not one.exceeded)
+    ]
+    yield Rows("Limits", ("limit", "where", "found", "allowed", "verdict"), rows)
+    yield Rows("Status", ("status", "before", "after", "change"), list(map(_level, result.statuses)))
+    yield Rows("Severity", ("severity", "before", "after", "change"), list(map(_level, result.severities)))
+    yield Rows("Assets that change most", ("asset", *MOVED), list(map(_moved, result.movers)))
+    moves = sorted((one for one in result.transitions if one.before != one.after), key=lambda one: (-one.findings, one))
+    yield Rows("From rule to rule", ("before", "after", "findings"), list(map(_shift, moves)))
+    for one in result.limits:
+        if one.exceeded and one.top:
+            title = f"{TITLES[one.limit]} in {one.scope}: the gravest"
+            yield Rows(
+                title,
+                ("asset", "component", "advisory", "severity", "before", "after"),
+                list(map(_finding, one.top)),
+                folded=True,
+            )
+    yield Rows("Environments", ("environment", *MOVED), list(map(_moved, result.environments)), folded=True)
+    shifts = [one for one in result.severity_shifts if one.before != one.after]
+    if shifts:
+        yield Rows("From severity to severity", ("before", "after", "findings"), list(map(_shift, shifts)), folded=True)
+    yield Rows("What was compared", ("what", "value"), list(compared(result)), folded=True)
+
+
+def compared(result: PolicySimulated) -> Iterable[tuple[str, str]]:
+    """What a simulation was about, by digests."""
+    yield "before", f"{code(result.before.file)} `{result.before.digest[:16]}`"
+    yield "after", f"{code(result.after.file)} `{result.after.digest[:16]}`"
+    yield "snapshot", f"`{result.snapshot[:16]}`"
+    yield "as of", result.as_of
+    yield "exceptions", f"{result.exceptions:,}"
+    yield "assets that change", f"{result.assets_changed:,}"
+
+
+def _named(one: LimitResult) -> tuple[str, str]:
+    return TITLES[one.limit], f"{one.scope}, {one.asset}" if one.asset else one.scope
+
+
+def _level(one: Level) -> tuple[str, ...]:
+    change = one.after - one.before
+    return one.word, f"{one.before:,}", f"{one.after:,}", f"{change:+,}" if change else "0"
+
+
+def _moved(one: Moved) -> tuple[str, ...]:
+    counts = (one.findings, one.changed, one.newly_blocked, one.unblocked, one.unblocked_kev)
+    return (code(one.name), *(f"{count:,}" for count in counts))
+
+
+def _shift(one: Shift) -> tuple[str, ...]:
+    return code(one.before), code(one.after), f"{one.findings:,}"
+
+
+def _finding(one: FindingChanged) -> tuple[str, ...]:
+    advisory = f"{code(one.advisory)}{' (KEV)' if one.kev else ''}"
+    before, after = f"{one.status_before} by {code(one.rule_before)}", f"{one.status_after} by {code(one.rule_after)}"
+    return code(one.asset), code(one.component), advisory, shifted(one), before, after
+
+
+def code(text: str) -> str:
+    """Text from outside as code, whatever is in it."""
+    return "`{}`".format(text.replace("`", "'"))
+
+
+def shifted(one: FindingChanged) -> str:
+    """The severity, or what it becomes."""
+    same = one.severity_before == one.severity_after
+    return one.severity_after if same else f"{one.severity_before} to {one.severity_after}"
+
+
+def told(one: FindingChanged) -> str:
+    """A finding in one line."""
+    kev = ", KEV" if one.kev else ""
+    return (
+        f"{one.asset} ({one.environment}): {one.component}, {one.advisory}, {shifted(one)}{kev}: "
+        f"{one.status_before} by {one.rule_before} -> {one.status_after} by {one.rule_after}"
+    )
+
+
+def said(one: LimitResult) -> str:
+    """A limit in one line."""
+    where = f" on {one.asset}" if one.asset else ""
+    verb = "exceeds" if one.exceeded else "keeps"
+    return f"{TITLES[one.limit]} in {one.scope}{where}: {one.value} {verb} the limit of {one.allowed}"
+
+
+def as_sarif(result: PolicySimulated) -> bytes:
+    """SARIF 2.1.0: each exceeded limit at the proposed policy, with its gravest findings."""
+    rules = [sarif.Rule(name, title, f"Limit: {title}.", WHYS[name]) for name, title in TITLES.items()]
+    results = [
+        sarif.Result(one.limit, "error", "\n".join((said(one), *map(told, one.top))), result.after.file, 1, 1)
+        for one in result.limits
+        if one.exceeded
+    ]
+    return sarif.document(TOOL, stella.__version__, rules, results)
+
+
+def as_junit(result: PolicySimulated) -> bytes:
+    """A check for each limit."""
+    cases = []
+    for one in result.limits:
+        name = f"{one.limit} in {one.scope}"
+        text = "\n".join(map(told, one.top))
+        if one.exceeded:
+            cases.append(Case(name, result.after.file, "failed", "threshold_exceeded", said(one), text))
+        else:
+            cases.append(Case(name, result.after.file, out=text))
+    return junit.document(TOOL, [Suite(result.after.file, cases)])
+
+
+FORMATS: dict[str, Callable[[PolicySimulated], bytes]] = {
+    "markdown": as_markdown,
+    "json": as_json,
+    "sarif": as_sarif,
+    "junit": as_junit,
+}

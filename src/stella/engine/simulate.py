@@ -19,6 +19,7 @@ from stella.engine.arrays import Lanes, Longs
 from stella.engine.board import Board
 from stella.engine.evaluate import RECHECKED, THREADS, Name, Run, backend_of, rechecked, sample
 from stella.engine.lanes import Masks, prepare
+from stella.engine.moves import Moved, Shift
 from stella.engine.plan import Plan, View, join
 from stella.engine.reading import Reading, decide, normal, read
 from stella.engine.tally import (
@@ -56,25 +57,6 @@ class Cell(msgspec.Struct, frozen=True):
     before: int
     after: int
     findings: int
-
-
-class Shift(msgspec.Struct, frozen=True):
-    """So many findings have one word before, another after."""
-
-    before: str
-    after: str
-    findings: int
-
-
-class Moved(msgspec.Struct, frozen=True):
-    """What changes for an asset, an environment, or all findings."""
-
-    name: str
-    findings: int
-    changed: int
-    newly_blocked: int
-    unblocked: int
-    unblocked_kev: int
 
 
 class Simulation(msgspec.Struct, frozen=True):
@@ -194,7 +176,7 @@ class Comparison:
             yield Change(start + i, left, right, *statuses, names[was[i]], names[now[i]])
 
 
-def simulate(  # noqa: PLR0913  two policies, a star and how to run
+def simulate(
     before: Plan,
     after: Plan,
     star: Star | Board,
@@ -294,4 +276,4 @@ def _known_exploited(board: Board) -> np.ndarray[tuple[int], np.dtype[np.uint8]]
     table = board.star.dimensions["advisory"]
     held = table.columns.get("kev")
     flags = held.values if isinstance(held, Flags) else np.full(table.rows, NO_FLAG, np.int8)
-    return np.append(flags == 1, False).astype(np.uint8)  # noqa: FBT003  a missing advisory
+    return np.append(flags == 1, False).astype(np.uint8)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from itertools import product
+from itertools import combinations, product
 from random import Random
 
 from stella.language.interpret import Facts, Value
@@ -45,29 +45,47 @@ from stella.language.names import LATEST, MICRO
 
 DAY = 86_400
 CUTS = (2 * MICRO, 5 * MICRO)
+BANDS = (100_000, 4 * MICRO, 7 * MICRO, 9 * MICRO)
+EDGES = (*BANDS, *(at * MICRO for at in range(1, 10)))  # wherever a sum of `Chance` can be cut
+TAGS = ("ab", "AB", "x")
 TEXTS = ("ab", "abc", "AB", "x")
 STATUSES = ("blocked", "affected", "ignored")
+
+STARTS = ("a", "ab", "abc", "A")
+
+
+def _different_texts() -> tuple[str, ...]:
+    """One text for each way of passing the tests of `env.runtime`, out of all short ones."""
+    found: dict[tuple[object, ...], str] = {}
+    for size in range(5):
+        for letters in product("aAbBcCxXo", repeat=size):
+            text = "".join(letters)
+            low = text.lower()
+            passed = (text in TEXTS and text, low in TEXTS and low, *map(text.startswith, STARTS))
+            found.setdefault((*passed, *map(low.startswith, STARTS)), text)
+    return tuple(found.values())
+
 
 SMALL: Mapping[str, tuple[Value, ...]] = {
     "kev": (False, True),
     "fix.available": (False, True),
     "env.exposure": ("isolated", "internal", "partner", "internet"),
     "severity.normalized": ("None", "Low", "Medium", "High", "Critical"),
-    "cvss": tuple(sorted({0, 10 * MICRO, *(cut + more for cut in CUTS for more in (-1, 0, 1))})),
-    "env.runtime": ("other", *TEXTS, "Abc", "aBz", "abz", "Ab"),
-    "asset.tags": tuple(frozenset(one) for one in ((), ("ab",), ("AB",), ("x",), ("ab", "x"), ("Ab",))),
-    "env.quietUntil": (DAY, 2 * DAY),
+    "cvss": tuple(sorted({0, 10 * MICRO, *(cut + more for cut in EDGES for more in (-1, 0, 1, 2))})),
+    "env.runtime": _different_texts(),
+    "asset.tags": tuple(
+        frozenset(one) for size in range(6) for one in combinations(("ab", "AB", "Ab", "x", "X"), size)
+    ),
+    "env.quietUntil": (DAY, 2 * DAY, 4 * DAY),
 }
 """Values with which every condition of `Chance.leaf` comes out in every way in which it can."""
 INSTANTS = (0, DAY - 1, DAY, 2 * DAY, 3 * DAY)
-STATEMENTS: tuple[dict[str, Value], ...] = (
-    {},
-    {"status": "affected"},
-    {"status": "not_affected", "verified": True},
-    {"status": "not_affected", "verified": False},
-    {"status": "not_affected"},
-    {"status": "fixed", "verified": True},
-)
+STATEMENT_VALUES: Mapping[str, tuple[Value, ...]] = {
+    "status": ("affected", "not_affected", "under_investigation"),
+    "verified": (False, True),
+    "trust": (0, MICRO // 2, MICRO),
+    "vendor": ("other", "ab", "AB", "abx"),
+}
 
 
 def policy(*rules: Rule, invariants: tuple[Invariant, ...] = (), default: str = "affected") -> Policy:
@@ -84,10 +102,10 @@ def rule(name: str, when: Condition, *then: Action, priority: int = 0, otherwise
 class Chance:
     """Random conditions, rules and policies about a few columns."""
 
-    def __init__(self, seed: int, columns: int = 3, *, evidence: bool = True) -> None:
+    def __init__(self, seed: int, columns: int = 2, *, evidence: bool = False) -> None:
         self.random = Random(seed)
         self.columns = tuple(self.random.sample(sorted(SMALL), columns))
-        self.evidence = evidence and self.random.random() < 0.5
+        self.asked = self.random.choice(sorted(STATEMENT_VALUES)) if evidence else None
 
     def policy(self, rules: int) -> Policy:
         """A policy with one invariant."""
@@ -118,14 +136,14 @@ class Chance:
 
     def leaf(self) -> Condition:
         """Any test."""
-        if self.evidence and self.random.random() < 0.35:
-            return self._about_evidence()
+        if self.asked is not None and self.random.random() < 0.5:
+            return self._about_evidence(self.asked)
         if self.random.random() < 0.02:
             return Constant(self.random.random() < 0.5)
         column = self.random.choice(self.columns)
         return Present(column) if self.random.random() < 0.08 else self._test(column)
 
-    def _test(self, column: str) -> Condition:
+    def _test(self, column: str) -> Condition:  # noqa: PLR0911  one for each kind of test
         pick = self.random.choice
         default = self.random.random() < 0.2
         match column:
@@ -141,38 +159,49 @@ class Chance:
             case "env.runtime":
                 lower = pick((True, False))
                 if pick((True, False)):
-                    start = pick(("a", "ab", "abc", "A"))
+                    start = pick(STARTS)
                     return StartsWith(column, start.lower() if lower else start, lower, "ab" if default else None)
                 words = tuple(sorted({one.lower() if lower else one for one in self.random.sample(TEXTS, 2)}))
                 return OneOf(column, words, lower, "x" if default else None)
             case "asset.tags":
                 lower = pick((True, False))
-                return Has(column, tuple(sorted({one.lower() if lower else one for one in (pick(TEXTS),)})), lower)
+                return Has(column, tuple(sorted({one.lower() if lower else one for one in (pick(TAGS),)})), lower)
             case _:
                 return Before(column) if pick((True, False)) else Before(instant=pick((DAY, 2 * DAY)))
 
     def _sum(self) -> Sum:
         kind = self.random.random()
         mine = Addend("cvss", MICRO, MICRO if self.random.random() < 0.2 else None)
-        if kind < 0.6:
-            return Sum((mine,))
-        if kind < 0.7:
+        if kind < 0.3 and "env.runtime" in self.columns:
+            return Sum((mine, Mapped("env.runtime", (("ab", 3 * MICRO), ("x", -3 * MICRO)))))
+        if kind < 0.3 and "kev" in self.columns:
+            return Sum((mine, Adjusted(((Flagged("kev"), 3 * MICRO), (Flagged("kev", default=False), -MICRO)))))
+        if kind < 0.5:
             return Sum((mine,), constant=-MICRO, low=0, high=5 * MICRO)
-        if kind < 0.8:
-            return Sum((Mapped("env.runtime", (("ab", MICRO), ("x", -MICRO))),), constant=2 * MICRO)
-        return Sum((Adjusted(((Flagged("kev"), 3 * MICRO), (Flagged("fix.available"), 2 * MICRO))),))
+        if kind < 0.6:
+            return Sum((Addend("cvss", -MICRO),), constant=7 * MICRO)
+        return Sum((mine,))
 
-    def _about_evidence(self) -> Condition:
+    def _about_evidence(self, column: str) -> Condition:
         pick = self.random.choice
-        one = pick((OneOf("status", ("not_affected",)), OneOf("status", ("affected", "fixed")), Flagged("verified")))
+        if pick((True, False, False)):
+            return self._about_statement(LATEST + column, LATEST + "status")
+        one = self._about_statement(column, "status")
         if pick((True, False)):
-            one = pick((All, Any))((one, Flagged("verified", pick((None, False)))))
+            one = pick((All, Any))((one, self._about_statement(column, "status")))
         if pick((True, False)):
             one = Not(one)
-        kind = self.random.random()
-        if kind < 0.2:
-            return OneOf(LATEST + "status", (pick(("affected", "not_affected")),))
-        return Some(one) if kind < 0.6 else Every(one)
+        return pick((Some, Every))(one)
+
+    def _about_statement(self, column: str, status: str) -> Condition:
+        pick = self.random.choice
+        if column == status:
+            return OneOf(column, (pick(("affected", "not_affected")),))
+        if column.endswith("verified"):
+            return Flagged(column, pick((None, None, False)))
+        if column.endswith("trust"):
+            return Compared(Sum((Addend(column, MICRO),)), pick((">=", "<", "==")), MICRO // 2)
+        return pick((OneOf(column, ("ab",), pick((True, False))), StartsWith(column, "ab"), Present(column)))
 
     def _actions(self) -> tuple[Action, ...]:
         pick = self.random.choice
@@ -181,23 +210,32 @@ class Chance:
             return (SetStatus(pick(STATUSES)),)
         if kind < 0.75:
             return (SetStatus(pick(STATUSES)), SetSeverity(pick(("Low", "High"))))
-        if kind < 0.85:
+        if kind < 0.85 and "cvss" in self.columns:
             return (BandSeverity(Sum((Addend("cvss", MICRO),))),)
         return (Ignore(Before(instant=DAY)),) if kind < 0.95 else (Warn("look"),)
 
 
-def every_finding(columns: tuple[str, ...], *, evidence: bool) -> Iterator[Facts]:
-    """Every finding of the small world: each of these columns missing or with each of its values."""
+def every_finding(chance: Chance, *also: str) -> Iterator[Facts]:
+    """Every finding that conditions by this chance, and about more columns, can tell apart; missing is a value too."""
+    columns = tuple(dict.fromkeys((*chance.columns, *also)))
     choices = [(None, *SMALL[column]) for column in columns]
+    instants = INSTANTS if "env.quietUntil" in chance.columns else INSTANTS[1:3]
     for values in product(*choices):
         known = {column: value for column, value in zip(columns, values, strict=True) if value is not None}
-        for statements in every_evidence() if evidence else ((),):
+        for statements in every_evidence(chance.asked):
             latest = {LATEST + name: value for name, value in statements[-1].items()} if statements else {}
-            for instant in INSTANTS:
+            for instant in instants:
                 yield Facts(known | latest, statements, instant)
 
 
-def every_evidence() -> Iterator[tuple[dict[str, Value], ...]]:
-    """No statement, one, two or three."""
-    for count in range(4):
-        yield from product(STATEMENTS, repeat=count)
+def every_evidence(column: str | None) -> Iterator[tuple[dict[str, Value], ...]]:
+    """All sets of statements that differ, with each of them as the latest."""
+    yield ()
+    if column is None:
+        return
+    kinds: list[dict[str, Value]] = [{}, *({column: value} for value in STATEMENT_VALUES[column])]
+    for latest in kinds:
+        others = [kind for kind in kinds if kind is not latest]
+        for count in range(len(kinds)):
+            for some in combinations(others, count):
+                yield (*some, latest)

@@ -50,7 +50,7 @@ NOUNS: dict[str, Noun] = {
     "logout": Noun("stella.client.operations", "Forget and revoke what `login` has kept."),
     "object": Noun("stella.objects.operations", "Keep files of a tenant by their digest."),
     "audit": Noun("stella.audit.operations", "See who did what, and prove it without a network."),
-    "policy": Noun("stella.policy.operations", "Write, check, prove and promote policies."),
+    "policy": Noun("stella.policy.operations", "Write, check, prove, simulate and promote policies."),
     "inventory": Noun("stella.inventory.operations", "Make snapshots of a fleet and of what is known about it."),
     "lint": Noun("stella.lint.operations", "Read code and SQL before they run."),
     "tenancy": Noun("stella.proof.operations", "Prove that tenants are apart."),

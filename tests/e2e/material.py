@@ -43,6 +43,12 @@ mirror create --dir M --out 2-full.stella
 object put note sources/ok.py
 """
 
+POLICY = """policy "a" syntax "stella-dsl@1" {
+  rule exploited priority 1 { when kev then status := "blocked" because "used by attackers" }
+  invariant seen { kev => status == "blocked" }
+}
+"""  # not in the one layout
+
 
 def environment(home: Path, **extra: str) -> dict[str, str]:
     """Variables of a process: none of Stella's but the passphrase and what is given."""
@@ -83,6 +89,8 @@ def build(top: Path) -> Path:
         ("sources/ok.py", "x = 1\n"),
         ("bad/a.py", "import psycopg\n"),
         ("bad/b/c.sql", "SET ROLE x;\n"),
+        ("policies/a.stella", POLICY),
+        ("worse/a.stella", POLICY.replace("kev then", "kv then").replace('"blocked"', '"Blocked"')),
     ):
         (top / name).parent.mkdir(parents=True, exist_ok=True)
         (top / name).write_text(text)

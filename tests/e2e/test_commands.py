@@ -158,6 +158,11 @@ ROWS = {
         "-: tests/contract/proof makes one", f"none --key {KEY}", f"loop --key {KEY}", begins=f"none --key {KEY}"
     ),
     "lint.tenancy": Row("sources --report sarif=new.sarif", "none", "loop", writes=True, new=("new.sarif",)),
+    "policy.fmt": Row("policies", "none", "loop", writes=True),
+    "policy.lint": Row("policies --report sarif=new.sarif", "none", "loop", writes=True, new=("new.sarif",)),
+    "policy.compile": Row("policies/a.stella --out new.json", "none.stella", "loop", writes=True, new=("new.json",)),
+    "policy.prove": Row("policies/a.stella", "none.stella", "loop"),
+    "policy.lsp": Row("-: tests/unit/policy/test_language_server.py is its editor", NO_FILE, NO_FILE),
     "object.put": Row("note 1.stella", "note none", "note loop", writes=True),
     "object.get": Row(
         f"note {KEPT} --out new.py",

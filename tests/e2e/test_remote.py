@@ -104,6 +104,8 @@ def cases() -> list[object]:
     ]
     more = ["site import flipped.stella --dir D", "mirror verify 1.stella --trust broken", "mirror create --dir M"]
     more += ["lint tenancy bad", "lint tenancy bad --json"]
+    more += [f"policy lint {words}" for words in ("policies", "policies worse --json", "worse/a.stella --no-proofs")]
+    more += ["policy compile worse/a.stella --json"]
     return found + [pytest.param(words.split(), id=words) for words in more]
 
 

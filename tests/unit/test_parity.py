@@ -16,8 +16,8 @@ ROOT = Path(__file__).parents[2]
 TABLE = {operation.name: operation for operation in bootstrap.load_all()}
 OFFERED = {name for name, operation in TABLE.items() if not operation.local}
 OF_THE_SERVICE = {"jobs", "uploads", "files", "openapi", "healthz", "readyz", "metrics"}  # not the table's
-# They start or stop what runs on this machine, a service among it, or keep what a person has.
-LOCAL = {"demo", "up", "down", "serve", "login", "logout"}
+# They start or stop what runs on this machine, a service among it, keep what a person has, or serve one who writes.
+LOCAL = {"demo", "up", "down", "serve", "login", "logout", "policy.fmt", "policy.lsp"}
 
 
 def test_what_a_service_does_not_offer_is_known() -> None:

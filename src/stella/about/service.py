@@ -11,8 +11,9 @@ import stella
 from stella.about.catalogue import error_classes
 from stella.about.errors import UnknownCode
 from stella.about.model import ConfigShown, ErrorRow, Explained, SettingRow, VersionShown
-from stella.kernel.errors import StellaError
+from stella.kernel.errors import Exit, StellaError
 from stella.kernel.nearest import did_you_mean
+from stella.language.codes import CODES, Code
 from stella.runtime import config
 from stella.runtime.settings import Settings
 
@@ -20,14 +21,31 @@ _FACT = re.compile(r"\{(\w+)[^}]*\}")
 
 
 def explain(code: str | None) -> Explained:
-    """One error by its code, or all of them; raises UnknownCode."""
+    """One error by its code, or all of them; a code of the lint of policies too. Raises UnknownCode."""
     classes = error_classes()
     if code is None:
         return Explained(errors=tuple(error_row(kind) for kind in classes.values()))
-    kind = classes.get(code.strip().upper())
+    wanted = code.strip().upper()
+    if wanted in CODES:
+        return Explained(errors=(_diagnostic_row(CODES[wanted]),))
+    kind = classes.get(wanted)
     if kind is None:
-        raise UnknownCode(code=code, nearest=did_you_mean(code, classes, "list every code: `stella explain`"))
+        known = (*classes, *CODES)
+        raise UnknownCode(code=code, nearest=did_you_mean(code, known, "list every code: `stella explain`"))
     return Explained(errors=(error_row(kind),))
+
+
+def _diagnostic_row(code: Code) -> ErrorRow:
+    """What a code of the lint of policies says to people; only an error keeps a policy from passing by itself."""
+    exit_code = Exit.NEGATIVE if code.level == "error" else Exit.OK
+    return ErrorRow(
+        code=code.code,
+        exit=int(exit_code),
+        reason=code.name,
+        message=code.what.removesuffix("."),
+        explanation=code.why,
+        hint=code.fix.removesuffix("."),
+    )
 
 
 def error_row(kind: type[StellaError]) -> ErrorRow:

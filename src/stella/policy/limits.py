@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Literal, NamedTuple
 
-from stella.engine.simulate import Moved
+from stella.engine.moves import Moved
 from stella.kernel.nearest import nearest
 from stella.language.compare import decimal
 from stella.language.names import MICRO

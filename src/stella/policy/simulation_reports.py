@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable
 import msgspec
 
 import stella
-from stella.engine.simulate import Moved, Shift
-from stella.formats import junit, markdown, sarif
+from stella.engine.moves import Moved, Shift
+from stella.formats import junit, markdown
 from stella.formats.junit import Case, Suite
 from stella.formats.markdown import Rows
 from stella.policy.simulation_model import FindingChanged, Level, LimitResult, PolicySimulated
@@ -177,6 +177,8 @@ def said(one: LimitResult) -> str:
 
 def as_sarif(result: PolicySimulated) -> bytes:
     """SARIF 2.1.0: each exceeded limit at the proposed policy, with its gravest findings."""
+    from stella.formats import sarif  # noqa: PLC0415  # a view needs the words of this module, and no JSON
+
     rules = [sarif.Rule(name, title, f"Limit: {title}.", WHYS[name]) for name, title in TITLES.items()]
     results = [
         sarif.Result(one.limit, "error", "\n".join((said(one), *map(told, one.top))), result.after.file, 1, 1)

@@ -10,6 +10,8 @@ from __future__ import annotations
 from stella.language.model import Rule
 from stella.prover.scene import Scene
 
+WORTH_A_WORLD = 10  # candidates; for fewer, asking about each is quicker than looking at the world that was found
+
 
 def included(scene: Scene, rule: Rule, others: dict[str, Rule]) -> dict[str, bool | None]:
     """By key of another rule: whether it includes the rule; None when that was not found out."""
@@ -28,7 +30,8 @@ def included(scene: Scene, rule: Rule, others: dict[str, Rule]) -> dict[str, boo
         literal = waiting.pop(key)
         can = scene.can(true, -literal)
         found[key] = None if can is None else not can
-        if can:
+        if can and len(waiting) > WORTH_A_WORLD:
+            scene.solver.holds(true, -literal)
             for more in [one for one, that in waiting.items() if not scene.solver.in_model(that)]:
                 del waiting[more]
                 found[more] = False

@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from stella.language.interpret import Facts
 from stella.language.names import COLUMNS, STATEMENT
-from stella.prover.columns import Cases, Column, Members, Numbers
+from stella.prover.columns import Cases, Members, Numbers
 from stella.prover.errors import ExampleUnconfirmed
 from stella.prover.example import Example, Plain, plain
 from stella.prover.solver import Solver
@@ -50,7 +50,8 @@ class _Search:
         self.literal = literal
         self.kept: dict[Place, list[int]] = {}
         self.exists: list[int] = []
-        self.lines = sums.lines
+        self.late: dict[Place, bool] = {}
+        self.drawn: dict[Place, Plain | None] = {}  # None for a missing value
         self._find_places(sums)
 
     def _find_places(self, sums: Sums) -> None:
@@ -70,8 +71,7 @@ class _Search:
         self.evidence = bool(reached.intersection(worlds.exists)) or any(p.slot != FINDING for p in self.places)
 
     def _can(self, *more: int) -> bool:
-        fixed = [literal for chosen in self.kept.values() for literal in chosen]
-        return self.solver.holds(self.literal, *self.exists, *fixed, *more) is True
+        return self.solver.holds(self.literal, *self.exists, *self._fixed(), *more) is True
 
     def choose(self) -> bool:
         """Choose everything, the first there is."""
@@ -79,52 +79,63 @@ class _Search:
             return False
         if self.evidence:
             for one in self.worlds.exists:
-                self.exists.append(-one if not self.solver.in_model(one) or self._can(-one) else one)
+                self.exists.append(-one if self._can(-one) else one)
         for place in self.places:
             if place.slot == FINDING or self.worlds.exists[place.slot] in self.exists:
                 self._choose(place)
         if self.timed:
-            self.kept[_AS_OF] = []
-            self.kept[_AS_OF] += self._first(self.worlds.as_of)
+            self.kept[_AS_OF] = self._first(_AS_OF, self.worlds.as_of)
         for place in self.wide:
-            if place in self.kept and self.worlds.columns[place].missing not in self.kept[place]:
+            if self.drawn.get(place) is not None:
                 self._can()
-                fixed = [literal for chosen in self.kept.values() for literal in chosen]
-                value = self.solver.smallest(place, [self.literal, *self.exists, *fixed])
+                value = self.solver.smallest(place, [self.literal, *self.exists, *self._fixed()])
                 self.kept[place].append(self.solver.fix(place, value))
-        return self._can()
+                self.drawn[place] = value
+        return True
 
     def _choose(self, place: Place) -> None:
         column = self.worlds.columns[place]
-        if self.solver.in_model(column.missing) and not self._can(-column.missing):
+        if not self._can(-column.missing):
             self.kept[place] = [column.missing]
+            self.drawn[place] = None
             return
         self.kept[place] = [-column.missing]
         late = self.worlds.late.get(place)
         if late is not None:
-            self.kept[place].append(-late if not self.solver.in_model(late) or self._can(-late) else late)
-        self.kept[place] += self._members(column) if isinstance(column, Members) else self._first(column)
+            self.late[place] = not self._can(-late)
+            self.kept[place].append(late if self.late[place] else -late)
+            self.drawn[place] = 0  # it follows the instant of the run
+        elif isinstance(column, Members):
+            self._members(place, column)
+        else:
+            self.kept[place] += self._first(place, column)
 
-    def _members(self, column: Members) -> list[int]:
-        chosen: list[int] = []
-        for bit in column.bits:
-            chosen.append(-bit if not self.solver.in_model(bit) or self._can(*chosen, -bit) else bit)
-        return chosen
+    def _members(self, place: Place, column: Members) -> None:
+        chosen = self.kept[place]
+        found = []
+        for text, bit in zip(column.texts, column.bits, strict=True):
+            out = self._can(-bit)
+            chosen.append(-bit if out else bit)
+            found += [] if out else [text]
+        self.drawn[place] = plain(frozenset(found))
 
-    def _first(self, column: Cases | Numbers) -> list[int]:
-        low, high = 0, column.place(self.solver.in_model)
+    def _first(self, place: Place, column: Cases | Numbers) -> list[int]:
+        low, high = 0, column.count - 1
+        middle = low  # the very first is often good enough
         while low < high:
-            middle = (low + high) // 2
             if self._can(column.up_to(middle)):
-                high = column.place(self.solver.in_model)
+                high = middle
             else:
                 low = middle + 1
+            middle = (low + high) // 2
+        self.drawn[place] = plain(column.value(high))
         return list(column.chosen(high))
+
+    def _fixed(self) -> list[int]:
+        return [literal for chosen in self.kept.values() for literal in chosen]
 
     def drop(self) -> None:
         """Leave out what makes no difference."""
-        self.drawn = {place: self._value(place) for place in self.kept}
-        self.instant = self._as_of()
         for place in list(self.kept):
             chosen = self.kept.pop(place)
             if not self._always(self.exists):
@@ -132,31 +143,15 @@ class _Search:
         self.evidence = self.evidence and (any(p.slot != FINDING for p in self.kept) or not self._always([]))
 
     def _always(self, exists: list[int]) -> bool:
-        fixed = [literal for chosen in self.kept.values() for literal in chosen]
-        return self.solver.holds(-self.literal, *exists, *fixed) is False
-
-    def _value(self, place: Place) -> Plain | None:
-        """The value that was chosen; None for a missing one."""
-        if place == _AS_OF:
-            return self._as_of()
-        column: Column = self.worlds.columns[place]
-        if column.missing in self.kept[place]:
-            return None
-        late = self.worlds.late.get(place)
-        if late is not None:
-            return self._as_of() + (late in self.kept[place])
-        if isinstance(column, Members):
-            return plain(column.found(self.solver.in_model))
-        if place in self.wide:
-            return self.solver.number(place)
-        return plain(column.value(column.place(self.solver.in_model)))
+        return self.solver.holds(-self.literal, *exists, *self._fixed()) is False
 
     def read(self) -> Example:
         """What is left, as plain data."""
+        instant = int(str(self.drawn.get(_AS_OF, self.worlds.as_of.low)))
         values: dict[Place, Plain] = {}
         missing: list[Place] = []
         for place in sorted(self.kept, key=lambda one: (one.slot, one.name)):
-            value = self.drawn[place]
+            value = instant + self.late[place] if place in self.late else self.drawn[place]
             if value is None:
                 missing.append(place)
             elif place != _AS_OF:
@@ -174,10 +169,5 @@ class _Search:
             if self.evidence
             else None,
             statement_missing=gone if any(gone) else (),
-            as_of=self.instant if timed or fixed else None,
+            as_of=instant if timed or fixed else None,
         )
-
-    def _as_of(self) -> int:
-        if not self.timed:
-            return self.worlds.as_of.low
-        return self.worlds.as_of.value(self.worlds.as_of.place(self.solver.in_model))

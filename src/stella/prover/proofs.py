@@ -10,7 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from msgspec import structs
+
 from stella.language.groups import Group, groups
+from stella.language.interpret import decide
 from stella.language.model import Condition, ExceptionRule, Policy, Rule
 from stella.prover.claims import EXPLOITED, Claims, Question
 from stella.prover.inclusions import included
@@ -83,9 +86,17 @@ class _Run:
                     self.memory.keep(named[at], self.universe, done)
                     recalled[at] = done
         return Proofs(
-            tuple(verdict for verdicts in recalled for verdict in verdicts or ()),
+            tuple(self._decided(verdict) for verdicts in recalled for verdict in verdicts or ()),
             tuple(self._inclusions()) if self.limits.inclusions else (),
         )
+
+    def _decided(self, verdict: Verdict) -> Verdict:
+        """With what the whole policy decides for its example: other rules have a say too."""
+        if verdict.example is None:
+            return verdict
+        decided = decide(self.groups, self.policy.settings.default_status, verdict.example.facts())
+        example = structs.replace(verdict.example, status=decided.status, severity=decided.severity)
+        return structs.replace(verdict, example=example)
 
     def _questions(self, at: int) -> Iterator[Question]:
         """The claims about the subject with a number: exceptions, then rules, then invariants."""

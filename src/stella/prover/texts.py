@@ -32,14 +32,14 @@ class Patterns(NamedTuple):
 
 def cases(patterns: Patterns) -> tuple[str, ...]:
     """One text for each case of a column."""
-    end = _end(patterns)
     named = patterns.words | patterns.lower_words
-    candidates = {*named, end}
-    candidates |= {prefix + end for prefix in patterns.prefixes | patterns.lower_prefixes}
+    plainest = _ended(patterns, "")
+    candidates = {*named, plainest}
+    candidates |= {_ended(patterns, prefix) for prefix in patterns.prefixes | patterns.lower_prefixes}
     mixed = (patterns.words or patterns.prefixes) and (patterns.lower_words or patterns.lower_prefixes)
     if mixed:
-        candidates |= set(_departures(patterns, end))
-    ordered = sorted(candidates, key=lambda text: (text in named, text != end, len(text), text))
+        candidates |= set(_departures(patterns))
+    ordered = sorted(candidates, key=lambda text: (text in named, text != plainest, len(text), text))
     if not (patterns.lower_words or patterns.lower_prefixes):
         return tuple(ordered)
     seen: dict[tuple[object, ...], str] = {}
@@ -67,25 +67,25 @@ def _passes(patterns: Patterns, text: str) -> tuple[object, ...]:
     )
 
 
-def _departures(patterns: Patterns, end: str) -> Iterator[str]:
+def _departures(patterns: Patterns) -> Iterator[str]:
     """Texts whose lower-case form goes on along a pattern after their own form has left all exact patterns."""
     live = {text[:size] for text in patterns.words | patterns.prefixes for size in range(len(text) + 1)} | {""}
     for low in patterns.lower_words | patterns.lower_prefixes:
         for head in live:
-            yield from _leave(low, head, live, end)
+            yield from _leave(patterns, low, head, live)
 
 
-def _leave(low: str, head: str, live: set[str], end: str) -> Iterator[str]:
+def _leave(patterns: Patterns, low: str, head: str, live: set[str]) -> Iterator[str]:
     size = len(head.lower())
     if not low.startswith(head.lower()):
         return
     if size == len(low):
-        yield from (head, head + end)
+        yield from (head, _ended(patterns, head))
         return
     for letter in _variants(low[size:]):
         if head + letter not in live:
             rest = low[size + len(letter.lower()) :]
-            yield from (head + letter + rest, head + letter + rest + end)
+            yield from (head + letter + rest, _ended(patterns, head + letter + rest))
 
 
 def _variants(rest: str) -> Iterable[str]:
@@ -97,13 +97,16 @@ def _variants(rest: str) -> Iterable[str]:
     return [one for one in dict.fromkeys(found) if rest.startswith(one.lower())]
 
 
-def _end(patterns: Patterns) -> str:
-    """Letters that begin in no way in which a pattern goes on."""
-    used = {letter for group in patterns for text in group for letter in text}
+def _ended(patterns: Patterns, head: str) -> str:
+    """A text that begins so, and goes on in a way in which no pattern does."""
+    exact, lower = patterns.words | patterns.prefixes, patterns.lower_words | patterns.lower_prefixes
+    used = {text[len(head)].lower() for text in exact if text.startswith(head) and len(text) > len(head)}
+    low = head.lower()
+    used |= {text[len(low)].lower() for text in lower if text.startswith(low) and len(text) > len(low)}
     for end in _ENDS:
-        if end[0] not in used and end[0].upper() not in used:
-            return end
+        if end[0] not in used:
+            return head + end
     code = _PRIVATE
     while chr(code) in used:
         code += 1
-    return chr(code)
+    return head + chr(code)

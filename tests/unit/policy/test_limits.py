@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stella.engine.simulate import Moved
+from stella.engine.moves import Moved
 from stella.kernel.errors import Exit, StellaError
 from stella.policy.limits import DEFAULT, MAX_SOURCE, Counts, LimitJudged, judge, percent, read_limits
 

@@ -8,7 +8,7 @@ import junitparser
 import pytest
 from msgspec.structs import replace
 
-from stella.engine.simulate import Moved, Shift
+from stella.engine.moves import Moved, Shift
 from stella.formats.markdown import LIMIT
 from stella.policy import simulation_views
 from stella.policy.simulation_model import FindingChanged, Level, LimitResult, PolicySimulated, Side

@@ -143,7 +143,7 @@ class Chance:
         column = self.random.choice(self.columns)
         return Present(column) if self.random.random() < 0.08 else self._test(column)
 
-    def _test(self, column: str) -> Condition:
+    def _test(self, column: str) -> Condition:  # noqa: PLR0911  one for each kind of test
         pick = self.random.choice
         default = self.random.random() < 0.2
         match column:

@@ -30,7 +30,7 @@ from stella.language.model import (
     StartsWith,
 )
 from stella.prover.asked import Asked
-from stella.prover.columns import Cases, Members, Numbers
+from stella.prover.columns import Cases, Column, Members, Numbers
 from stella.prover.graph import FALSE, TRUE, Graph
 from stella.prover.sums import Sums
 from stella.prover.worlds import FINDING, Worlds
@@ -66,7 +66,9 @@ class Encoder:
             found = self._done[key] = (self._fresh(condition, slot, outcome), condition)
         return found[0]
 
-    def _fresh(self, condition: Condition, slot: int, outcome: Mapping[str, Mapping[str, int]]) -> Pair:
+    def _fresh(  # noqa: PLR0911  one for each kind of condition
+        self, condition: Condition, slot: int, outcome: Mapping[str, Mapping[str, int]]
+    ) -> Pair:
         graph = self.graph
         match condition:
             case Constant(value):
@@ -104,19 +106,26 @@ class Encoder:
 
     def _column(self, leaf: Present | Before | Flagged | OneOf | StartsWith | Ranked | Has, slot: int) -> Pair:
         if isinstance(leaf, Before) and leaf.column is None:
-            later = TRUE if leaf.instant is None else self.worlds.as_of.at_least(leaf.instant)
-            return UNKNOWN if leaf.instant is None else Pair(-later, later)
+            return self._before(leaf.instant)
         name = leaf.column or ""
         place = self.worlds.place(slot, name)
         if place is None:  # no finding has such a column
             return _known(truth(leaf, Facts({})))
-        missing = self.worlds.missing(slot, place)
+        missing, column = self.worlds.missing(slot, place), self.worlds.column(place)
         if isinstance(leaf, Present):
             return Pair(-missing, missing)
         if isinstance(leaf, Before):
             before = self.worlds.before(place)
             return Pair(self.graph.both(-missing, before), self.graph.both(-missing, -before))
-        column = self.worlds.column(place)
+        return self._tested(leaf, missing, column)
+
+    def _before(self, instant: int | None) -> Pair:
+        if instant is None:
+            return UNKNOWN
+        later = self.worlds.as_of.at_least(instant)
+        return Pair(-later, later)
+
+    def _tested(self, leaf: Flagged | OneOf | StartsWith | Ranked | Has, missing: int, column: Column) -> Pair:
         if isinstance(column, Numbers):
             return _known(truth(leaf, Facts({})))  # a number is neither a word nor a flag
         among = column.among(self._places(leaf, column))

@@ -91,7 +91,7 @@ class _Run:
         )
 
     def _decided(self, verdict: Verdict) -> Verdict:
-        """With what the whole policy decides for its example: rules that the claim does not depend on have a say too."""
+        """With what the whole policy decides for its example: other rules have a say too."""
         if verdict.example is None:
             return verdict
         decided = decide(self.groups, self.policy.settings.default_status, verdict.example.facts())

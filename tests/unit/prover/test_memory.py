@@ -9,8 +9,8 @@ from random import Random
 import msgspec
 import pytest
 
-from stella.language.model import All, Compared, Flagged, Not, OneOf, Policy, Sum
 from stella.language.model import Addend as Column
+from stella.language.model import All, Compared, Flagged, Not, OneOf, Policy, Sum
 from stella.language.names import MICRO
 from stella.prover.memory import Memory
 from stella.prover.proofs import prove

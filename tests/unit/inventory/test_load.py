@@ -14,7 +14,7 @@ import polars as pl
 import pytest
 
 from stella.inventory import making, snapshot, tables
-from stella.inventory.errors import NotParsed, NothingToLoad, TooManyBad
+from stella.inventory.errors import NothingToLoad, NotParsed, TooManyBad
 from stella.inventory.loading import load_star
 from stella.inventory.model import SnapshotLoaded
 from stella.inventory.star import NO_CODE, NO_VALUE, Coded, Evidence, Flags, Many, Scaled, Star

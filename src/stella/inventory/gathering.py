@@ -161,13 +161,15 @@ class Gathering:
 
     def refuse(self, kind: str, given: Input, error: StellaError, batch: Tally | None) -> bool:
         """Whether the load goes on without a file."""
-        if not self.want.skip_refused:
-            if batch is None or not self._several:
-                return False
-            batch.bad(given.shown, "refused", error, given.shown)
-        else:
+        bad = 0
+        if self.want.skip_refused:
             self.tally(given.shown).note(given.shown, "refused", error)
-        self.files.append(InputFile(kind, given.shown, "", 0, 0, 0, error.code))
+        elif batch is not None and self._several:
+            batch.bad(given.shown, "refused", error, given.shown)
+            bad = 1
+        else:
+            return False
+        self.files.append(InputFile(kind, given.shown, "", 0, bad, bad, error.code))
         return True
 
 

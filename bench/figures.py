@@ -67,6 +67,11 @@ def _platform(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
             if name in lint:
                 peer = lint[name]
                 yield f"  {name}", f"{peer['times_as_long_as_stella']:.2f} x as long; {peer['found']} found"
+    for rules, part in found.get("policy_lint", {}).items():
+        yield (
+            f"policy lint, {rules}",
+            f"{part['start_cpu_ms']:.0f} ms of CPU from the start; proofs {part['proofs_warm_ms']:.0f} ms",
+        )
     if objects := found.get("objects"):
         yield from _objects(objects)
 

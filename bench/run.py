@@ -24,6 +24,7 @@ from pathlib import Path
 import corpus
 import lint
 import objects
+import policy_lint
 import stack
 import tenancy
 import tokens
@@ -250,6 +251,7 @@ SECTIONS: dict[str, Callable[[Path], object]] = {
     "tokens": tokens.tokens,
     "tenancy": tenancy.tenancy,
     "lint": lint.lint,
+    "policy_lint": policy_lint.policy_lint,
     "objects": objects.objects,
     "service": service.service,
 }

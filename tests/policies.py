@@ -92,7 +92,7 @@ def random_leaf(rng: random.Random, columns: dict[str, Column]) -> Condition:
     outside = columns is not STATEMENT
     pick = rng.randrange(20)
     if pick == 0:
-        return Constant(rng.random() < 0.5)
+        return Constant(rng.choice((True, False, None)))
     if pick == 1:
         return Before(instant=rng.choice(INSTANTS))
     if pick in {2, 3, 4}:

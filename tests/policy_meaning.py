@@ -84,7 +84,7 @@ class Meaning:
                     severity = severity or self._severity(actions, finding)
                     said += [one.text.value for one in actions if isinstance(one, tree.Say)]
                     said += [
-                        "require " + " ".join(sorted(self._listed(one, "justifications")))
+                        " ".join(("require", *sorted(self._listed(one, "justifications"))))
                         for one in actions
                         if isinstance(one, tree.Require)
                     ]

@@ -15,7 +15,7 @@ import numpy as np
 from stella.engine.arrays import Keys, Longs
 from stella.engine.terms import dimensions, home, place, spans
 from stella.engine.truths import Amounts, Truths, amounts, rows_of, truths
-from stella.inventory.star import Star
+from stella.inventory.star import Star, Table
 from stella.language.model import Condition, Part, Sum
 from stella.language.names import DIMENSIONS, Dimension
 
@@ -64,14 +64,18 @@ class Board:
         key = (leaf, self.where(leaf))
         found = self._truths.get(key)
         if found is None:
-            held = truths(leaf, rows_of(self.star.dimensions[key[1]], self.as_of))
-            found = Truths(np.append(held.sure, False), np.append(held.maybe, True))
-            if not dimensions(leaf):  # the same everywhere, so there too
-                found = Truths(np.append(held.sure, held.sure[:1]), np.append(held.maybe, held.maybe[:1]))
+            found = self._asked(leaf, key[1])
             if len(self._truths) >= MAX_KEPT:
                 self._truths.clear()
             self._truths[key] = found
         return found
+
+    def _asked(self, leaf: Condition, dimension: Dimension) -> Truths:
+        table = self.star.dimensions[dimension]
+        if not dimensions(leaf):  # the same everywhere, so of what is missing too
+            return truths(leaf, rows_of(Table(table.rows + 1, {}), self.as_of))
+        held = truths(leaf, rows_of(table, self.as_of))
+        return Truths(np.append(held.sure, False), np.append(held.maybe, True))
 
     def addends(self, parts: tuple[Part, ...]) -> dict[Dimension, Amounts]:
         """The parts of a sum, added up within each dimension; unknown in the row that nothing is known of."""

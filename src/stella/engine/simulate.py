@@ -19,6 +19,7 @@ from stella.engine.arrays import Lanes, Longs
 from stella.engine.board import Board
 from stella.engine.evaluate import RECHECKED, THREADS, Name, Run, backend_of, rechecked, sample
 from stella.engine.lanes import Masks, prepare
+from stella.engine.moves import Moved, Shift
 from stella.engine.plan import Plan, View, join
 from stella.engine.reading import Reading, decide, normal, read
 from stella.engine.tally import (
@@ -56,25 +57,6 @@ class Cell(msgspec.Struct, frozen=True):
     before: int
     after: int
     findings: int
-
-
-class Shift(msgspec.Struct, frozen=True):
-    """So many findings have one word before, another after."""
-
-    before: str
-    after: str
-    findings: int
-
-
-class Moved(msgspec.Struct, frozen=True):
-    """What changes for an asset, an environment, or all findings."""
-
-    name: str
-    findings: int
-    changed: int
-    newly_blocked: int
-    unblocked: int
-    unblocked_kev: int
 
 
 class Simulation(msgspec.Struct, frozen=True):

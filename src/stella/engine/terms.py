@@ -155,7 +155,7 @@ def _normal(
         return _normal(item, holds, numbers, most, joined)
 
     match condition:
-        case Constant(value):
+        case Constant(value) if value is not None:
             return [frozenset()] if value == holds else []
         case Not(item):
             return _normal(item, not holds, numbers, most, joined)

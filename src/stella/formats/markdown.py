@@ -91,4 +91,4 @@ def _row(cells: Sequence[str], *, plain: bool = False) -> str:
 
 
 def _marked(marker: str) -> str:
-    return re.sub(r"[^a-z0-9 .:/_-]|--+", "-", marker)
+    return re.sub(r"[^a-z0-9 .:/_]+", "-", marker)

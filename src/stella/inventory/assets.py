@@ -92,7 +92,7 @@ def _dotted(told: Mapping[str, Any], before: str) -> Iterator[tuple[str, Any]]:
 
 def _entry(told: Mapping[str, Any], number: int) -> Entry:
     if not isinstance(told.get(ID), str):
-        raise ValueError(f"asset {number} has no `{ID}`")
+        raise ValueError(f"asset {number} has no `{ID}`")  # noqa: TRY004  # of a file, not of a caller
     for key in told:
         if key not in ASSET_COLUMNS and key != SBOM:
             close = nearest(key, [*ASSET_COLUMNS, SBOM])
@@ -127,5 +127,5 @@ def _texts(told: object) -> tuple[str, ...]:
     """A list of texts; in CSV they stand in one field with semicolons between them."""
     found = [one.strip() for one in told.split(";")] if isinstance(told, str) else told
     if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
-        raise ValueError("not a list of texts")  # of a file, not of a caller
+        raise ValueError("not a list of texts")
     return tuple(sorted({one for one in found if one}))

@@ -284,7 +284,8 @@ class _Checker:
             case Numeric(total) if not total.parts and total.constant % MICRO == 0:
                 if 0 <= total.constant // MICRO <= MAX_PRIORITY:
                     return total.constant // MICRO
-        self.say("POL2002", f"a priority is a whole number, 0 to {MAX_PRIORITY}", node.span)
+        if not isinstance(value, Unknown):
+            self.say("POL2002", f"a priority is a whole number, 0 to {MAX_PRIORITY}", node.span)
         return DEFAULT_PRIORITY
 
     def _actions(self, nodes: tuple[ActionNode, ...], span: Span) -> tuple[Action, ...]:

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from stella.language.codes import CODES, Level
 
 MAX_DIAGNOSTICS = 100  # of one text; more of them help nobody
+LONGEST_GUESS = 64  # of a word that may be mistyped; longer than any name
 MAX_MESSAGE = 400  # of a message, in code points: the words in it come from the text
 
 _END_OF_LINE = re.compile(r"\r\n|\r|\n")

@@ -8,9 +8,11 @@ Rules:
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal, cast
 
-from stella.language.diagnostics import MAX_DIAGNOSTICS, Diagnostic, Fix, Span, found
+from stella.kernel.nearest import nearest
+from stella.language.diagnostics import LONGEST_GUESS, MAX_DIAGNOSTICS, Diagnostic, Fix, Span, found
 from stella.language.lexer import Lexed, Token
 from stella.language.names import MICRO
 from stella.language.tree import (
@@ -59,6 +61,7 @@ class Expressions:
         self.place = 0
         self.depth = 0
         self.diagnostics: list[Diagnostic] = list(lexed.diagnostics)
+        self.cut = any(one.code == "POL1002" and one.span.end == lexed.tokens[-1].end for one in lexed.diagnostics)
 
     # the cursor
 
@@ -101,11 +104,16 @@ class Expressions:
         if len(self.diagnostics) < MAX_DIAGNOSTICS:
             self.diagnostics.append(found(code, message, span, fix))
 
+    def guess(self, word: str, known: Iterable[str]) -> str | None:
+        """The known word that may be meant, as long as a diagnostic with it would be heard."""
+        return nearest(word, known) if len(self.diagnostics) < MAX_DIAGNOSTICS and len(word) <= LONGEST_GUESS else None
+
     def lost(self, expected: str) -> Stop:
         """Say what was expected in place of the next token."""
         token = self.next
         there = "the end of the file" if token.kind == "end" else f"`{_shown(token)}`"
-        self.say("POL1001", f"expected {expected}, found {there}", token.span)
+        if token.kind != "end" or not self.cut:  # behind a comment or string without an end anything may stand
+            self.say("POL1001", f"expected {expected}, found {there}", token.span)
         return Stop()
 
     def want(self, symbol: str, expected: str = "") -> Token:

@@ -30,7 +30,7 @@ _TOKEN = re.compile(
     |\Z)""",
     re.VERBOSE,
 )
-_KINDS: dict[str | None, Kind] = {"name": "name", "symbol": "symbol", "text": "text", "number": "number"}
+_PLAIN: dict[str, Kind] = {"name": "name", "symbol": "symbol", "number": "number"}
 _END_OF_LINE = re.compile(r"[\r\n]")
 _HALVES = re.compile("[\ud800-\udfff]")  # of a pair of UTF-16: no characters, but a Python text can hold them
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
@@ -80,10 +80,11 @@ def lex(text: str) -> Lexed:
             break
         start, end = match.span(kind)
         said = text[start:end]
-        if kind == "text":
+        plain = _PLAIN.get(kind)
+        if plain is not None:
+            tokens.append(Token(plain, said, start, end))
+        elif kind == "text":
             tokens.append(Token("text", _said(said[1:-1], start + 1, wrong), start, end))
-        elif kind in _KINDS:
-            tokens.append(Token(_KINDS[kind], said, start, end))
         elif kind == "comment":
             beside = last > 0 and not _END_OF_LINE.search(text, last, start)
             comments.append(Comment(said, start, end, beside))

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, Literal, NamedTuple
 
-from stella.kernel.nearest import nearest
 from stella.language.diagnostics import Diagnostic, Fix, Span
 from stella.language.expressions import Expressions, Stop
 from stella.language.lexer import Lexed, Token, lex
@@ -40,6 +39,7 @@ from stella.language.tree import (
 NAMED = ("rule", "invariant", "profile")
 PLAIN = ("metadata", "settings")
 VERBS: Final = ("warn", "annotate", "ignore", "requireVex")
+ATTRIBUTES = ("status", "severity")
 CLAUSES = ("when", "then", "else", "because")
 HEADER = 8  # tokens behind the name of a policy among which its `{` is looked for
 
@@ -136,7 +136,7 @@ class _Parser(Expressions):
                 members.append(self._member())
             except Stop:
                 self._to_member(begin)
-        if self.next.kind == "end":
+        if self.next.kind == "end" and not self.cut:
             self.say("POL1001", "the policy has no closing `}`", self.next.span)
         self.skip("}")
         return PolicyNode(name, syntax, tuple(members), Span(start, self.last_end))
@@ -215,7 +215,7 @@ class _Parser(Expressions):
             return self._entries("metadata")
         if self.at("settings"):
             return self._entries("settings")
-        guess = nearest(token.text, (*NAMED, *PLAIN)) if token.kind == "name" else None
+        guess = self.guess(token.text, (*NAMED, *PLAIN)) if token.kind == "name" else None
         if guess is not None:
             self.say("POL1001", f"expected `{guess}`, found `{token.text}`", token.span, _instead(guess, token))
             raise Stop
@@ -368,12 +368,20 @@ class _Parser(Expressions):
         )
 
     def _actions(self) -> tuple[ActionNode, ...]:
-        actions = [self._action()]
-        while True:
+        actions: list[ActionNode] = []
+        more = True
+        while more:
+            begin = self.place
+            try:
+                actions.append(self._action())
+            except Stop:
+                self._to_line(begin, lambda: self.at(*CLAUSES) or self._begins_action())
             self.skip(";")
-            if self.next.kind != "name" or self.at(*CLAUSES):
-                return tuple(actions)
-            actions.append(self._action())
+            more = self.next.kind == "name" and not self.at(*CLAUSES) and not self._begins_member(self.next)
+        return tuple(actions)
+
+    def _begins_action(self) -> bool:
+        return self.next.kind == "name" and (self.next.text in VERBS or self.peek().text == ":=")
 
     def _action(self) -> ActionNode:
         token = self.next
@@ -397,20 +405,22 @@ class _Parser(Expressions):
             return Until(self.expression(), Span(token.start, self.last_end))
         name = self.dotted()
         if not self.at(":="):
-            guess = nearest(name.name, (*VERBS, "status", "severity"))
-            if guess is not None and not self.at("=", "=="):
-                self.say(
-                    "POL2001", f"no action `{name.name}`; did you mean `{guess}`?", name.span, _instead(guess, token)
-                )
-                raise Stop
             if self.at("=", "=="):
                 sign = self.next
                 self.say("POL1001", f"expected `:=`, found `{sign.text}`", sign.span, _instead(":=", sign, safe=True))
                 self.take()
                 return Assign(name.name, self.expression(), name.span, Span(token.start, self.last_end))
-            raise self.lost("`:=`")
+            if name.name in ATTRIBUTES:
+                raise self.lost("`:=`")
+            raise self._no_action(name, token)
         self.take()
         return Assign(name.name, self.expression(), name.span, Span(token.start, self.last_end))
+
+    def _no_action(self, name: Name, token: Token) -> Stop:
+        guess = self.guess(name.name, (*VERBS, *ATTRIBUTES))
+        more = f"did you mean `{guess}`?" if guess else "there are `status :=`, `severity :=`, " + ", ".join(VERBS)
+        self.say("POL2001", f"no action `{name.name}`; {more}", name.span, _instead(guess, token) if guess else None)
+        return Stop()
 
     # invariant
 

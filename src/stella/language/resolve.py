@@ -14,7 +14,7 @@ from itertools import islice
 
 from stella.kernel.nearest import nearest
 from stella.language import compare
-from stella.language.diagnostics import MAX_DIAGNOSTICS, Diagnostic, Fix, Span, found
+from stella.language.diagnostics import LONGEST_GUESS, MAX_DIAGNOSTICS, Diagnostic, Fix, Span, found
 from stella.language.functions import APPLY, FUNCTIONS, RISK, typed
 from stella.language.model import (
     Addend,
@@ -67,7 +67,6 @@ OUTSIDE = frozenset(
 )
 
 
-LONGEST_GUESS = 64  # of a word that may be mistyped; longer than any name
 MOST_NAMES = 50  # of an author that are shown or compared in one message
 OF_FINDINGS = frozenset({"sbom.has_tag"})
 WORDS = frozenset(
@@ -181,7 +180,7 @@ class Resolver:
                 texts.append(value.text)
             elif not isinstance(value, Unknown):
                 self.say("POL2002", f"a list holds strings, not {NOUNS[type(value)]}", item.span)
-        return Items(tuple(texts))
+        return Items(tuple(texts)) if len(texts) == len(node.items) else Unknown()
 
     # names
 

@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Literal, NamedTuple
 
-from stella.engine.simulate import Moved
+from stella.engine.moves import Moved
 from stella.kernel.nearest import nearest
 from stella.language.compare import decimal
 from stella.language.names import MICRO
@@ -118,9 +118,9 @@ def _bounds(row: Mapping[str, Any], file: str, prefix: str, known: Iterable[str]
 
 def _bound(name: Name, value: object, file: str, shown: str) -> int:
     if name == "max_changed_percent":
-        if isinstance(value, int | Decimal) and not isinstance(value, bool) and 0 <= value <= PERCENT:
+        if isinstance(value, int | Decimal) and not isinstance(value, bool) and Decimal(value).is_finite():
             micros = Decimal(value) * MICRO
-            if micros == micros.to_integral_value():
+            if 0 <= value <= PERCENT and micros == micros.to_integral_value():
                 return int(micros)
         expected, example = "it is a percentage, 0 to 100, with up to six places", "`max_changed_percent = 2.5`"
     else:

@@ -29,6 +29,7 @@ from stella.policy.changing import replace
 from stella.policy.diagnosed import findings, order, subjects
 from stella.policy.sources import sources
 from stella.policy.text_model import Changed, Finding, Linted, LintPolicy, PolicyLinted
+from stella.runtime.errors import TooLarge
 from stella.runtime.files import read_file
 from stella.runtime.reports import read_reports, write_reports
 
@@ -82,7 +83,8 @@ def _file(path: Path, want: LintPolicy, exempted: Exempted) -> _Looked:
     try:
         data = read_file(path, MAX_SOURCE)
     except StellaError as error:
-        wrong = findings(shown, "", [found("POL1002", error.message, Span(0, 0))], None)
+        code = "POL1004" if isinstance(error, TooLarge) else "POL1002"
+        wrong = findings(shown, "", [found(code, error.message, Span(0, 0))], None)
         return _Looked(Linted(shown, subjects=("policy",)), wrong, None)
     changed = None
     if want.fix:

@@ -19,8 +19,9 @@ import msgspec
 from stella.engine.board import Board
 from stella.engine.evaluate import RECHECKED
 from stella.engine.facts import facts
+from stella.engine.moves import Shift
 from stella.engine.plan import compile as plan_of
-from stella.engine.simulate import Change, Comparison, Kind, Shift, Simulation, summed
+from stella.engine.simulate import Change, Comparison, Kind, Simulation, summed
 from stella.inventory import snapshot as snapshots
 from stella.inventory.loading import load_star
 from stella.inventory.star import Coded

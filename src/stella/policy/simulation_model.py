@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from stella.engine.simulate import Moved, Shift
+from stella.engine.moves import Moved, Shift
 from stella.operations import arg
 
 

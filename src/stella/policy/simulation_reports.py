@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 import msgspec
 
 import stella
-from stella.engine.simulate import Moved, Shift
+from stella.engine.moves import Moved, Shift
 from stella.formats import junit, markdown, sarif
 from stella.formats.junit import Case, Suite
 from stella.formats.markdown import Rows
@@ -118,8 +118,8 @@ def tables(result: PolicySimulated) -> Iterable[Rows]:
 
 def compared(result: PolicySimulated) -> Iterable[tuple[str, str]]:
     """What a simulation was about, by digests."""
-    yield "before", f"{result.before.file} `{result.before.digest[:16]}`"
-    yield "after", f"{result.after.file} `{result.after.digest[:16]}`"
+    yield "before", f"{code(result.before.file)} `{result.before.digest[:16]}`"
+    yield "after", f"{code(result.after.file)} `{result.after.digest[:16]}`"
     yield "snapshot", f"`{result.snapshot[:16]}`"
     yield "as of", result.as_of
     yield "exceptions", f"{result.exceptions:,}"
@@ -137,17 +137,22 @@ def _level(one: Level) -> tuple[str, ...]:
 
 def _moved(one: Moved) -> tuple[str, ...]:
     counts = (one.findings, one.changed, one.newly_blocked, one.unblocked, one.unblocked_kev)
-    return (f"`{one.name}`", *(f"{count:,}" for count in counts))
+    return (code(one.name), *(f"{count:,}" for count in counts))
 
 
 def _shift(one: Shift) -> tuple[str, ...]:
-    return f"`{one.before}`", f"`{one.after}`", f"{one.findings:,}"
+    return code(one.before), code(one.after), f"{one.findings:,}"
 
 
 def _finding(one: FindingChanged) -> tuple[str, ...]:
-    advisory = f"`{one.advisory}`{' (KEV)' if one.kev else ''}"
-    before, after = f"{one.status_before} by `{one.rule_before}`", f"{one.status_after} by `{one.rule_after}`"
-    return f"`{one.asset}`", f"`{one.component}`", advisory, shifted(one), before, after
+    advisory = f"{code(one.advisory)}{' (KEV)' if one.kev else ''}"
+    before, after = f"{one.status_before} by {code(one.rule_before)}", f"{one.status_after} by {code(one.rule_after)}"
+    return code(one.asset), code(one.component), advisory, shifted(one), before, after
+
+
+def code(text: str) -> str:
+    """Text from outside as code, whatever is in it."""
+    return "`{}`".format(text.replace("`", "'"))
 
 
 def shifted(one: FindingChanged) -> str:

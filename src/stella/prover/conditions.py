@@ -29,8 +29,15 @@ from stella.language.model import (
     Some,
     StartsWith,
 )
+<<<<<<< HEAD
+from stella.prover.asked import Asked
+||||||| 4e13332
 from stella.prover.asked import Asked
 from stella.prover.columns import Cases, Members, Numbers
+=======
+from stella.prover.asked import Asked, Sought, sought
+>>>>>>> prv
+from stella.prover.columns import Cases, Column, Members, Numbers
 from stella.prover.graph import FALSE, TRUE, Graph
 from stella.prover.sums import Sums
 from stella.prover.worlds import FINDING, Worlds
@@ -51,6 +58,8 @@ class Encoder:
 
     def __init__(self, graph: Graph, asked: Asked, as_of: int | None = None) -> None:
         self.graph = graph
+        self.asked = asked
+        self._required: set[Sought] = set()
         self.worlds = Worlds(graph, len(asked.statements), asked.patterns, as_of)
         self.sums = Sums(graph, self.worlds, self.pair)
         self._done: dict[tuple[int, int], tuple[Pair, Condition]] = {}  # by identity; the condition is kept alive
@@ -66,7 +75,9 @@ class Encoder:
             found = self._done[key] = (self._fresh(condition, slot, outcome), condition)
         return found[0]
 
-    def _fresh(self, condition: Condition, slot: int, outcome: Mapping[str, Mapping[str, int]]) -> Pair:
+    def _fresh(  # noqa: PLR0911  one for each kind of condition
+        self, condition: Condition, slot: int, outcome: Mapping[str, Mapping[str, int]]
+    ) -> Pair:
         graph = self.graph
         match condition:
             case Constant(value):
@@ -80,8 +91,8 @@ class Encoder:
             case Any(items):
                 pairs = [self.pair(item, slot, outcome) for item in items]
                 return Pair(graph.some(one.true for one in pairs), graph.every(one.false for one in pairs))
-            case Some(item) | Every(item):
-                return self._statements(item, outcome, every=isinstance(condition, Every))
+            case Some() | Every():
+                return self._statements(condition, outcome)
             case OutcomeIs(attribute, words):
                 decided = outcome.get(attribute, {})
                 true = graph.some(decided[word] for word in words if word in decided)
@@ -91,32 +102,49 @@ class Encoder:
             case _:
                 return self._column(condition, slot)
 
-    def _statements(self, item: Condition, outcome: Mapping[str, Mapping[str, int]], *, every: bool) -> Pair:
-        graph, exists = self.graph, self.worlds.exists
-        pairs = [self.pair(item, slot, outcome) for slot in range(len(exists))]
-        one_true = graph.some(graph.both(there, one.true) for there, one in zip(exists, pairs, strict=True))
-        one_false = graph.some(graph.both(there, one.false) for there, one in zip(exists, pairs, strict=True))
-        if every:
-            true = graph.every(graph.either(-there, one.true) for there, one in zip(exists, pairs, strict=True))
-            return Pair(graph.both(exists[-1], true), one_false)
-        false = graph.every(graph.either(-there, one.false) for there, one in zip(exists, pairs, strict=True))
-        return Pair(one_true, false)
+    def _statements(self, condition: Some | Every, outcome: Mapping[str, Mapping[str, int]]) -> Pair:
+        """Its own statement and the latest one decide; that no other one says more is required of every world."""
+        graph, exists, every = self.graph, self.worlds.exists, isinstance(condition, Every)
+        found = sought(condition)
+        own, latest = self.asked.statements[found], self.worlds.latest
+        hits: list[int] = []  # by statement: it is there and decides
+        maybes: list[int] = []  # by statement: it is there and might
+        for slot, there in enumerate(exists):
+            true, false = self.pair(condition.item, slot, outcome)
+            hits.append(graph.both(there, false if every else true))
+            maybes.append(graph.both(there, -true if every else -false))
+        hit, maybe = graph.either(hits[own], hits[latest]), graph.either(maybes[own], maybes[latest])
+        if found not in self._required:
+            self._required.add(found)
+            graph.require(-exists[own], maybes[own])
+            for slot in range(latest):
+                if slot != own:
+                    graph.require(-hits[slot], hit)
+                    graph.require(-maybes[slot], maybe)
+        return Pair(graph.both(exists[latest], -maybe), hit) if every else Pair(hit, -maybe)
 
     def _column(self, leaf: Present | Before | Flagged | OneOf | StartsWith | Ranked | Has, slot: int) -> Pair:
         if isinstance(leaf, Before) and leaf.column is None:
-            later = TRUE if leaf.instant is None else self.worlds.as_of.at_least(leaf.instant)
-            return UNKNOWN if leaf.instant is None else Pair(-later, later)
+            return self._before(leaf.instant)
         name = leaf.column or ""
         place = self.worlds.place(slot, name)
         if place is None:  # no finding has such a column
             return _known(truth(leaf, Facts({})))
-        missing = self.worlds.missing(slot, place)
+        missing, column = self.worlds.missing(slot, place), self.worlds.column(place)
         if isinstance(leaf, Present):
             return Pair(-missing, missing)
         if isinstance(leaf, Before):
             before = self.worlds.before(place)
             return Pair(self.graph.both(-missing, before), self.graph.both(-missing, -before))
-        column = self.worlds.column(place)
+        return self._tested(leaf, missing, column)
+
+    def _before(self, instant: int | None) -> Pair:
+        if instant is None:
+            return UNKNOWN
+        later = self.worlds.as_of.at_least(instant)
+        return Pair(-later, later)
+
+    def _tested(self, leaf: Flagged | OneOf | StartsWith | Ranked | Has, missing: int, column: Column) -> Pair:
         if isinstance(column, Numbers):
             return _known(truth(leaf, Facts({})))  # a number is neither a word nor a flag
         among = column.among(self._places(leaf, column))

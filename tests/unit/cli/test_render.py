@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from stella.cli import colour, plain, render
-from stella.formats.view import Cell, Facts, Table, Text, View
+from stella.formats.view import Cell, Excerpt, Facts, Table, Text, View
 from stella.runtime.errors import DiskFull, ObjectMissing, Unwritable
 
 
@@ -75,11 +75,26 @@ def test_plain_layout_counts_columns_not_characters() -> None:
     assert out == "a     b\n日本  x\ne\u0301     y\n"
 
 
+def test_an_excerpt_marks_its_place() -> None:
+    part = Excerpt("a:2:3: wrong", "\t日本 x = 1", 2, 3, 1, ("fix: write y",), "bad")
+    assert plain.layout([part]) == "a:2:3: wrong\n  2 |  日本 x = 1\n    |    ^^\n  fix: write y\n"
+    assert plain.layout([Excerpt("a: wrong", "", 1, 1, 1)]) == "a: wrong\n"
+    assert plain.layout([Excerpt("head", "abc", 1, 4, 5)]) == "head\n  1 | abc\n    |    ^\n"
+    out = colour.layout([part, Excerpt("b: wrong", "", 1, 1, 1)], 20)
+    assert "\x1b[1;31ma:2:3: wrong" in out
+    assert all(word in out for word in ("日本 x = 1", "^^", "fix: write y", "b: wrong"))
+
+
 @pytest.mark.parametrize(
     "text", ["\x1b[2J", "a\rb", "\x9b31m", "\u202eabc", "\x00", "\u2028", "\u2066", "\udcff", "\x7f"]
 )
 def test_text_from_outside_cannot_act_on_a_terminal(text: str) -> None:
-    views: list[View] = [[Text(text)], [Facts([(text, text)])], [Table(("c",), [(Cell(text),)], title=text)]]
+    views: list[View] = [
+        [Text(text)],
+        [Facts([(text, text)])],
+        [Table(("c",), [(Cell(text),)], title=text)],
+        [Excerpt(text, f"a{text}b", 1, 1, 9, (text,))],
+    ]
     for view in views:
         for out in (plain.layout(view), colour.layout(view, 80)):
             assert text not in out

@@ -62,3 +62,19 @@ def test_paths(path: str, uri: str) -> None:
 
 def test_half_a_letter_in_a_message_is_written() -> None:
     assert b"\\udcff" in document("tool", "1.0", RULES, [Result("A1", "error", "\udcff", "a", 1, 1)])
+
+
+def test_where_it_ends_and_what_shows_it() -> None:
+    rules = [Rule("A1", "first", "What.", "Why.", "warning", "Do this.")]
+    result = Result("A1", "warning", "wrong", "a", 1, 2, end_line=1, end_column=9, example="kev=true")
+    (run,) = json.loads(document("tool", "1.0", rules, [result]))["runs"]
+    (rule,) = run["tool"]["driver"]["rules"]
+    assert rule["defaultConfiguration"] == {"level": "warning"}
+    assert rule["help"] == {"text": "Do this.", "markdown": "Do this."}
+    (found,) = run["results"]
+    assert found["message"]["text"] == "wrong\nexample: kev=true"
+    assert found["properties"] == {"example": "kev=true"}
+    region = found["locations"][0]["physicalLocation"]["region"]
+    assert region == {"startLine": 1, "startColumn": 2, "endLine": 1, "endColumn": 9}
+    other = json.loads(document("tool", "1.0", rules, [result._replace(example="kev=false")]))["runs"][0]["results"][0]
+    assert other["partialFingerprints"] == found["partialFingerprints"]

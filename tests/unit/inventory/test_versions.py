@@ -12,10 +12,10 @@ from stella.inventory.versions import key_of
 
 RISING = {  # the tables of Maven's, Semantic Versioning's, Debian's and PyPI's own texts and tests
     "Maven": [
-        "1-alpha2snapshot 1-alpha2 1-alpha-123 1-beta-2 1-beta123 1-m2 1-m11 1-rc 1-cr2 1-rc123 1-SNAPSHOT 1 1-sp 1-sp2 "
-        "1-sp123 1-abc 1-def 1-pom-1 1-1-snapshot 1-1 1-2 1-123",
-        "2.0 2.0.a 2-1 2.0.2 2.0.123 2.1.0 2.1-a 2.1b 2.1-c 2.1-1 2.1.0.1 2.2 2.123 11.a2 11.a11 11.b2 11.b11 11.m2 11.m11 "
-        "11 11.a 11b 11c 11m",
+        "1-alpha2snapshot 1-alpha2 1-alpha-123 1-beta-2 1-beta123 1-m2 1-m11 1-rc 1-cr2 1-rc123 1-SNAPSHOT 1 1-sp",
+        "1-SNAPSHOT 1 1-sp 1-sp2 1-sp123 1-abc 1-def 1-pom-1 1-1-snapshot 1-1 1-2 1-123",
+        "2.0 2.0.a 2-1 2.0.2 2.0.123 2.1.0 2.1-a 2.1b 2.1-c 2.1-1 2.1.0.1 2.2 2.123",
+        "11.a2 11.a11 11.b2 11.b11 11.m2 11.m11 11 11.a 11b 11c 11m",
         "1.0-alpha-1-SNAPSHOT 1.0-alpha-1 1.0-alpha-2 1.0-beta-1 1.0-SNAPSHOT 1.0 1.0-1 1.0-2 1.1",
         "1.0.RC2 1.0-RC3 1.0.1",
         "1.0.0.X1 1.0.0-X2",
@@ -27,7 +27,8 @@ RISING = {  # the tables of Maven's, Semantic Versioning's, Debian's and PyPI's 
         "\u0668 1 9",
     ],
     "npm": [
-        "1.0.0-alpha 1.0.0-alpha.1 1.0.0-alpha.beta 1.0.0-beta 1.0.0-beta.2 1.0.0-beta.11 1.0.0-rc.1 1.0.0 1.0.1 1.10.0 2"
+        "1.0.0-alpha 1.0.0-alpha.1 1.0.0-alpha.beta 1.0.0-beta 1.0.0-beta.2 1.0.0-beta.11 1.0.0-rc.1 1.0.0",
+        "1.0.0 1.0.1 1.10.0 2",
     ],
     "crates.io": ["0.9.9 0.10.0-pre 0.10.0"],
     "Go": [
@@ -35,7 +36,8 @@ RISING = {  # the tables of Maven's, Semantic Versioning's, Debian's and PyPI's 
         "1.20.0-rc.1 1.20rc2 go1.20 1.20.1 1.21rc2 1.21.0",
     ],
     "Debian": [
-        "1.0~~ 1.0~~a 1.0~ 1.0~rc1 1.0 1.0-1~deb12u1 1.0-1 1.0-1+b1 1.0-1+deb12u1 1.0-2 1.0a 1.0+dfsg 1.1 1.2 1.10 1:0.1",
+        "1.0~~ 1.0~~a 1.0~ 1.0~rc1 1.0 1.0-1~deb12u1 1.0-1 1.0-1+b1 1.0-1+deb12u1 1.0-2",
+        "1.0-2 1.0a 1.0+dfsg 1.1 1.2 1.10 1:0.1",
         "2.3.5-1_bpo 2.3.6",
         "1:2:3-1 1:2:4-1",
     ],

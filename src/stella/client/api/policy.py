@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from stella.client.remote import Caller
+from stella.policy.simulation_model import PolicySimulated, SimulatePolicy
 from stella.policy.text_model import CompilePolicy, LintPolicy, PolicyCompiled, PolicyLinted, PolicyProved, ProvePolicy
+from stella.policy.trial_model import EvalPolicy, PolicyEvaluated, PolicyTested, TestPolicy
 
 
 class PolicyCalls:
@@ -11,6 +15,34 @@ class PolicyCalls:
 
     def __init__(self, call: Caller) -> None:
         self._call = call
+
+    def simulate(
+        self,
+        *,
+        after: str,
+        inventory: str,
+        before: str = "none",
+        exceptions: str | None = None,
+        limits: str | None = None,
+        max_age: str = "24h",
+        backend: Literal["auto", "numpy", "numba", "polars"] = "auto",
+        report: tuple[str, ...] = (),
+    ) -> PolicySimulated:
+        """Show what a policy would change for every finding of a snapshot, and hold it against limits."""
+        return self._call(
+            "policy.simulate",
+            SimulatePolicy(
+                after=after,
+                inventory=inventory,
+                before=before,
+                exceptions=exceptions,
+                limits=limits,
+                max_age=max_age,
+                backend=backend,
+                report=report,
+            ),
+            PolicySimulated,
+        )
 
     def lint(
         self,
@@ -62,4 +94,31 @@ class PolicyCalls:
             "policy.prove",
             ProvePolicy(file=file, invariant=invariant, against=against, exceptions=exceptions),
             PolicyProved,
+        )
+
+    def test(
+        self,
+        *,
+        paths: tuple[str, ...],
+        min_coverage: int = 0,
+        min_score: int = 0,
+        prove: bool = True,
+        write: str | None = None,
+        report: tuple[str, ...] = (),
+    ) -> PolicyTested:
+        """Run the fixtures beside policies, and measure how much they would notice."""
+        return self._call(
+            "policy.test",
+            TestPolicy(
+                paths=paths, min_coverage=min_coverage, min_score=min_score, prove=prove, write=write, report=report
+            ),
+            PolicyTested,
+        )
+
+    def eval(
+        self, *, file: str, finding: str, exceptions: str | None = None, as_of: str | None = None
+    ) -> PolicyEvaluated:
+        """Show what a policy decides of one finding, and why: each rule that holds or might, clause by clause."""
+        return self._call(
+            "policy.eval", EvalPolicy(file=file, finding=finding, exceptions=exceptions, as_of=as_of), PolicyEvaluated
         )

@@ -1,0 +1,257 @@
+"""`stella policy simulate` as a person runs it, over an inventory of two assets: counts, limits, exit codes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import junitparser
+import pytest
+
+from stella.cli.main import run
+
+DATA = Path(__file__).parents[3] / "shared/data"
+AS_OF = "2026-01-31T12:00:00Z"
+TODAY = """policy "gate" syntax "stella-dsl@1" {
+  rule exploited priority 10 {
+    when kev and not vex.any(status == "not_affected")
+    then status := "blocked"
+    because "an exploit is in use"
+  }
+}
+"""
+NO_VEX = TODAY.replace(' and not vex.any(status == "not_affected")', "")
+OPEN = TODAY.replace("when kev", 'when kev and env.name == "dev"')
+STATEMENT = {
+    "vulnerability": {"name": "CVE-2026-0001"},
+    "products": [{"@id": "pkg:npm/lib@1.0.0"}],
+    "status": "not_affected",
+    "justification": "vulnerable_code_not_present",
+}
+VEX = {
+    "@context": "https://openvex.dev/ns/v0.2.0",
+    "@id": "urn:v",
+    "author": "acme",
+    "timestamp": "2026-01-20T00:00:00Z",
+    "statements": [STATEMENT],
+}
+
+
+class Fleet(NamedTuple):
+    """A folder of inputs, and the command."""
+
+    folder: Path
+    capsys: pytest.CaptureFixture[str]
+
+    def __call__(self, *words: object) -> tuple[int, dict[str, Any]]:
+        self.capsys.readouterr()
+        code = run([*map(str, words), "--json"])
+        out, err = self.capsys.readouterr()
+        return code, json.loads(out or err)
+
+    def text(self, name: str, text: str) -> Path:
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        return path
+
+    def load(self, *more: object) -> str:
+        words = ("inventory", "load", "--dir", "I", "--sbom", "sboms", "--advisories", "osv", "--assets", "assets.toml")
+        code, told = self(*words, "--kev", "kev.json", "--as-of", AS_OF, *more)
+        assert code == 0, told
+        return str(told["path"])
+
+    def simulate(
+        self, inventory: str, *more: object, after: str = TODAY, before: str = ""
+    ) -> tuple[int, dict[str, Any]]:
+        self.text("after.stella", after)
+        words: tuple[object, ...] = ("policy", "simulate", "--to", "after.stella", "--inventory", inventory)
+        if before:
+            self.text("before.stella", before)
+            words += ("--from", "before.stella")
+        return self(*words, "--max-age", "any", *more)
+
+
+def sbom(name: str) -> str:
+    purl = "pkg:npm/lib@1.0.0"
+    return json.dumps(
+        {
+            "bomFormat": "CycloneDX",
+            "specVersion": "1.6",
+            "metadata": {"component": {"type": "application", "name": name, "version": "1", "bom-ref": "app"}},
+            "components": [{"type": "library", "name": "lib", "version": "1.0.0", "bom-ref": purl, "purl": purl}],
+            "dependencies": [{"ref": "app", "dependsOn": [purl]}],
+        }
+    )
+
+
+def advisory(name: str, cve: str) -> str:
+    events = [{"introduced": "0"}, {"fixed": "1.0.1"}]
+    affected = {
+        "package": {"ecosystem": "npm", "name": "lib"},
+        "ranges": [{"type": "SEMVER", "events": events}],
+    }
+    return json.dumps(
+        {
+            "id": name,
+            "modified": "2026-01-02T00:00:00Z",
+            "published": "2026-01-01T00:00:00Z",
+            "aliases": [cve],
+            "affected": [affected],
+            "database_specific": {"severity": "HIGH"},
+        }
+    )
+
+
+def asset(name: str, place: str) -> str:
+    return f'[[asset]]\nsbom = "{name}.json"\nasset.id = "{name}"\nenv.name = "{place}"\n'
+
+
+@pytest.fixture
+def fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Fleet:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    made = Fleet(tmp_path, capsys)
+    for name in ("web", "batch"):
+        made.text(f"sboms/{name}.json", sbom(name))
+    made.text("osv/a.json", advisory("GHSA-aaaa", "CVE-2026-0001"))
+    made.text("osv/b.json", advisory("GHSA-bbbb", "CVE-2026-0002"))
+    made.text("kev.json", json.dumps({"vulnerabilities": [{"cveID": "CVE-2026-0001"}]}))
+    made.text("assets.toml", asset("web", "prod") + asset("batch", "dev"))
+    made.text("vex/a.json", json.dumps(VEX))
+    return made
+
+
+def test_all_findings_are_counted(fleet: Fleet) -> None:
+    code, told = fleet.simulate(fleet.load())
+    assert (code, told["verdict"], told["findings"], told["as_of"]) == (0, "passed", 4, AS_OF)
+    assert told["statuses"] == [
+        {"word": "affected", "before": 4, "after": 2},
+        {"word": "blocked", "before": 0, "after": 2},
+    ]
+    assert told["transitions"] == [
+        {"before": "default", "after": "default", "findings": 2},
+        {"before": "default", "after": "exploited", "findings": 2},
+    ]
+    assert [(one["name"], one["changed"]) for one in told["environments"]] == [("dev", 1), ("prod", 1)]
+    assert [(one["name"], one["newly_blocked"]) for one in told["movers"]] == [("batch", 1), ("web", 1)]
+
+
+def test_vex_is_respected_by_the_exit_code(fleet: Fleet) -> None:
+    """What a statement clears must not fail the build; without it, or with a policy that ignores it, it must."""
+    fleet.text("limits.toml", "max_newly_blocked = 0\n")
+    silent, cleared = fleet.load(), fleet.load("--vex", "vex")
+    limits = ("--limits", "limits.toml")
+    code, told = fleet.simulate(silent, *limits)
+    assert (code, told["reason"]) == (6, "threshold_exceeded")
+    code, told = fleet.simulate(cleared, *limits)
+    assert (code, told["reason"], told["total"]["newly_blocked"]) == (0, None, 0)
+    code, told = fleet.simulate(cleared, *limits, after=NO_VEX)
+    assert (code, told["reason"]) == (6, "threshold_exceeded")
+    code, told = fleet.simulate(cleared, before=NO_VEX)
+    assert (code, told["total"]["unblocked_kev"]) == (6, 2)  # that a statement lets go of it is seen too
+
+
+def test_nothing_known_to_be_exploited_is_unblocked_unless_somebody_says_so(fleet: Fleet) -> None:
+    inventory = fleet.load()
+    code, told = fleet.simulate(inventory, before=TODAY, after=OPEN)
+    assert (code, told["reason"]) == (6, "threshold_exceeded")
+    (limit,) = told["limits"]
+    assert (limit["limit"], limit["value"], limit["allowed"]) == ("max_unblocked_kev", "1", "0")
+    (finding,) = limit["top"]
+    assert finding["asset"] == "web"
+    assert finding["environment"] == "prod"
+    assert finding["advisory"] == "GHSA-aaaa"
+    assert finding["kev"]
+    assert (finding["status_before"], finding["status_after"]) == ("blocked", "affected")
+    assert (finding["rule_before"], finding["rule_after"]) == ("exploited", "default")
+    fleet.text("limits.toml", "max_unblocked_kev = 1\n")
+    assert fleet.simulate(inventory, "--limits", "limits.toml", before=TODAY, after=OPEN)[0] == 0
+
+
+def test_limits_of_an_environment_are_about_its_findings(fleet: Fleet) -> None:
+    inventory = fleet.load()
+    fleet.text("limits.toml", "max_newly_blocked = 9\n[environments.prod]\nmax_newly_blocked = 0\nmax_per_asset = 0\n")
+    code, told = fleet.simulate(inventory, "--limits", "limits.toml")
+    assert code == 6
+    exceeded = [
+        (one["limit"], one["scope"], one["asset"], len(one["top"])) for one in told["limits"] if one["exceeded"]
+    ]
+    assert exceeded == [("max_newly_blocked", "prod", "", 1), ("max_per_asset", "prod", "web", 1)]
+    assert {one["asset"] for limit in told["limits"] if limit["exceeded"] for one in limit["top"]} == {"web"}
+    code, told = fleet.simulate(inventory, "--limits", "limits.toml", after=OPEN)
+    assert code == 0, told
+
+
+def test_exceptions_count_as_long_as_they_last(fleet: Fleet) -> None:
+    inventory = fleet.load()
+    fleet.text("limits.toml", "max_newly_blocked = 0\n")
+    for expires, code in (("2026-02-01T00:00:00Z", 0), (AS_OF, 6)):
+        row = f"[[exception]]\nname = 'e'\nwhen = 'kev'\njustification = 'j'\nauthor = 'a'\nexpires = {expires}\n"
+        fleet.text("e.toml", row)
+        found, told = fleet.simulate(inventory, "--limits", "limits.toml", "--exceptions", "e.toml")
+        assert (found, told["exceptions"]) == (code, 1)
+
+
+def test_reports_say_the_same(fleet: Fleet) -> None:
+    reports = [f"--report={form}=out.{form}" for form in ("markdown", "json", "sarif", "junit")]
+    code, told = fleet.simulate(fleet.load(), *reports, before=TODAY, after=OPEN)
+    assert code == 6
+    assert told["reports"] == ["out.markdown", "out.json", "out.sarif", "out.junit"]
+    text = (fleet.folder / "out.markdown").read_text()
+    assert text.startswith("<!-- stella policy simulate gate -->\n\n### Policy gate: failed")
+    kept = json.loads((fleet.folder / "out.json").read_text())
+    assert kept == told | {"reports": []}
+    (run_,) = json.loads((fleet.folder / "out.sarif").read_text())["runs"]
+    assert [one["ruleId"] for one in run_["results"]] == ["max_unblocked_kev"]
+    xml = junitparser.JUnitXml.fromfile(str(fleet.folder / "out.junit"))
+    assert sum(suite.failures for suite in xml) == 1
+
+
+def test_a_person_reads_the_verdict_first(fleet: Fleet) -> None:
+    inventory = fleet.load()
+    fleet.text("after.stella", TODAY)
+    fleet.capsys.readouterr()
+    code = run(["policy", "simulate", "--to", "after.stella", "--inventory", inventory, "--max-age", "any"])
+    assert code == 0
+    assert fleet.capsys.readouterr().out.startswith("passed, all 1 limits kept")
+
+
+BAD: dict[str, tuple[tuple[str, ...], int, str]] = {
+    "a snapshot that is not there": (("--inventory", "nowhere"), 4, "INVENTORY-"),
+    "an old snapshot": (("--max-age", "24h"), 6, "INVENTORY-"),
+    "an age that is none": (("--max-age", "soon"), 2, "DOC-004"),
+    "a policy that is not there": (("--to", "nothing.stella"), 4, ""),
+    "a policy that is none": (("--to", "limits.toml"), 2, "POLICY-302"),
+    "an active policy without a service": (("--from", "active"), 2, "POLICY-210"),
+    "limits that are none": (("--limits", "after.stella"), 2, "POLICY-206"),
+    "a limit that is none": (("--limits", "limits.toml"), 2, "POLICY-207"),
+    "a report that is none": (("--report", "html=x"), 2, ""),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input_has_its_code(fleet: Fleet, name: str) -> None:
+    more, wanted, code = BAD[name]
+    fleet.text("limits.toml", "max_blocked = 3\n")
+    found, problem = fleet.simulate(fleet.load(), *more)
+    assert (found, problem["code"].startswith(code)) == (wanted, True), problem
+
+
+@pytest.mark.skipif(not DATA.is_dir(), reason="../shared/data is not there")
+def test_real_sboms_are_simulated(fleet: Fleet) -> None:
+    import tarfile
+
+    for name in ("spdx", "osv-go"):
+        with tarfile.open(DATA / f"{name}.tar.xz") as archive:
+            archive.extractall(fleet.folder / name, filter="data")
+    code, loaded = fleet(
+        "inventory", "load", "--dir", "R", "--sbom", "spdx", "--advisories", "osv-go", "--skip-refused"
+    )
+    assert code == 0
+    after = TODAY.replace('kev and not vex.any(status == "not_affected")', "fix.available")
+    code, told = fleet.simulate(loaded["path"], after=after)
+    assert code == 0
+    assert told["findings"] > 100
+    assert told["total"]["newly_blocked"] == told["statuses"][-1]["after"] > 0

@@ -24,7 +24,7 @@ from stella.language.exceptions import MAX_SOURCE as MAX_EXCEPTIONS
 from stella.language.exceptions import Exceptions, exceptions
 from stella.language.ir import digest
 from stella.operations import Context
-from stella.policy.beside import beside
+from stella.policy.beside import beside, fixtures_of
 from stella.policy.changing import replace
 from stella.policy.diagnosed import findings, order, subjects
 from stella.policy.sources import sources
@@ -64,7 +64,7 @@ def _linted(ctx: Context, want: LintPolicy) -> PolicyLinted:
     heard += _about_ends(exempted)
     changed, linted = [], []
     for path in found:
-        one = _file(path, want, exempted)
+        one = _file(ctx, path, want, exempted)
         heard += one.findings
         linted.append(one.linted)
         changed += [one.changed] if one.changed else []
@@ -78,7 +78,7 @@ class _Looked(NamedTuple):
     changed: Changed | None
 
 
-def _file(path: Path, want: LintPolicy, exempted: Exempted) -> _Looked:
+def _file(ctx: Context, path: Path, want: LintPolicy, exempted: Exempted) -> _Looked:
     shown = str(path)
     try:
         data = read_file(path, MAX_SOURCE)
@@ -102,6 +102,10 @@ def _file(path: Path, want: LintPolicy, exempted: Exempted) -> _Looked:
         diagnostics += proved.diagnostics
         outside = [_of_exception(exempted, name, one) for name, one in proved.exceptions]
     diagnostics += beside(path, compiled, governance=want.governance)
+    if want.governance and compiled.policy is not None and fixtures_of(path):
+        from stella.policy.fixture_cover import cover  # noqa: PLC0415  # the interpreter, mutants and the solver
+
+        diagnostics += cover(ctx, path, compiled, prove=want.proofs)
     identity = digest(compiled.policy) if compiled.policy is not None else ""
     name = compiled.tree.name.value if compiled.tree is not None else ""
     linted = Linted(shown, name, identity, subjects(compiled), want.proofs and compiled.policy is not None)

@@ -103,7 +103,7 @@ def test_sums_of_several_decimals_are_unknown_without_one() -> None:
     one = policy(rule("a", Compared(MIXED, ">=", 0)))
     found = holds(one, KEV, BLOCKED)
     assert found.example is not None
-    assert found.example.line() == "cvss=0, kev=true, epss missing -> status affected"
+    assert found.example.line() == "kev=true, epss missing -> status affected"
 
 
 def test_defaults_stand_for_missing_decimals_in_sums() -> None:

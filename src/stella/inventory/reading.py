@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -50,19 +51,19 @@ class Document(NamedTuple):
 
 def inputs(kind: str, given: Iterable[str], endings: Sequence[str]) -> list[Input]:
     """The files that were given and those below folders that were; raises NothingToLoad or ObjectMissing."""
-    found: dict[Path, Input] = {}
+    found: dict[str, Input] = {}
     for text in given:
         path = Path(text)
         if path.is_dir():
             below = [Input(file.relative_to(path).as_posix(), file) for file in _below(path, endings)]
-        elif path.exists():
+        elif os.path.lexists(path):  # a link that leads nowhere is there, and cannot be read
             below = [Input(path.name, path)]
         else:
             raise ObjectMissing(path=text)
         if not below:
             raise NothingToLoad(where=text, kind=kind)
         for one in below:
-            found.setdefault(one.path.resolve(), one)
+            found.setdefault(os.path.realpath(one.path), one)
     return sorted(found.values())
 
 

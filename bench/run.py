@@ -24,6 +24,7 @@ from pathlib import Path
 import corpus
 import lint
 import objects
+import policy
 import stack
 import tenancy
 import tokens
@@ -251,6 +252,7 @@ SECTIONS: dict[str, Callable[[Path], object]] = {
     "tenancy": tenancy.tenancy,
     "lint": lint.lint,
     "objects": objects.objects,
+    "policy": policy.policy,
     "service": service.service,
 }
 

@@ -195,19 +195,19 @@ def test_a_retired_key_verifies_only_what_is_proved_to_be_older() -> None:
     ended = trust(entry(P256, not_after=format_time(NOW + DAY)))
     assert check(by_key(), ended, now=NOW + YEAR // 2).signed_at == NOW
     assert check(by_key(at=None), ended, now=NOW + DAY - 1).signed_at is None
-    refused(errors.KeyRetired, by_key(at=None), ended, now=NOW + DAY)
-    refused(errors.KeyRetired, by_key(at=NOW + DAY), ended, now=NOW + 2 * DAY)
+    refused(errors.RetiredKey, by_key(at=None), ended, now=NOW + DAY)
+    refused(errors.RetiredKey, by_key(at=NOW + DAY), ended, now=NOW + 2 * DAY)
     assert check(by_key(at=NOW + DAY - 1), ended, now=NOW + 2 * DAY).keyid == P256.keyid
 
 
 def test_a_revoked_key_verifies_nothing_after_the_revocation() -> None:
     struck = trust(entry(P256, revoked=format_time(NOW + DAY)))
     assert check(by_key(), struck, now=NOW + YEAR // 2).signed_at == NOW
-    refused(errors.KeyRevoked, by_key(at=NOW + DAY), struck, now=NOW + 2 * DAY)
-    refused(errors.KeyRevoked, by_key(at=None), struck, now=NOW + 2 * DAY)
-    refused(errors.KeyRevoked, by_key(at=None), struck, now=NOW)
+    refused(errors.RevokedKey, by_key(at=NOW + DAY), struck, now=NOW + 2 * DAY)
+    refused(errors.RevokedKey, by_key(at=None), struck, now=NOW + 2 * DAY)
+    refused(errors.RevokedKey, by_key(at=None), struck, now=NOW)
     both = trust(entry(P256, not_after=format_time(NOW - 5), revoked=format_time(NOW)))
-    refused(errors.KeyRevoked, by_key(), both)
+    refused(errors.RevokedKey, by_key(), both)
 
 
 def test_a_key_that_has_not_begun() -> None:

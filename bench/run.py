@@ -25,6 +25,7 @@ import corpus
 import lint
 import objects
 import stack
+import statements
 import tenancy
 import tokens
 import zstandard
@@ -248,6 +249,7 @@ SECTIONS: dict[str, Callable[[Path], object]] = {
     "stack": lambda work: stack.starts(work, ENVIRONMENT),
     "migrations": migrations.migrations,
     "tokens": tokens.tokens,
+    "statements": statements.statements,
     "tenancy": tenancy.tenancy,
     "lint": lint.lint,
     "objects": objects.objects,

@@ -171,7 +171,10 @@ def test_a_key_that_is_not_trusted() -> None:
     assert check(by_key(), keyids=frozenset({P256.keyid}), purpose="policy").keyid == P256.keyid
 
 
-@pytest.mark.parametrize("hint", ["", "!", P256.keyid, P256.public.hint + "="])
+SPELLED = P256.public.hint[:-2] + chr(ord(P256.public.hint[-2]) + 1) + "="  # other unused bits, the same digest
+
+
+@pytest.mark.parametrize("hint", ["", "!", P256.keyid, P256.public.hint + "=", SPELLED])
 def test_a_hint_that_names_no_key(hint: str) -> None:
     refused(
         errors.SignerUnknown, changed(by_key(), lambda f: f["verificationMaterial"].update(publicKey={"hint": hint}))
@@ -308,11 +311,29 @@ def test_a_certificate_by_the_right_name_and_another_key() -> None:
     refused(errors.CertificateChain, forged.bundle(forged.certificate(by=STRANGER)))
 
 
-def test_an_authority_that_is_none() -> None:
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"used": forged.usage(key_cert_sign=True)},
+        {"used": forged.usage(key_cert_sign=True), "ca": False},
+        {"ca": True},
+        {"used": forged.usage(key_cert_sign=True), "ca": True},  # the one above it allows none below it
+        {"used": forged.usage(key_cert_sign=True), "ca": True, "unknown": True},
+    ],
+    ids=str,
+)
+def test_an_authority_that_is_none(changes: dict[str, Any]) -> None:
     leaf = forged.certificate(by=STRANGER)
-    not_ca = forged.certificate(public=STRANGER.native.public_key(), subject="acme signing authority")
-    root = TrustedRoot((Trusted((not_ca, *signed.CERTIFIER.chain), NOW - DAY, NOW + YEAR),), signed.ROOT.timers)
+    between = forged.certificate(public=STRANGER.native.public_key(), subject="acme signing authority", **changes)
+    root = TrustedRoot((Trusted((between, *signed.CERTIFIER.chain), NOW - DAY, NOW + YEAR),), signed.ROOT.timers)
     refused(errors.CertificateChain, forged.bundle(leaf), trust(root=root))
+
+
+def test_a_chain_ends_where_the_trusted_root_says() -> None:
+    above = (Trusted(signed.CERTIFIER.chain[:1], NOW - DAY, NOW + YEAR),)
+    root = TrustedRoot(above, signed.ROOT.timers)
+    assert check(by_identity(), trust(root=root)).identity == WHO, "an issuing certificate can be trusted by itself"
 
 
 USAGE: dict[str, dict[str, Any]] = {

@@ -52,15 +52,15 @@ class ListedKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
 
     @property
     def begins(self) -> Instant:
-        return parse_time(self.not_before)
+        return _time(self.not_before)
 
     @property
     def ends(self) -> Instant | None:
-        return None if self.not_after is None else parse_time(self.not_after)
+        return None if self.not_after is None else _time(self.not_after)
 
     @property
     def revoked_at(self) -> Instant | None:
-        return None if self.revoked is None else parse_time(self.revoked)
+        return None if self.revoked is None else _time(self.revoked)
 
     def state(self, now: Instant) -> State:
         """What the key is at a time."""
@@ -75,6 +75,9 @@ class ListedKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
 def _key(public: str, keyid: str) -> VerifyingKey:
     """A parsed key; a verifier asks for the same ones again and again."""
     return VerifyingKey(base64.b64decode(public), keyid)
+
+
+_time = lru_cache(MAX_KEYS)(parse_time)
 
 
 class KeyList(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

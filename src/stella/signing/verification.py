@@ -108,7 +108,7 @@ def _check_log(bundle: SigstoreBundle, transparency: Transparency, what: str) ->
 
 def _signed_at(bundle: SigstoreBundle, root: TrustedRoot, now: Instant, what: str) -> Instant | None:
     """The earliest time that is proved: the signature existed by then."""
-    anchors = root.anchors()
+    anchors = root.anchors() if bundle.timestamps else []
     times = []
     for token in bundle.timestamps:
         try:

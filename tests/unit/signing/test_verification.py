@@ -364,6 +364,8 @@ MALFORMED: dict[str, dict[str, Any]] = {
     "an issuer that is no text": {"issuer": b"\x04\x01x"},
     "an issuer with a tail": {"issuer": b"\x0c\x01xy"},
     "an issuer of a wrong length": {"issuer": b"\x0c\x7fx"},
+    "an issuer of another length form": {"issuer": b"\x0c\x81\x01x", "raw": None},
+    "an issuer with a tail, alone": {"issuer": b"\x0c\x01xy", "raw": None},
     "an issuer in raw bytes": {"issuer": WHO.issuer.encode()},
     "a key on P-384": {"public": ec.derive_private_key(7, ec.SECP384R1()).public_key()},
     "an RSA key": {"public": rsa.RSAPublicNumbers(65537, (1 << 2047) + 5).public_key()},

@@ -27,6 +27,7 @@ import objects
 import policy
 import policy_lint
 import stack
+import statements
 import tenancy
 import tokens
 import zstandard
@@ -250,6 +251,7 @@ SECTIONS: dict[str, Callable[[Path], object]] = {
     "stack": lambda work: stack.starts(work, ENVIRONMENT),
     "migrations": migrations.migrations,
     "tokens": tokens.tokens,
+    "statements": statements.statements,
     "tenancy": tenancy.tenancy,
     "lint": lint.lint,
     "policy_lint": policy_lint.policy_lint,

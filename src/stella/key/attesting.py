@@ -2,6 +2,7 @@
 
 Rules:
 - What is written was verified before, with the trust of the very folder: a bundle that would be refused is not made.
+- Kinds of statements that Stella gives a meaning to are signed by the commands that give it, never by `key attest`.
 - An identity is a URI of the token's tenant and subject; which issuer vouched for it stands beside it.
 """
 
@@ -35,6 +36,7 @@ from stella.signing.sigstore_bundle import MAX_SIZE
 from stella.signing.verification import Demand, Proved
 
 MAX_PREDICATE = 1 << 20  # bytes
+OWN = "https://stella-ops.org/"  # kinds that the commands of Stella sign when what they say was checked
 MAX_TYPE = 300  # characters of a predicate type
 
 
@@ -50,6 +52,8 @@ def attest(ctx: Context, want: AttestFile) -> FileAttested:
     predicate = _predicate(want.predicate)
     if "://" not in want.predicate_type or len(want.predicate_type) > MAX_TYPE:
         raise BadPredicate(path=want.predicate or "the command", problem="its type is no address")
+    if want.predicate_type.startswith(OWN):
+        raise BadPredicate(path=want.predicate or "the command", problem=f"types below {OWN} have their own commands")
     name, digest = want.name or Path(want.file).name, digest_of(Path(want.file))
     made = sign(
         ctx, want.dir, want.predicate_type, {name: digest}, predicate, purpose=want.purpose, keyless=want.keyless

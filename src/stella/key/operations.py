@@ -73,7 +73,8 @@ def show(ctx: Context, want: ShowKey) -> KeyShown:
 def rotate(ctx: Context, want: RotateKey) -> KeyRotated:
     """Publish the next key for a purpose.
 
-    It takes over by itself when the overlap is over. The old key signs a statement that says so. Afterwards it verifies only what a proof of time shows to be older.
+    It takes over by itself when the overlap is over. The old key signs a statement that says so. Afterwards it verifies
+    only what a proof of time shows to be older.
     """
     from stella.key import service
 
@@ -90,7 +91,8 @@ def rotate(ctx: Context, want: RotateKey) -> KeyRotated:
 def revoke(ctx: Context, want: RevokeKey) -> KeyRevoked:
     """Let nothing of a key count from a time on.
 
-    Its private half is destroyed. What a proof of time shows to be older still verifies. Verifiers learn of it from the trust folder.
+    Its private half is destroyed. What a proof of time shows to be older still verifies. Verifiers learn of it from the
+    trust folder.
     """
     from stella.key import service
 
@@ -110,8 +112,9 @@ def revoke(ctx: Context, want: RevokeKey) -> KeyRevoked:
 def attest(ctx: Context, want: AttestFile) -> FileAttested:
     """Sign a statement about a file.
 
-    What is written is a Sigstore bundle, which other clients verify too. With `--keyless` no key of yours is needed: a key of the moment gets a certificate of ten minutes for who the token
-    of `client.token` says that you are. A proof of time is always added. `stella attest verify` checks it.
+    What is written is a Sigstore bundle, which other clients verify too. With `--keyless` no key of yours is needed: a
+    key of the moment gets a certificate of ten minutes for who the token of `client.token` says that you are. A proof
+    of time is always added. `stella attest verify` checks it.
     """
     from stella.key import attesting
 
@@ -128,8 +131,8 @@ def attest(ctx: Context, want: AttestFile) -> FileAttested:
 def renew(ctx: Context, want: RenewAttestation) -> AttestationRenewed:
     """Verify an attestation and sign its statement again with the active key.
 
-    For what must be verified for years: keys are retired, and the authority of time ends. One that was signed without
-    a key is renewed for those who are named with `--identity` and `--issuer`.
+    For what must be verified for years: keys are retired, and the authority of time ends. One that was signed without a
+    key is renewed for those who are named with `--identity` and `--issuer`.
     """
     from stella.key import attesting
 

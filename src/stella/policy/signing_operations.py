@@ -38,7 +38,8 @@ def sign(ctx: Context, want: SignPolicy) -> PolicySigned:
 def verify(ctx: Context, want: VerifyPolicy) -> PolicyVerified:
     """Verify that a policy is the very one that was signed.
 
-    It says by whom and when, with what reason, approvals and evidence. No network, service or database is asked. Exit code 6 and a reason when a check fails.
+    It says by whom and when, with what reason, approvals and evidence. No network, service or database is asked. Exit
+    code 6 and a reason when a check fails.
     """
     from stella.policy import signing
 

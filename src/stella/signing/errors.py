@@ -284,7 +284,7 @@ class KeyNotBegun(StellaError):
     hint = "sign with the active key: `stella key list` shows it"
 
 
-class KeyRetired(StellaError):
+class RetiredKey(StellaError):
     """{what} is signed with key {keyid}, which was retired at {ended}; {problem}.
 
     A retired key verifies only what a proof of time shows to be older than its end.
@@ -296,7 +296,7 @@ class KeyRetired(StellaError):
     hint = "sign again with the active key"
 
 
-class KeyRevoked(StellaError):
+class RevokedKey(StellaError):
     """{what} is signed with key {keyid}, which was revoked as of {ended}; {problem}.
 
     Somebody else may have had the key since. It verifies only what a proof of time shows to be older.

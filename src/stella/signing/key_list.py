@@ -13,6 +13,7 @@ import base64
 import binascii
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Literal
 
 import msgspec
@@ -47,19 +48,19 @@ class ListedKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
 
     @property
     def key(self) -> VerifyingKey:
-        return VerifyingKey(base64.b64decode(self.public), self.keyid)
+        return _key(self.public, self.keyid)
 
     @property
     def begins(self) -> Instant:
-        return parse_time(self.not_before)
+        return _time(self.not_before)
 
     @property
     def ends(self) -> Instant | None:
-        return None if self.not_after is None else parse_time(self.not_after)
+        return None if self.not_after is None else _time(self.not_after)
 
     @property
     def revoked_at(self) -> Instant | None:
-        return None if self.revoked is None else parse_time(self.revoked)
+        return None if self.revoked is None else _time(self.revoked)
 
     def state(self, now: Instant) -> State:
         """What the key is at a time."""
@@ -68,6 +69,15 @@ class ListedKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
         if self.ends is not None and (self.ends <= now or self.ends <= self.begins):
             return "retired"
         return "next" if now < self.begins else "active"
+
+
+@lru_cache(MAX_KEYS)
+def _key(public: str, keyid: str) -> VerifyingKey:
+    """A parsed key; a verifier asks for the same ones again and again."""
+    return VerifyingKey(base64.b64decode(public), keyid)
+
+
+_time = lru_cache(MAX_KEYS)(parse_time)
 
 
 class KeyList(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

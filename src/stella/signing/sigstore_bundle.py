@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from stella.kernel.canonical import dump, parse
+from stella.kernel.canonical import dump_whole, parse
 from stella.signing.errors import (
     BadSigstoreBundle,
     SignatureMalformed,
@@ -109,7 +109,7 @@ def write(bundle: SigstoreBundle) -> bytes:
         "payloadType": bundle.payload_type,
         "signatures": [{"sig": _encode(bundle.signature)}],
     }
-    return dump({"mediaType": MEDIA_TYPE, "verificationMaterial": material, "dsseEnvelope": envelope})
+    return dump_whole({"mediaType": MEDIA_TYPE, "verificationMaterial": material, "dsseEnvelope": envelope})
 
 
 def read(data: bytes, what: str) -> SigstoreBundle:

@@ -30,11 +30,11 @@ from stella.signing.errors import (
     IdentityNotAllowed,
     IssuerNotAllowed,
     KeyNotBegun,
-    KeyRetired,
-    KeyRevoked,
     LogMissing,
     NotFresh,
     PredicateNotAllowed,
+    RetiredKey,
+    RevokedKey,
     SignatureWrong,
     SignedInFuture,
     SignerUnknown,
@@ -108,7 +108,7 @@ def _check_log(bundle: SigstoreBundle, transparency: Transparency, what: str) ->
 
 def _signed_at(bundle: SigstoreBundle, root: TrustedRoot, now: Instant, what: str) -> Instant | None:
     """The earliest time that is proved: the signature existed by then."""
-    anchors = root.anchors()
+    anchors = root.anchors() if bundle.timestamps else []
     times = []
     for token in bundle.timestamps:
         try:
@@ -153,9 +153,9 @@ def _check_times(key: ListedKey, signed_at: Instant | None, now: Instant, what: 
     short, at = key.keyid[:12], now if signed_at is None else signed_at
     problem = "nothing proves that it is older" if signed_at is None else f"it is dated {format_time(signed_at)}"
     if key.revoked_at is not None and (signed_at is None or signed_at >= key.revoked_at):
-        raise KeyRevoked(what=what, keyid=short, ended=key.revoked, problem=problem)
+        raise RevokedKey(what=what, keyid=short, ended=key.revoked, problem=problem)
     if key.ends is not None and at >= key.ends:
-        raise KeyRetired(what=what, keyid=short, ended=key.not_after, problem=problem)
+        raise RetiredKey(what=what, keyid=short, ended=key.not_after, problem=problem)
     if at < key.begins - TOLERANCE:
         raise KeyNotBegun(what=what, keyid=short, begins=key.not_before)
 

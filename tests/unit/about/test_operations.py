@@ -27,7 +27,8 @@ def test_explain_one_code_in_any_case(capsys: pytest.CaptureFixture[str]) -> Non
         "CONF-003: Setting `<key>` in <origin> must refer to a secret, not contain it\n\n"
         "Configuration files are copied, printed and committed; secrets stay in the environment or in a file of their "
         "own.\n\n"
-        "exit    2, bad usage or bad input\nreason  usage\nhint    write `env:NAME` or `file:PATH`\n"
+        "exit    2, bad usage or bad input\nreason  usage\n"
+        "hint    write `env:NAME`, `file:PATH` or `bao:MOUNT/PATH#FIELD`\n"
     )
 
 

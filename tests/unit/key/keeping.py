@@ -75,13 +75,13 @@ class Keeper:
     def revoke(self, keyid: str, **want: Any) -> KeyRevoked:
         return service.revoke(self.ctx, RevokeKey(keyid=keyid, dir=self.place, reason="stolen", ticket="S-1", **want))
 
-    def attest(self, file: str = "app.tar", **want: Any) -> FileAttested:
+    def attest(self, file: str = "app.tar", predicate_type: str = KIND, **want: Any) -> FileAttested:
         path = self.folder / file
         if not path.exists():
             path.write_bytes(b"content of " + file.encode())
         return attesting.attest(
             self.ctx,
-            AttestFile(file=str(path), dir=self.place, out=f"{path}.sigstore", predicate_type=KIND, **want),
+            AttestFile(file=str(path), dir=self.place, out=f"{path}.sigstore", predicate_type=predicate_type, **want),
         )
 
     def trust(self) -> Trust:

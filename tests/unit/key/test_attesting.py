@@ -10,7 +10,7 @@ import pytest
 
 from stella.attest import errors as attest_errors
 from stella.attest import service as attest
-from stella.attest.model import AttestationVerified, VerifyAttestation
+from stella.attest.model import POLICY, TENANCY, AttestationVerified, VerifyAttestation
 from stella.kernel.errors import StellaError
 from stella.kernel.instant import format_time
 from stella.key import attesting, errors
@@ -77,6 +77,12 @@ def test_a_predicate_is_an_object(keeper: Keeper, text: str) -> None:
     with pytest.raises(errors.BadPredicate):
         keeper.attest(predicate=str(path))
     assert not (keeper.folder / "app.tar.sigstore").exists()
+
+
+@pytest.mark.parametrize("kind", ["scan", "", f"https://{'x' * 300}", POLICY, TENANCY])
+def test_a_kind_is_an_address_and_none_that_has_a_command_of_its_own(keeper: Keeper, kind: str) -> None:
+    with pytest.raises(errors.BadPredicate):
+        keeper.attest(predicate_type=kind)
 
 
 def test_an_identity_signs_without_a_key_of_its_own(keeper: Keeper) -> None:

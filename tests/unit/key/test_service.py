@@ -16,7 +16,7 @@ from stella.key.folder import KeyFolder
 from stella.key.model import ShowKey
 from stella.runtime.files import observe_steps
 from stella.signing import attestation, cosign_pem
-from stella.signing.errors import KeyNotBegun, KeyRetired, KeyRevoked, SignerUnknown, UnusableKey, WrongPassphrase
+from stella.signing.errors import KeyNotBegun, RetiredKey, RevokedKey, SignerUnknown, UnusableKey, WrongPassphrase
 from stella.signing.signing_key import SigningKey
 from stella.testing import counted_entropy
 from tests.unit.key.keeping import DAY, KIND, Keeper
@@ -121,7 +121,7 @@ def test_a_retired_key_that_signs_on_is_refused(keeper: Keeper, tmp_path: Path) 
     stolen.clock.pass_time(DAY)
     late = stolen.attest()
     keeper.clock.pass_time(DAY + 5)
-    with pytest.raises(KeyRetired):
+    with pytest.raises(RetiredKey):
         keeper.verify(late.out)
 
 
@@ -135,7 +135,7 @@ def test_a_revoked_key_counts_for_nothing_since(keeper: Keeper) -> None:
     assert (done.key.state, done.signs) == ("revoked", None)
     assert f"{keyid[:16]}.key" not in keeper.private()
     assert keeper.verify(first.out).keyid == keyid
-    with pytest.raises(KeyRevoked):
+    with pytest.raises(RevokedKey):
         keeper.verify(second.out)
     with pytest.raises(errors.NoActiveKey):
         keeper.attest("third")

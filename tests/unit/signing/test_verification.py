@@ -171,7 +171,10 @@ def test_a_key_that_is_not_trusted() -> None:
     assert check(by_key(), keyids=frozenset({P256.keyid}), purpose="policy").keyid == P256.keyid
 
 
-@pytest.mark.parametrize("hint", ["", "!", P256.keyid, P256.public.hint + "="])
+SPELLED = P256.public.hint[:-2] + chr(ord(P256.public.hint[-2]) + 1) + "="  # other unused bits, the same digest
+
+
+@pytest.mark.parametrize("hint", ["", "!", P256.keyid, P256.public.hint + "=", SPELLED])
 def test_a_hint_that_names_no_key(hint: str) -> None:
     refused(
         errors.SignerUnknown, changed(by_key(), lambda f: f["verificationMaterial"].update(publicKey={"hint": hint}))
@@ -195,19 +198,19 @@ def test_a_retired_key_verifies_only_what_is_proved_to_be_older() -> None:
     ended = trust(entry(P256, not_after=format_time(NOW + DAY)))
     assert check(by_key(), ended, now=NOW + YEAR // 2).signed_at == NOW
     assert check(by_key(at=None), ended, now=NOW + DAY - 1).signed_at is None
-    refused(errors.KeyRetired, by_key(at=None), ended, now=NOW + DAY)
-    refused(errors.KeyRetired, by_key(at=NOW + DAY), ended, now=NOW + 2 * DAY)
+    refused(errors.RetiredKey, by_key(at=None), ended, now=NOW + DAY)
+    refused(errors.RetiredKey, by_key(at=NOW + DAY), ended, now=NOW + 2 * DAY)
     assert check(by_key(at=NOW + DAY - 1), ended, now=NOW + 2 * DAY).keyid == P256.keyid
 
 
 def test_a_revoked_key_verifies_nothing_after_the_revocation() -> None:
     struck = trust(entry(P256, revoked=format_time(NOW + DAY)))
     assert check(by_key(), struck, now=NOW + YEAR // 2).signed_at == NOW
-    refused(errors.KeyRevoked, by_key(at=NOW + DAY), struck, now=NOW + 2 * DAY)
-    refused(errors.KeyRevoked, by_key(at=None), struck, now=NOW + 2 * DAY)
-    refused(errors.KeyRevoked, by_key(at=None), struck, now=NOW)
+    refused(errors.RevokedKey, by_key(at=NOW + DAY), struck, now=NOW + 2 * DAY)
+    refused(errors.RevokedKey, by_key(at=None), struck, now=NOW + 2 * DAY)
+    refused(errors.RevokedKey, by_key(at=None), struck, now=NOW)
     both = trust(entry(P256, not_after=format_time(NOW - 5), revoked=format_time(NOW)))
-    refused(errors.KeyRevoked, by_key(), both)
+    refused(errors.RevokedKey, by_key(), both)
 
 
 def test_a_key_that_has_not_begun() -> None:
@@ -308,11 +311,29 @@ def test_a_certificate_by_the_right_name_and_another_key() -> None:
     refused(errors.CertificateChain, forged.bundle(forged.certificate(by=STRANGER)))
 
 
-def test_an_authority_that_is_none() -> None:
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"used": forged.usage(key_cert_sign=True)},
+        {"used": forged.usage(key_cert_sign=True), "ca": False},
+        {"ca": True},
+        {"used": forged.usage(key_cert_sign=True), "ca": True},  # the one above it allows none below it
+        {"used": forged.usage(key_cert_sign=True), "ca": True, "unknown": True},
+    ],
+    ids=str,
+)
+def test_an_authority_that_is_none(changes: dict[str, Any]) -> None:
     leaf = forged.certificate(by=STRANGER)
-    not_ca = forged.certificate(public=STRANGER.native.public_key(), subject="acme signing authority")
-    root = TrustedRoot((Trusted((not_ca, *signed.CERTIFIER.chain), NOW - DAY, NOW + YEAR),), signed.ROOT.timers)
+    between = forged.certificate(public=STRANGER.native.public_key(), subject="acme signing authority", **changes)
+    root = TrustedRoot((Trusted((between, *signed.CERTIFIER.chain), NOW - DAY, NOW + YEAR),), signed.ROOT.timers)
     refused(errors.CertificateChain, forged.bundle(leaf), trust(root=root))
+
+
+def test_a_chain_ends_where_the_trusted_root_says() -> None:
+    above = (Trusted(signed.CERTIFIER.chain[:1], NOW - DAY, NOW + YEAR),)
+    root = TrustedRoot(above, signed.ROOT.timers)
+    assert check(by_identity(), trust(root=root)).identity == WHO, "an issuing certificate can be trusted by itself"
 
 
 USAGE: dict[str, dict[str, Any]] = {
@@ -343,6 +364,8 @@ MALFORMED: dict[str, dict[str, Any]] = {
     "an issuer that is no text": {"issuer": b"\x04\x01x"},
     "an issuer with a tail": {"issuer": b"\x0c\x01xy"},
     "an issuer of a wrong length": {"issuer": b"\x0c\x7fx"},
+    "an issuer of another length form": {"issuer": b"\x0c\x81\x01x", "raw": None},
+    "an issuer with a tail, alone": {"issuer": b"\x0c\x01xy", "raw": None},
     "an issuer in raw bytes": {"issuer": WHO.issuer.encode()},
     "a key on P-384": {"public": ec.derive_private_key(7, ec.SECP384R1()).public_key()},
     "an RSA key": {"public": rsa.RSAPublicNumbers(65537, (1 << 2047) + 5).public_key()},

@@ -73,7 +73,7 @@ class Resolver:
         self.diagnostics: list[Diagnostic] = []
         self.used: set[str] = set()  # parts and numbers of profiles, by their full names
         self._strict = strict
-        self._profiles = profiles or {}
+        self._profiles = {} if profiles is None else profiles
         self._scope: Mapping[str, Column] = COLUMNS
         self._outcomes = False
 

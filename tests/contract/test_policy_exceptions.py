@@ -11,7 +11,7 @@ import pytest
 
 from stella.kernel.instant import format_time
 from stella.language.interpret import Facts, truth
-from stella.policy import exceptions, inputs, promotion, running
+from stella.policy import exceptions, inputs, promotion, running, versions
 from stella.policy.errors import (
     BadInputs,
     BadMatcher,
@@ -21,6 +21,7 @@ from stella.policy.errors import (
     ExceptionTaken,
     InputsStale,
     InputsUnfrozen,
+    NoCanary,
     NoExpiry,
     NoSuchException,
     NoSuchPolicy,
@@ -37,10 +38,11 @@ from stella.policy.exceptions import (
     RevokeException,
 )
 from stella.policy.inputs import FreezeInputs
+from stella.policy.model import ObservePolicy, ShowPolicy
 from stella.policy.running import NameRun, RunPolicy
 from tests.contract.test_policy_life import at_once
 from tests.database import postgres
-from tests.identity import World
+from tests.identity import World, rows_of
 from tests.policies import WHY, D, Team, laid, world
 
 __all__ = ["laid", "postgres", "world"]  # fixtures
@@ -242,6 +244,39 @@ def test_a_run_is_the_same_again_and_in_another_order(team: Team) -> None:
     assert excepted.determinism != first.determinism
 
 
+def known(team: Team) -> dict[str, tuple[str, str]]:
+    shown = versions.show(team.ada, ShowPolicy("P-7", 1))
+    return {one.kind: (one.verdict, one.digest) for one in shown.evidence}
+
+
+def test_a_run_in_shadow_and_one_that_is_the_same_again_are_evidence(team: Team) -> None:
+    snapshot, frozen = stored(team)
+    first = run(team, snapshot, frozen)
+    assert known(team) == {}
+    running.run(team.ada, RunPolicy("P-7", frozen, snapshot, mode="shadow"))
+    assert known(team) == {"shadow": ("passed", first.result), "determinism": ("passed", first.result)}
+    team.world.guarded.execute("ALTER TABLE policy.policy_run DISABLE TRIGGER policy_run_stays")
+    team.world.guarded.execute("UPDATE policy.policy_run SET determinism = 'other'")
+    run(team, snapshot, frozen)
+    assert known(team)["determinism"] == ("failed", first.result)
+
+
+def test_a_run_that_is_killed_leaves_nothing(team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
+    snapshot, frozen = stored(team)
+    before = rows_of(team.world, "acme")
+
+    def killed(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    for name in ("_judged", "_end"):
+        monkeypatch.setattr(running, name, killed)
+        with pytest.raises(KeyboardInterrupt):
+            run(team, snapshot, frozen)
+        monkeypatch.undo()
+        assert rows_of(team.world, "acme") == before
+    assert run(team, snapshot, frozen).status == "succeeded"
+
+
 def test_an_exception_that_is_over_counts_in_no_run(team: Team) -> None:
     exceptions.create(team.ada, wanted(team))
     exceptions.approve(team.ben, agree())
@@ -291,10 +326,8 @@ def test_a_snapshot_of_another_form_fails_the_run(team: Team) -> None:
         running.show(team.ada, NameRun("run:P-7:x"))
 
 
-def test_what_a_canary_did_is_kept_as_a_run(team: Team) -> None:
-    from stella.policy.model import ObservePolicy
-
+def test_where_there_is_no_canary_nothing_is_observed(team: Team) -> None:
     team.published()
     team.promote()
-    with pytest.raises(promotion.NoCanary):
+    with pytest.raises(NoCanary):
         promotion.observe(team.ben, ObservePolicy("P-7", "prod", ("a>b=1",)))

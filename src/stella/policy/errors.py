@@ -83,20 +83,19 @@ class TwoBeginnings(StellaError):
 
 
 class DoesNotCompile(StellaError):
-    """The policy does not compile: {first}.
+    """The policy does not compile: {diagnostic} at {place}: {first}.
 
-    It has {count} errors. What does not compile is never stored as a version: nobody could say what it means.
+    What does not compile is never stored as a version: nobody could say what it means.
     """
 
     code = "POLICY-106"
     exit = Exit.USAGE
     reason = "does_not_compile"
-    hint = "see `stella policy lint FILE`"
+    hint = "see all {count} errors with `stella policy lint FILE`"
 
     def __init__(self, **facts: object) -> None:
         super().__init__(**facts)
-        if facts.get("first_code"):
-            self.reason = str(facts["first_code"])  # type: ignore[misc]  # the code of the first error, of this one
+        self.reason = str(facts["diagnostic"])  # type: ignore[misc]  # the code of the first error, for this one alone
 
 
 class SourceTooLarge(StellaError):

@@ -232,31 +232,16 @@ def in_force(t: Transaction, policy: str, as_of: Instant) -> tuple[ExceptionRule
 
 
 def matcher(text: str) -> Condition:
-    """The condition that a text is; raises BadMatcher. It is compiled inside of a rule, and must not leave it."""
-    from stella.language.compile import compile_policy  # noqa: PLC0415  # only who makes an exception needs the parser
+    """The condition that a text is; raises BadMatcher."""
+    from stella.language.parser import parse_expression  # noqa: PLC0415  # only who makes an exception needs the parser
+    from stella.language.resolve import Resolver  # noqa: PLC0415  # as above
 
-    found = compile_policy(_RULE.format(text), strict=True)
-    if found.policy is None:
-        raise BadMatcher(problem=f"{found.errors[0].code}: {found.errors[0].message}")
-    [first, *more] = found.policy.rules
-    plain = compile_policy(_RULE.format("kev"), strict=True).policy
-    assert plain is not None  # noqa: S101  # a text of ours
-    same = msgspec.structs.replace(found.policy, rules=()) == msgspec.structs.replace(plain, rules=())
-    if more or not same or msgspec.structs.replace(first, when=plain.rules[0].when) != plain.rules[0]:
-        raise BadMatcher(problem="it is more than a condition")
-    return first.when
-
-
-_RULE = """policy "exception" syntax "stella-dsl@1" {{
-  rule matcher priority 1 {{
-    when (
-{}
-    )
-    then status := "ignored"
-    because "exception"
-  }}
-}}
-"""
+    alone, resolver = parse_expression(text), Resolver(strict=True)
+    condition = resolver.condition(alone.expression)
+    wrong = [one for one in (*alone.diagnostics, *resolver.diagnostics) if one.level == "error"]
+    if wrong:
+        raise BadMatcher(problem=f"{wrong[0].code}: {wrong[0].message}")
+    return condition
 
 
 def _expiry(want: CreateException, now: Instant) -> Instant | None:

@@ -275,7 +275,7 @@ def _note(ctx: Context, t: Transaction, policy: str, placed: Placement, observed
         counts=dump(observed).decode(),
         determinism="",
         result="",
+        started=now,
         now=now,
-        finished=now,
         actor=ctx.actor,
     )

@@ -165,8 +165,8 @@ def compiled_text(ctx: Context, text: str) -> Policy:
     if found.policy is None:
         first = found.errors[0]
         line, column = Lines(found.text).at(first.span.start)
-        said = f"{first.code} at {line}:{column}: {first.message}"
-        raise DoesNotCompile(first=said, first_code=first.code, count=len(found.errors))
+        place = f"{line}:{column}"
+        raise DoesNotCompile(diagnostic=first.code, place=place, first=first.message, count=len(found.errors))
     return found.policy
 
 
@@ -215,7 +215,7 @@ def _read(name: str) -> str:
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise DoesNotCompile(first="POL1002: it is not UTF-8", first_code="POL1002", count=1) from None
+        raise DoesNotCompile(diagnostic="POL1002", place="1:1", first="it is not UTF-8", count=1) from None
 
 
 def _by_name(items: tuple[Any, ...]) -> Mapping[str, Any]:

@@ -102,6 +102,9 @@ def test_what_was_never_asked_for_is_there_as_nothing() -> None:
         assert f'policy_promotion_total{{outcome="{outcome}"}} 0.0' in lines
     for stage in ("queued", "running"):
         assert f'policy_simulation_queue_depth{{stage="{stage}"}} 0.0' in lines
+    for name in ("policy_compile_duration_seconds", "policy_approval_latency_seconds"):
+        assert f"{name}_count 0.0" in lines
+    assert 'policy_evaluation_seconds_count{backend="numpy"} 0.0' in lines
     loads = [Load("a", "queued", 2, "policy.run"), Load("b", "queued", 3, "mirror.create")]
     assert 'policy_simulation_queue_depth{stage="queued"} 2.0' in metrics.text(loads).decode()
 

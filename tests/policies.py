@@ -129,8 +129,10 @@ class Team:
         """Record evidence of a kind about a version, good unless `changes` say otherwise."""
         with self.ada.tenant() as t:
             found = records.version(t, policy, number)
+        about = self.frozen() if kind == "simulation" and "inputs" not in changes else ""
         given: dict[str, object] = {
             "kind": kind,
+            "inputs": about,
             "digest": D.get(kind, D["other"]),
             "verdict": GOOD,
             "made": self.ada.clock.read().wall,

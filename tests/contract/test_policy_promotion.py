@@ -159,11 +159,23 @@ def test_a_simulation_must_be_about_the_inputs_that_are_named(team: Team) -> Non
     from stella.policy.model import PromotePolicy
 
     team.published()
-    team.record("simulation", inputs=D["lint"])
+    frozen = team.frozen(vex_set=D["lint"])
+    team.record("simulation", inputs=frozen)
     want = PromotePolicy("P-7", 1, "prod", **WHY, inputs=D["shadow"])
     with pytest.raises(GateShut, match="inputs_hash_mismatch"):
         promotion.promote(team.ben, want)
-    assert promotion.promote(team.ben, msgspec.structs.replace(want, inputs=D["lint"])).state is State.ACTIVE
+    want = msgspec.structs.replace(want, inputs=frozen)
+    for other, reason in (("", "policy_inputs_unfrozen"), (D["other"], "policy_inputs_unfrozen")):
+        team.record("simulation", inputs=other)
+        with pytest.raises(GateShut, match=f"pending: {reason}"):
+            promotion.promote(team.ben, msgspec.structs.replace(want, inputs=""))
+    team.later(24 * HOUR + 1)
+    team.record("simulation", inputs=frozen)
+    with pytest.raises(GateShut, match="pending: inputs_stale"):
+        promotion.promote(team.ben, want)
+    frozen = team.frozen(vex_set=D["lint"])
+    team.record("simulation", inputs=frozen)
+    assert promotion.promote(team.ben, msgspec.structs.replace(want, inputs=frozen)).state is State.ACTIVE
 
 
 def test_what_was_not_published_is_not_promoted(team: Team) -> None:

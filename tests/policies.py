@@ -17,7 +17,6 @@ import pytest
 from stella.kernel.digest import sha256
 from stella.operations import EVERY_SCOPE, Context, Principal
 from stella.policy import evidence, inputs, lifecycle, promotion, records, versions
-from stella.policy.inputs import FreezeInputs
 from stella.policy.model import (
     BumpPolicy,
     CreatePolicy,
@@ -28,6 +27,7 @@ from stella.policy.model import (
     SubmitPolicy,
 )
 from stella.policy.rules import GOOD, KINDS, Evidence
+from stella.policy.run_model import FreezeInputs
 from stella.runtime import roles
 from stella.runtime.postgres_server import Postgres
 from stella.runtime.settings import Settings, StoreSettings

@@ -13,33 +13,30 @@ from stella.kernel.instant import format_time
 from stella.language.interpret import Facts, truth
 from stella.policy import exceptions, inputs, promotion, running, versions
 from stella.policy.errors import (
-    BadInputs,
     BadMatcher,
     BadSnapshot,
-    BadStatus,
+    BadWord,
     ExceptionMoved,
     ExceptionTaken,
     InputsStale,
     InputsUnfrozen,
-    NoCanary,
+    Misplaced,
     NoExpiry,
     NoSuchException,
     NoSuchPolicy,
     NotFresh,
-    NotPermanent,
     RunMissing,
     SelfApproval,
 )
-from stella.policy.exceptions import (
+from stella.policy.exception_model import (
     ApproveException,
     CreateException,
     ListExceptions,
     NameException,
     RevokeException,
 )
-from stella.policy.inputs import FreezeInputs
 from stella.policy.model import ObservePolicy, ShowPolicy
-from stella.policy.running import NameRun, RunPolicy
+from stella.policy.run_model import FreezeInputs, NameRun, PolicyRan, RunPolicy
 from tests.contract.test_policy_life import at_once
 from tests.database import postgres
 from tests.identity import World, rows_of
@@ -123,9 +120,9 @@ def test_one_that_never_ends_is_approved_as_such(team: Team) -> None:
         exceptions.create(team.ada, wanted(team, expires=format_time(team.ada.clock.read().wall)))
     exceptions.create(team.ada, wanted(team, expires=None, permanent=True))
     exceptions.create(team.ada, wanted(team, "EX-2"))
-    with pytest.raises(NotPermanent, match="never ends"):
+    with pytest.raises(NoExpiry, match="never ends"):
         exceptions.approve(team.ben, agree())
-    with pytest.raises(NotPermanent):
+    with pytest.raises(NoExpiry):
         exceptions.approve(team.ben, agree("EX-2", permanent=True))
     assert exceptions.approve(team.ben, agree(permanent=True)).in_force
     assert in_force(team, 10**9) == ["EX-1"]
@@ -180,7 +177,7 @@ def test_a_matcher_means_what_it_says() -> None:
 
 
 def test_what_an_exception_needs(team: Team) -> None:
-    with pytest.raises(BadStatus, match="defered"):
+    with pytest.raises(BadWord, match="defered"):
         exceptions.create(team.ada, wanted(team, status="defered"))
     with pytest.raises(NoSuchPolicy):
         exceptions.create(team.ada, wanted(team, policy="P-8"))
@@ -215,7 +212,7 @@ def stored(team: Team, findings: Any = FINDINGS) -> tuple[str, str]:
     return digest, inputs.freeze(team.ada, FreezeInputs(inventory=digest)).digest
 
 
-def run(team: Team, snapshot: str, frozen: str) -> running.PolicyRan:
+def run(team: Team, snapshot: str, frozen: str) -> PolicyRan:
     return running.run(team.ada, RunPolicy("P-7", frozen, snapshot))
 
 
@@ -307,7 +304,7 @@ def test_inputs_that_are_not_frozen_or_old_are_refused(team: Team) -> None:
 
 def test_inputs_are_digests(team: Team) -> None:
     for parts in ({}, {"vex_set": "x"}):
-        with pytest.raises(BadInputs):
+        with pytest.raises(BadWord):
             inputs.freeze(team.ada, FreezeInputs(**parts))
 
 
@@ -329,5 +326,5 @@ def test_a_snapshot_of_another_form_fails_the_run(team: Team) -> None:
 def test_where_there_is_no_canary_nothing_is_observed(team: Team) -> None:
     team.published()
     team.promote()
-    with pytest.raises(NoCanary):
+    with pytest.raises(Misplaced):
         promotion.observe(team.ben, ObservePolicy("P-7", "prod", ("a>b=1",)))

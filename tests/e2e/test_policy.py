@@ -22,8 +22,8 @@ from stella.client.api import Client
 from stella.kernel.digest import sha256
 from stella.operations import EVERY_SCOPE, Context, Principal
 from stella.policy import evidence, inputs, records
-from stella.policy.inputs import FreezeInputs
 from stella.policy.rules import GOOD, KINDS, Evidence
+from stella.policy.run_model import FreezeInputs
 from stella.runtime import roles
 from stella.runtime.clock import SystemClock
 from stella.runtime.connections import Connections

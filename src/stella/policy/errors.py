@@ -9,10 +9,10 @@ from __future__ import annotations
 from stella.kernel.errors import Exit, StellaError
 
 
-class BadPolicyName(StellaError):
-    """`{text}` is no {what} such as {form}.
+class BadWord(StellaError):
+    """`{text}` is no {what}.
 
-    Names are part of addresses, statements and signed documents, so that they have one spelling.
+    Names, digests and transitions have one spelling each, since they become part of addresses and signed documents.
     """
 
     code = "POLICY-100"
@@ -21,25 +21,13 @@ class BadPolicyName(StellaError):
     hint = "write it as {form}"
 
 
-class BadVersionName(StellaError):
-    """`{text}` names no version.
-
-    A version is written as its policy, `@` and its number.
-    """
-
-    code = "POLICY-101"
-    exit = Exit.USAGE
-    reason = "usage"
-    hint = "write it as P-7@3"
-
-
 class NoSuchPolicy(StellaError):
     """There is no policy {policy}.
 
     Policies are those of the tenant of whoever asks.
     """
 
-    code = "POLICY-102"
+    code = "POLICY-101"
     exit = Exit.NOT_FOUND
     reason = "not_found"
     hint = "see `stella policy list`"
@@ -51,7 +39,7 @@ class NoSuchVersion(StellaError):
     Versions are numbered from 1 on, and none ever goes.
     """
 
-    code = "POLICY-103"
+    code = "POLICY-102"
     exit = Exit.NOT_FOUND
     reason = "not_found"
     hint = "see `stella policy show`"
@@ -63,7 +51,7 @@ class PolicyTaken(StellaError):
     An id belongs to one policy for ever.
     """
 
-    code = "POLICY-104"
+    code = "POLICY-103"
     exit = Exit.USAGE
     reason = "conflict"
     hint = "take another id, or add a version with `stella policy bump {policy} FILE`"
@@ -76,7 +64,7 @@ class TwoBeginnings(StellaError):
     A file, a template or a version of a policy; without any of them it begins with the template `blank`.
     """
 
-    code = "POLICY-105"
+    code = "POLICY-104"
     exit = Exit.USAGE
     reason = "usage"
     hint = "give one of --file, --template and --from"
@@ -88,7 +76,7 @@ class DoesNotCompile(StellaError):
     What does not compile is never stored as a version: nobody could say what it means.
     """
 
-    code = "POLICY-106"
+    code = "POLICY-105"
     exit = Exit.USAGE
     reason = "does_not_compile"
     hint = "see all {count} errors with `stella policy lint FILE`"
@@ -98,26 +86,13 @@ class DoesNotCompile(StellaError):
         self.reason = str(facts["diagnostic"])  # type: ignore[misc]  # the code of the first error, for this one alone
 
 
-class SourceTooLarge(StellaError):
-    """{file} has more than {limit} bytes.
-
-    A policy is read, proved and signed as a whole, so its size is bounded.
-    """
-
-    code = "POLICY-107"
-    exit = Exit.USAGE
-    reason = "limit"
-    hint = "divide it into several policies"
-    status = 413
-
-
 class NothingChanged(StellaError):
     """The text means the same as {version}.
 
     Layout and comments are no part of what a version is, so there is nothing that a new one would say.
     """
 
-    code = "POLICY-108"
+    code = "POLICY-106"
     exit = Exit.USAGE
     reason = "conflict"
     hint = "go on with {version}"
@@ -130,7 +105,7 @@ class IllegalTransition(StellaError):
     A version goes from draft over submitted and approved to active, and ends as archived. No state is left out.
     """
 
-    code = "POLICY-109"
+    code = "POLICY-107"
     exit = Exit.USAGE
     reason = "illegal_transition"
     hint = "see `stella policy show`; what can be done now is {allowed}"
@@ -156,7 +131,7 @@ class SelfApproval(StellaError):
     Two people are needed: what one has written another one approves.
     """
 
-    code = "POLICY-110"
+    code = "POLICY-108"
     exit = Exit.DENIED
     reason = "two_person_rule"
     hint = "let somebody else approve it"
@@ -169,7 +144,7 @@ class NotFresh(StellaError):
     administrator says nothing of a login.
     """
 
-    code = "POLICY-111"
+    code = "POLICY-109"
     exit = Exit.DENIED
     reason = "reauth_required"
     hint = "log in again: `stella login`"
@@ -183,7 +158,7 @@ class GateShut(StellaError):
     `missing` or `stale`, and `policy_shadow_required`, asks for something to be run; all others are findings.
     """
 
-    code = "POLICY-112"
+    code = "POLICY-110"
     exit = Exit.NEGATIVE
     reason = "gate"
     hint = "see the evidence with `stella policy show`; run what is missing and try again"
@@ -195,7 +170,7 @@ class ShadowRequired(GateShut):
     What is new or changed first runs beside what decides, without deciding anything, and with its fixtures.
     """
 
-    code = "POLICY-136"
+    code = "POLICY-111"
     reason = "policy_shadow_required"
     hint = "let it run in shadow, then try again"
     status = 412
@@ -207,7 +182,7 @@ class NotPublished(StellaError):
     Who publishes a version says why it is to count, and its signature is verified then.
     """
 
-    code = "POLICY-113"
+    code = "POLICY-112"
     exit = Exit.NEGATIVE
     reason = "not_published"
     hint = "publish it first: `stella policy publish`"
@@ -220,7 +195,7 @@ class IrHashMismatch(StellaError):
     A version is what its digest says. Something other than Stella has changed the database.
     """
 
-    code = "POLICY-114"
+    code = "POLICY-113"
     exit = Exit.NEGATIVE
     reason = "policy_ir_hash_mismatch"
     hint = "restore the database, and look into the audit log"
@@ -233,7 +208,7 @@ class InputsUnfrozen(StellaError):
     A run is about inputs that do not change under it, so that it can be repeated.
     """
 
-    code = "POLICY-115"
+    code = "POLICY-114"
     exit = Exit.USAGE
     reason = "policy_inputs_unfrozen"
     hint = "freeze them first: `stella policy freeze`"
@@ -246,73 +221,10 @@ class InputsStale(StellaError):
     What was known a day ago says too little of today's findings.
     """
 
-    code = "POLICY-116"
+    code = "POLICY-115"
     exit = Exit.NEGATIVE
     reason = "inputs_stale"
     hint = "freeze newer ones: `stella policy freeze`"
-    status = 409
-
-
-class BadInputs(StellaError):
-    """`{name}` is no digest: {text}.
-
-    Inputs are frozen by the SHA-256 of each of their parts.
-    """
-
-    code = "POLICY-117"
-    exit = Exit.USAGE
-    reason = "usage"
-    hint = "write 64 lower-case hex digits"
-
-
-class BadTransition(StellaError):
-    """`{text}` is no transition such as old-rule>new-rule=12.
-
-    A transition says from which rule to which, and for how many findings.
-    """
-
-    code = "POLICY-118"
-    exit = Exit.USAGE
-    reason = "usage"
-    hint = "write it as FROM>TO=N"
-
-
-class CanaryNeedsStable(StellaError):
-    """{policy} has no version in {env} beside which a canary could run.
-
-    A canary decides for a share of the assets; all others keep the version that was there before.
-    """
-
-    code = "POLICY-119"
-    exit = Exit.USAGE
-    reason = "canary_needs_stable"
-    hint = "promote the first version without --canary"
-    status = 409
-
-
-class CanaryRuns(StellaError):
-    """{version} is a canary in {env} already.
-
-    Two canaries at once could not be told apart in what they do.
-    """
-
-    code = "POLICY-120"
-    exit = Exit.USAGE
-    reason = "conflict"
-    hint = "promote it for all, or roll it back"
-    status = 409
-
-
-class NoCanary(StellaError):
-    """{policy} has no canary in {env}.
-
-    Only what a canary does is compared with what was foretold.
-    """
-
-    code = "POLICY-121"
-    exit = Exit.USAGE
-    reason = "no_canary"
-    hint = "see `stella policy show {policy}`"
     status = 409
 
 
@@ -323,36 +235,24 @@ class NoPrediction(StellaError):
     of the simulation names.
     """
 
-    code = "POLICY-122"
+    code = "POLICY-116"
     exit = Exit.NEGATIVE
     reason = "prediction_missing"
     hint = "simulate again, and promote then"
     status = 409
 
 
-class NeverDecided(StellaError):
-    """{version} has never decided in {env}.
+class Misplaced(StellaError):
+    """{version} and {env}: {problem}.
 
-    A rollback goes back to what was there. A version that was not is promoted, through the gate.
+    What decides in an environment is one version, and beside it a canary at most. A canary needs a version that decides
+    for all other assets; a rollback goes back to one that decided there before.
     """
 
-    code = "POLICY-123"
+    code = "POLICY-117"
     exit = Exit.USAGE
     reason = "conflict"
-    hint = "see `stella policy history`"
-    status = 409
-
-
-class DecidesAlready(StellaError):
-    """{version} decides in {env} already.
-
-    Nothing would change.
-    """
-
-    code = "POLICY-124"
-    exit = Exit.USAGE
-    reason = "conflict"
-    hint = "see `stella policy show`"
+    hint = "see what decides where with `stella policy show`"
     status = 409
 
 
@@ -362,7 +262,7 @@ class NoSuchException(StellaError):
     Exceptions are those of the tenant of whoever asks.
     """
 
-    code = "POLICY-125"
+    code = "POLICY-118"
     exit = Exit.NOT_FOUND
     reason = "not_found"
     hint = "see `stella exception list`"
@@ -374,7 +274,7 @@ class ExceptionTaken(StellaError):
     An id belongs to one exception for ever.
     """
 
-    code = "POLICY-126"
+    code = "POLICY-119"
     exit = Exit.USAGE
     reason = "conflict"
     hint = "take another id"
@@ -382,15 +282,15 @@ class ExceptionTaken(StellaError):
 
 
 class NoExpiry(StellaError):
-    """An exception ends at some time, and {problem}.
+    """An exception ends at some time, but for a permanent one: {problem}.
 
-    One that never ends is asked for by --permanent, and counts only when it was approved as such.
+    One that never ends is asked for with --permanent, and approved with --permanent: both say so in so many words.
     """
 
-    code = "POLICY-127"
+    code = "POLICY-120"
     exit = Exit.USAGE
     reason = "usage"
-    hint = "give --expires 2026-12-31T00:00:00Z, or --permanent"
+    hint = "give --expires 2026-12-31T00:00:00Z, or --permanent, when it is made; --permanent for such a one alone"
 
 
 class BadMatcher(StellaError):
@@ -399,22 +299,10 @@ class BadMatcher(StellaError):
     It is what a rule would have behind `when`.
     """
 
-    code = "POLICY-128"
+    code = "POLICY-121"
     exit = Exit.USAGE
     reason = "usage"
     hint = "see docs/policy for what a condition may say"
-
-
-class NotPermanent(StellaError):
-    """The exception {id} {problem}.
-
-    One that never ends is approved with --permanent, and only such a one: whoever approves says so in so many words.
-    """
-
-    code = "POLICY-129"
-    exit = Exit.USAGE
-    reason = "permanent"
-    hint = "look at it with `stella exception show {id}`, then {advice}"
 
 
 class ExceptionMoved(StellaError):
@@ -423,23 +311,11 @@ class ExceptionMoved(StellaError):
     An exception is requested, then approved, and ends as revoked.
     """
 
-    code = "POLICY-130"
+    code = "POLICY-122"
     exit = Exit.USAGE
     reason = "illegal_transition"
     hint = "see `stella exception show {id}`"
     status = 409
-
-
-class BadStatus(StellaError):
-    """`{word}` is no status.
-
-    A status is one of the words of the language.
-    """
-
-    code = "POLICY-131"
-    exit = Exit.USAGE
-    reason = "usage"
-    hint = "{nearest}"
 
 
 class QueueFull(StellaError):
@@ -448,7 +324,7 @@ class QueueFull(StellaError):
     A tenant has a queue of its own, so that it cannot keep others from working.
     """
 
-    code = "POLICY-132"
+    code = "POLICY-123"
     exit = Exit.TRANSIENT
     reason = "queue_full"
     hint = "send the request again when some of them are done"
@@ -461,7 +337,7 @@ class BadEvidence(StellaError):
     A gate reads what was recorded, so nothing is taken that it could not.
     """
 
-    code = "POLICY-133"
+    code = "POLICY-124"
     exit = Exit.USAGE
     reason = "usage"
     hint = "record what the operation has found, by its digest"
@@ -473,7 +349,7 @@ class RunMissing(StellaError):
     Runs are those of the tenant of whoever asks.
     """
 
-    code = "POLICY-134"
+    code = "POLICY-125"
     exit = Exit.NOT_FOUND
     reason = "not_found"
     hint = "a run is named in the result of the operation that made it"
@@ -485,7 +361,7 @@ class BadSnapshot(StellaError):
     What is evaluated is an object that was frozen, by its digest.
     """
 
-    code = "POLICY-135"
+    code = "POLICY-126"
     exit = Exit.NEGATIVE
     reason = "structure"
     hint = "load the inventory again"

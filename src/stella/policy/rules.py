@@ -21,8 +21,7 @@ from stella.kernel.errors import IllegalMove
 from stella.kernel.instant import Instant, Seconds, format_time
 from stella.kernel.machine import Machine
 from stella.policy.errors import (
-    BadPolicyName,
-    BadVersionName,
+    BadWord,
     IllegalTransition,
     InputsStale,
     InputsUnfrozen,
@@ -119,25 +118,25 @@ def check_fresh(authenticated: Instant | None, now: Instant) -> None:
 
 
 def parse_id(text: str) -> str:
-    """The id that `text` is; raises BadPolicyName."""
+    """The id that `text` is; raises BadWord."""
     if not _ID.match(text):
-        raise BadPolicyName(what="id", text=ascii(text)[1:-1][:MAX_SHOWN], form="P-7: letters, digits, `.`, `_`, `-`")
+        raise BadWord(what="id", text=ascii(text)[1:-1][:MAX_SHOWN], form="P-7: letters, digits, `.`, `_`, `-`")
     return text
 
 
 def parse_env(text: str) -> str:
-    """The name of an environment; raises BadPolicyName."""
+    """The name of an environment; raises BadWord."""
     if not _ENV.match(text):
         form = "prod: small letters, digits, `_`, `-`"
-        raise BadPolicyName(what="environment", text=ascii(text)[1:-1][:MAX_SHOWN], form=form)
+        raise BadWord(what="environment", text=ascii(text)[1:-1][:MAX_SHOWN], form=form)
     return text
 
 
 def parse_reference(text: str) -> tuple[str, int]:
-    """Policy and number in `P-7@3`; raises BadVersionName."""
+    """Policy and number in `P-7@3`; raises BadWord."""
     found = _REFERENCE.match(text)
     if not found:
-        raise BadVersionName(text=ascii(text)[1:-1][:MAX_SHOWN])
+        raise BadWord(what="version", text=ascii(text)[1:-1][:MAX_SHOWN], form="P-7@3: a policy, `@`, a number")
     return found["policy"], int(found["version"])
 
 

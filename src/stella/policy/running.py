@@ -15,7 +15,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
-from typing import Annotated, Literal, NamedTuple, TypeVar
+from typing import Literal, NamedTuple, TypeVar
 
 import msgspec
 
@@ -27,57 +27,17 @@ from stella.kernel.instant import Instant, format_time
 from stella.language.groups import groups
 from stella.language.interpret import Facts, Value, decide
 from stella.language.model import ExceptionRule, Policy
-from stella.operations import Context, arg
+from stella.operations import Context
 from stella.policy import evidence, exceptions, inputs, metering, records, rules
 from stella.policy.errors import BadSnapshot, RunMissing
-from stella.policy.model import Newest, PolicyId
 from stella.policy.records import PACKAGE, Version
 from stella.policy.rules import BAD, GOOD, Evidence
+from stella.policy.run_model import NameRun, PolicyRan, RunFacts, RunPolicy, RunShown
 from stella.runtime.errors import ObjectMissing
 
 FINDINGS, DECISIONS = "policy-findings", "policy-decisions"  # kinds of objects
 MAX_FINDINGS = 256 * 1024 * 1024  # bytes of a snapshot; larger ones are for the engine
 STEP = 1000  # findings between two words about the progress
-
-
-class RunPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Request of policy.run."""
-
-    policy: PolicyId
-    inputs: Annotated[str, arg("Digest of frozen inputs.", metavar="SHA256")]
-    snapshot: Annotated[str, arg("Digest of the stored findings, a part of the inputs.", metavar="SHA256")]
-    version: Newest = None
-    mode: Annotated[Literal["full", "shadow"], arg("Whether what it decides is to count.")] = "full"
-
-
-class NameRun(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Request of policy.run-status."""
-
-    run: Annotated[str, arg("Id of the run.", positional=True, metavar="RUN")]
-
-
-class RunFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """A run; `counts` are findings by status, and `undecided` those that a stronger rule could not be asked about."""
-
-    run: str
-    policy: str
-    version: int
-    mode: str
-    status: str
-    inputs: str
-    counts: dict[str, int]
-    determinism: str
-    result: str
-    started: str
-    finished: str
-
-
-class PolicyRan(RunFacts, frozen=True, kw_only=True, tag_field="schema", tag="stella.policy.run@1"):
-    """Result of policy.run."""
-
-
-class RunShown(RunFacts, frozen=True, kw_only=True, tag_field="schema", tag="stella.policy.run-status@1"):
-    """Result of policy.run-status."""
 
 
 class Finding(msgspec.Struct, frozen=True):

@@ -57,7 +57,7 @@ def test_so_many_run_and_so_many_wait_and_then_it_is_full(world: World) -> None:
             assert (await asked(world, "wait", number))[0] == 202
         assert await at_work(world, "acme") == 2
         status, headers, told = await asked(world, "wait", 5)
-        assert (status, told["reason"], told["exit"], told["code"]) == (429, "queue_full", 10, "POLICY-132")
+        assert (status, told["reason"], told["exit"], told["code"]) == (429, "queue_full", 10, "POLICY-123")
         assert int(headers["retry-after"]) >= 1
         assert (await asked(world, "wait", 0, B))[0] == 202
         assert await at_work(world, "acme-2") == 1

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Literal
 
 from stella.client.remote import Caller
-from stella.policy.inputs import FreezeInputs, InputsFrozen
 from stella.policy.model import (
     ActivatePolicy,
     AskGate,
@@ -38,7 +37,7 @@ from stella.policy.model import (
     ShowPolicy,
     SubmitPolicy,
 )
-from stella.policy.running import NameRun, PolicyRan, RunPolicy, RunShown
+from stella.policy.run_model import FreezeInputs, InputsFrozen, NameRun, PolicyRan, RunPolicy, RunShown
 
 
 class PolicyCalls:

@@ -17,7 +17,6 @@ import pytest
 from stella.kernel.digest import sha256
 from stella.operations import EVERY_SCOPE, Context, Principal
 from stella.policy import evidence, inputs, lifecycle, promotion, records, versions
-from stella.policy.inputs import FreezeInputs
 from stella.policy.model import (
     BumpPolicy,
     CreatePolicy,
@@ -28,6 +27,7 @@ from stella.policy.model import (
     SubmitPolicy,
 )
 from stella.policy.rules import GOOD, KINDS, Evidence
+from stella.policy.run_model import FreezeInputs
 from stella.runtime import roles
 from stella.runtime.postgres_server import Postgres
 from stella.runtime.settings import Settings, StoreSettings
@@ -129,8 +129,10 @@ class Team:
         """Record evidence of a kind about a version, good unless `changes` say otherwise."""
         with self.ada.tenant() as t:
             found = records.version(t, policy, number)
+        about = self.frozen() if kind == "simulation" and "inputs" not in changes else ""
         given: dict[str, object] = {
             "kind": kind,
+            "inputs": about,
             "digest": D.get(kind, D["other"]),
             "verdict": GOOD,
             "made": self.ada.clock.read().wall,

@@ -11,36 +11,35 @@ import pytest
 
 from stella.kernel.instant import format_time
 from stella.language.interpret import Facts, truth
-from stella.policy import exceptions, inputs, promotion, running
+from stella.policy import exceptions, inputs, promotion, running, versions
 from stella.policy.errors import (
-    BadInputs,
     BadMatcher,
     BadSnapshot,
-    BadStatus,
+    BadWord,
     ExceptionMoved,
     ExceptionTaken,
     InputsStale,
     InputsUnfrozen,
+    Misplaced,
     NoExpiry,
     NoSuchException,
     NoSuchPolicy,
     NotFresh,
-    NotPermanent,
     RunMissing,
     SelfApproval,
 )
-from stella.policy.exceptions import (
+from stella.policy.exception_model import (
     ApproveException,
     CreateException,
     ListExceptions,
     NameException,
     RevokeException,
 )
-from stella.policy.inputs import FreezeInputs
-from stella.policy.running import NameRun, RunPolicy
+from stella.policy.model import ObservePolicy, ShowPolicy
+from stella.policy.run_model import FreezeInputs, NameRun, PolicyRan, RunPolicy
 from tests.contract.test_policy_life import at_once
 from tests.database import postgres
-from tests.identity import World
+from tests.identity import World, rows_of
 from tests.policy_team import WHY, D, Team, laid, world
 
 __all__ = ["laid", "postgres", "world"]  # fixtures
@@ -121,9 +120,9 @@ def test_one_that_never_ends_is_approved_as_such(team: Team) -> None:
         exceptions.create(team.ada, wanted(team, expires=format_time(team.ada.clock.read().wall)))
     exceptions.create(team.ada, wanted(team, expires=None, permanent=True))
     exceptions.create(team.ada, wanted(team, "EX-2"))
-    with pytest.raises(NotPermanent, match="never ends"):
+    with pytest.raises(NoExpiry, match="never ends"):
         exceptions.approve(team.ben, agree())
-    with pytest.raises(NotPermanent):
+    with pytest.raises(NoExpiry):
         exceptions.approve(team.ben, agree("EX-2", permanent=True))
     assert exceptions.approve(team.ben, agree(permanent=True)).in_force
     assert in_force(team, 10**9) == ["EX-1"]
@@ -178,7 +177,7 @@ def test_a_matcher_means_what_it_says() -> None:
 
 
 def test_what_an_exception_needs(team: Team) -> None:
-    with pytest.raises(BadStatus, match="defered"):
+    with pytest.raises(BadWord, match="defered"):
         exceptions.create(team.ada, wanted(team, status="defered"))
     with pytest.raises(NoSuchPolicy):
         exceptions.create(team.ada, wanted(team, policy="P-8"))
@@ -213,7 +212,7 @@ def stored(team: Team, findings: Any = FINDINGS) -> tuple[str, str]:
     return digest, inputs.freeze(team.ada, FreezeInputs(inventory=digest)).digest
 
 
-def run(team: Team, snapshot: str, frozen: str) -> running.PolicyRan:
+def run(team: Team, snapshot: str, frozen: str) -> PolicyRan:
     return running.run(team.ada, RunPolicy("P-7", frozen, snapshot))
 
 
@@ -240,6 +239,39 @@ def test_a_run_is_the_same_again_and_in_another_order(team: Team) -> None:
     excepted = run(team, snapshot, frozen)
     assert excepted.counts == {"affected": 2, "blocked": 1, "deferred": 1, "undecided": 1}
     assert excepted.determinism != first.determinism
+
+
+def known(team: Team) -> dict[str, tuple[str, str]]:
+    shown = versions.show(team.ada, ShowPolicy("P-7", 1))
+    return {one.kind: (one.verdict, one.digest) for one in shown.evidence}
+
+
+def test_a_run_in_shadow_and_one_that_is_the_same_again_are_evidence(team: Team) -> None:
+    snapshot, frozen = stored(team)
+    first = run(team, snapshot, frozen)
+    assert known(team) == {}
+    running.run(team.ada, RunPolicy("P-7", frozen, snapshot, mode="shadow"))
+    assert known(team) == {"shadow": ("passed", first.result), "determinism": ("passed", first.result)}
+    team.world.guarded.execute("ALTER TABLE policy.policy_run DISABLE TRIGGER policy_run_stays")
+    team.world.guarded.execute("UPDATE policy.policy_run SET determinism = 'other'")
+    run(team, snapshot, frozen)
+    assert known(team)["determinism"] == ("failed", first.result)
+
+
+def test_a_run_that_is_killed_leaves_nothing(team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
+    snapshot, frozen = stored(team)
+    before = rows_of(team.world, "acme")
+
+    def killed(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    for name in ("_judged", "_end"):
+        monkeypatch.setattr(running, name, killed)
+        with pytest.raises(KeyboardInterrupt):
+            run(team, snapshot, frozen)
+        monkeypatch.undo()
+        assert rows_of(team.world, "acme") == before
+    assert run(team, snapshot, frozen).status == "succeeded"
 
 
 def test_an_exception_that_is_over_counts_in_no_run(team: Team) -> None:
@@ -272,7 +304,7 @@ def test_inputs_that_are_not_frozen_or_old_are_refused(team: Team) -> None:
 
 def test_inputs_are_digests(team: Team) -> None:
     for parts in ({}, {"vex_set": "x"}):
-        with pytest.raises(BadInputs):
+        with pytest.raises(BadWord):
             inputs.freeze(team.ada, FreezeInputs(**parts))
 
 
@@ -291,10 +323,8 @@ def test_a_snapshot_of_another_form_fails_the_run(team: Team) -> None:
         running.show(team.ada, NameRun("run:P-7:x"))
 
 
-def test_what_a_canary_did_is_kept_as_a_run(team: Team) -> None:
-    from stella.policy.model import ObservePolicy
-
+def test_where_there_is_no_canary_nothing_is_observed(team: Team) -> None:
     team.published()
     team.promote()
-    with pytest.raises(promotion.NoCanary):
+    with pytest.raises(Misplaced):
         promotion.observe(team.ben, ObservePolicy("P-7", "prod", ("a>b=1",)))

@@ -28,7 +28,6 @@ from stella.policy.errors import (
     PolicyTaken,
     SelfApproval,
     ShadowRequired,
-    SourceTooLarge,
     TwoBeginnings,
 )
 from stella.policy.model import (
@@ -210,7 +209,7 @@ def test_what_does_not_compile_is_not_stored(team: Team) -> None:
     path.write_bytes(b"\xff\xfe")
     with pytest.raises(DoesNotCompile, match="POL1002"):
         versions.create(team.ada, CreatePolicy("P-7", file=str(path)))
-    with pytest.raises(SourceTooLarge):
+    with pytest.raises(DoesNotCompile, match="POL1004"):
         team.create(source=text() + " " * MAX_SOURCE)
     with pytest.raises(TwoBeginnings):
         versions.create(team.ada, CreatePolicy("P-7", template="blank", source="P-1@1"))

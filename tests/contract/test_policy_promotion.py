@@ -14,14 +14,10 @@ from stella.kernel.digest import sha256
 from stella.kernel.errors import StellaError
 from stella.policy import canary, evidence, lifecycle, promotion, records, rules, versions
 from stella.policy.errors import (
-    CanaryNeedsStable,
-    CanaryRuns,
-    DecidesAlready,
     GateShut,
     IllegalTransition,
     IrHashMismatch,
-    NeverDecided,
-    NoCanary,
+    Misplaced,
     NoPrediction,
     NotFresh,
     NotPublished,
@@ -159,11 +155,23 @@ def test_a_simulation_must_be_about_the_inputs_that_are_named(team: Team) -> Non
     from stella.policy.model import PromotePolicy
 
     team.published()
-    team.record("simulation", inputs=D["lint"])
+    frozen = team.frozen(vex_set=D["lint"])
+    team.record("simulation", inputs=frozen)
     want = PromotePolicy("P-7", 1, "prod", **WHY, inputs=D["shadow"])
     with pytest.raises(GateShut, match="inputs_hash_mismatch"):
         promotion.promote(team.ben, want)
-    assert promotion.promote(team.ben, msgspec.structs.replace(want, inputs=D["lint"])).state is State.ACTIVE
+    want = msgspec.structs.replace(want, inputs=frozen)
+    for other, reason in (("", "policy_inputs_unfrozen"), (D["other"], "policy_inputs_unfrozen")):
+        team.record("simulation", inputs=other)
+        with pytest.raises(GateShut, match=f"pending: {reason}"):
+            promotion.promote(team.ben, msgspec.structs.replace(want, inputs=""))
+    team.later(24 * HOUR + 1)
+    team.record("simulation", inputs=frozen)
+    with pytest.raises(GateShut, match="pending: inputs_stale"):
+        promotion.promote(team.ben, want)
+    frozen = team.frozen(vex_set=D["lint"])
+    team.record("simulation", inputs=frozen)
+    assert promotion.promote(team.ben, msgspec.structs.replace(want, inputs=frozen)).state is State.ACTIVE
 
 
 def test_what_was_not_published_is_not_promoted(team: Team) -> None:
@@ -251,7 +259,7 @@ def test_a_canary_that_does_something_else_is_rolled_back(team: Team, tripped: t
         assert [(one.transition, one.observed) for one in ended.differences] == [("default>exploited", 3)]
     assert placed(team) == (1, None, 0)
     assert (team.state(1), team.state(2)) == ("active", "approved")
-    with pytest.raises(NoCanary):
+    with pytest.raises(Misplaced, match="no canary"):
         promotion.observe(team.ben, ObservePolicy("P-7", "prod"))
     assert team.promote(2).state is State.ACTIVE
 
@@ -259,10 +267,10 @@ def test_a_canary_that_does_something_else_is_rolled_back(team: Team, tripped: t
 def test_what_a_canary_needs(team: Team) -> None:
     team.published(1)
     team.simulated(1, 1, ASSETS)
-    with pytest.raises(CanaryNeedsStable):
+    with pytest.raises(Misplaced, match="needs a version"):
         team.promote(1, canary=5)
     team.promote(1)
-    with pytest.raises(DecidesAlready):
+    with pytest.raises(Misplaced, match="already"):
         team.promote(1)
     team.bump(text("deferred"))
     team.published(2)
@@ -281,7 +289,7 @@ def test_what_a_canary_needs(team: Team) -> None:
     team.promote(2, canary=5)
     team.bump(text("ignored"))
     team.published(3)
-    with pytest.raises(CanaryRuns):
+    with pytest.raises(Misplaced, match="is the canary"):
         team.promote(3)
 
 
@@ -289,9 +297,9 @@ def test_a_rollback_goes_to_what_was_there(team: Team) -> None:
     second(team)
     with pytest.raises(IllegalTransition):
         promotion.rollback(team.ben, back(2))
-    with pytest.raises(NeverDecided):
+    with pytest.raises(Misplaced, match="never decided"):
         promotion.rollback(team.ben, back(1, "staging"))
-    with pytest.raises(DecidesAlready):
+    with pytest.raises(Misplaced, match="already"):
         promotion.rollback(team.ben, back(1))
     team.simulated(1, 2, ASSETS)
     team.promote(2, canary=10)
@@ -311,7 +319,7 @@ def test_what_is_archived_decides_nowhere(team: Team) -> None:
 def test_of_two_who_promote_at_once_one_does(team: Team) -> None:
     team.published()
     ends = at_once([team.promote] * 3)
-    assert sorted(ends) == ["DecidesAlready", "DecidesAlready", "PolicyPromoted"]
+    assert sorted(ends) == ["Misplaced", "Misplaced", "PolicyPromoted"]
     rows = team.world.guarded.execute("SELECT number, event FROM policy.policy_placement").fetchall()
     assert rows == [(1, "promote")]
 
@@ -360,7 +368,7 @@ def test_every_end_of_a_promotion_is_counted(team: Team) -> None:
     team.person = lambda *words, **named: dataclasses.replace(person(*words, **named), counts=counts)  # type: ignore[method-assign]
     team.later(0)
     second(team)
-    with pytest.raises(DecidesAlready):
+    with pytest.raises(Misplaced, match="already"):
         team.promote(1)
     team.record("lint", 2, verdict=rules.BAD)
     with pytest.raises(GateShut):

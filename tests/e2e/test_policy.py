@@ -21,8 +21,9 @@ from stella.cli import main
 from stella.client.api import Client
 from stella.kernel.digest import sha256
 from stella.operations import EVERY_SCOPE, Context, Principal
-from stella.policy import evidence, records
+from stella.policy import evidence, inputs, records
 from stella.policy.rules import GOOD, KINDS, Evidence
+from stella.policy.run_model import FreezeInputs
 from stella.runtime import roles
 from stella.runtime.clock import SystemClock
 from stella.runtime.connections import Connections
@@ -97,7 +98,8 @@ def found(ctx: Context, policy: str, number: int, *kinds: str) -> None:
     for kind in kinds or KINDS:
         digest = sha256(kind.encode())
         proof = digest if kind == "determinism" else ""
-        one = Evidence(kind, digest, GOOD, ctx.clock.read().wall, "", proof)
+        about = inputs.freeze(ctx, FreezeInputs(inventory=digest)).digest if kind == "simulation" else ""
+        one = Evidence(kind, digest, GOOD, ctx.clock.read().wall, about, proof)
         evidence.record(ctx, version.name, version.digest, one)
 
 

@@ -66,7 +66,7 @@ class Metrics:
         self._looks: list[Callable[[], None]] = []
         for name, metric in METRICS.items():
             for value in metric.known:  # what grows from nothing at all is no growth to see
-                self.counts.zero(name, **{metric.labels[0]: value})
+                self.counts.begin(name, **dict.fromkeys(metric.labels, value))
 
     def request(self, operation: str, tenant: str, status: int, seconds: float) -> None:
         """A request was answered; an empty tenant is nobody's."""

@@ -14,7 +14,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from stella.policy.errors import BadTransition
+from stella.policy.errors import BadWord
 from stella.policy.model import Difference
 
 BUCKETS = 10_000
@@ -47,12 +47,12 @@ def foretold(assets: Mapping[str, Matrix], version: str, percent: int) -> dict[s
 
 
 def read(texts: Iterable[str]) -> dict[str, int]:
-    """Transitions as they are typed; raises BadTransition."""
+    """Transitions as they are typed; raises BadWord."""
     total: Counter[str] = Counter()
     for text in texts:
         found = _FORM.match(text)
         if not found:
-            raise BadTransition(text=ascii(text)[1:-1][:80])
+            raise BadWord(what="transition", text=ascii(text)[1:-1][:80], form="FROM>TO=N")
         total[found["pair"]] += int(found["count"])
     return _plain(total)
 

@@ -14,6 +14,7 @@ from stella.kernel.tenant import is_tenant
 from stella.operations import Context
 from stella.policy import metering, records, rules
 from stella.policy.errors import BadEvidence
+from stella.policy.inputs import read
 from stella.policy.lifecycle import held
 from stella.policy.model import AskGate, Decided, GateAsked, State
 from stella.policy.records import PACKAGE, Version
@@ -80,13 +81,16 @@ def gate(ctx: Context, want: AskGate) -> GateAsked:
 
 
 def decided(ctx: Context, t: Transaction, found: Version, inputs: str) -> Decided:
-    """What the gate says of a version."""
+    """What the gate says of a version; with `inputs` its simulation must be about these."""
+    known = records.evidence(t, found.policy, found.number)
+    frozen = [read(t, one.inputs) for one in known if one.kind in rules.AGEING]
     return rules.gate(
         found.digest,
         found.found_digest,
-        records.evidence(t, found.policy, found.number),
+        known,
         records.now_of(ctx),
         inputs=inputs,
+        frozen={one.digest: one.frozen for one in frozen if one is not None},
         approved=found.state in {State.APPROVED, State.ACTIVE},
     )
 

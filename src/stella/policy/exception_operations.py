@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from stella.operations import Context, operation
-from stella.policy import exceptions, views
-from stella.policy.exceptions import (
+from stella.policy import views
+from stella.policy.exception_model import (
     ApproveException,
     CreateException,
     ExceptionApproved,
@@ -31,6 +31,8 @@ from stella.policy.lifecycle_operations import told
 )
 def create(ctx: Context, want: CreateException) -> ExceptionCreated:
     """Ask for an exception from a policy; somebody else must approve it before it counts."""
+    from stella.policy import exceptions
+
     return exceptions.create(ctx, want)
 
 
@@ -43,6 +45,8 @@ def create(ctx: Context, want: CreateException) -> ExceptionCreated:
 )
 def list_(ctx: Context, want: ListExceptions) -> ExceptionsListed:
     """List exceptions, those that overlap too."""
+    from stella.policy import exceptions
+
     return exceptions.list_(ctx, want)
 
 
@@ -55,6 +59,8 @@ def list_(ctx: Context, want: ListExceptions) -> ExceptionsListed:
 )
 def show(ctx: Context, want: NameException) -> ExceptionShown:
     """Show an exception and what happened to it."""
+    from stella.policy import exceptions
+
     return exceptions.show(ctx, want)
 
 
@@ -68,6 +74,8 @@ def show(ctx: Context, want: NameException) -> ExceptionShown:
 )
 def approve(ctx: Context, want: ApproveException) -> ExceptionApproved:
     """Let an exception count; one that never ends with --permanent alone. Its author cannot."""
+    from stella.policy import exceptions
+
     return exceptions.approve(ctx, want)
 
 
@@ -81,4 +89,6 @@ def approve(ctx: Context, want: ApproveException) -> ExceptionApproved:
 )
 def revoke(ctx: Context, want: RevokeException) -> ExceptionRevoked:
     """Let an exception count no more, at once."""
+    from stella.policy import exceptions
+
     return exceptions.revoke(ctx, want)

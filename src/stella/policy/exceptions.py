@@ -9,7 +9,7 @@ Rules:
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -19,134 +19,41 @@ from stella.kernel.instant import Instant, format_time, parse_time
 from stella.kernel.nearest import did_you_mean
 from stella.language.model import Condition, ExceptionRule
 from stella.language.names import STATUS
-from stella.operations import Context, Reason, Ticket, arg
+from stella.operations import Context
 from stella.policy import records, rules
 from stella.policy.errors import (
     BadMatcher,
-    BadStatus,
+    BadWord,
     ExceptionMoved,
     ExceptionTaken,
     NoExpiry,
     NoSuchException,
-    NotPermanent,
+)
+from stella.policy.exception_model import (
+    ApproveException,
+    CreateException,
+    ExceptionApproved,
+    ExceptionCreated,
+    ExceptionFacts,
+    ExceptionMove,
+    ExceptionRevoked,
+    ExceptionRow,
+    ExceptionShown,
+    ExceptionsListed,
+    ExceptionState,
+    ListExceptions,
+    NameException,
+    RevokeException,
 )
 from stella.policy.lifecycle import require_fresh
-from stella.policy.model import Cursor, Limit
 from stella.policy.records import PACKAGE
 from stella.runtime.transaction import Transaction
 
-MAX_MATCHER = 16 * 1024  # characters
-
-ExceptionState = Literal["requested", "approved", "revoked"]
-ExceptionId = Annotated[str, arg("Id of the exception, such as EX-1.", positional=True, metavar="EXCEPTION")]
 MOVES: dict[ExceptionState, frozenset[ExceptionState]] = {
     "requested": frozenset({"approved", "revoked"}),
     "approved": frozenset({"revoked"}),
     "revoked": frozenset(),
 }
-
-
-class CreateException(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Request of exception.create."""
-
-    exception: ExceptionId
-    policy: Annotated[str, arg("Id of the policy.", metavar="POLICY")]
-    when: Annotated[
-        str, msgspec.Meta(max_length=MAX_MATCHER), arg("Condition, as behind `when` of a rule.", metavar="EXPR")
-    ]
-    status: Annotated[str, arg("Status that it gives.", metavar="WORD")]
-    justification: Annotated[
-        str, msgspec.Meta(min_length=1, max_length=1000, pattern=r"\S"), arg("Why it is right.", metavar="TEXT")
-    ]
-    expires: Annotated[str | None, arg("When it ends.", metavar="TIME")] = None
-    permanent: Annotated[bool, arg("Let it never end; that is for somebody else to approve.")] = False
-
-
-class ListExceptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Request of exception.list."""
-
-    policy: Annotated[str, arg("Only those of a policy.", metavar="POLICY")] = ""
-    limit: Limit = 50
-    cursor: Cursor = None
-
-
-class NameException(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Request of exception.show."""
-
-    exception: ExceptionId
-
-
-class ApproveException(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Request of exception.approve."""
-
-    exception: ExceptionId
-    reason: Reason
-    ticket: Ticket
-    permanent: Annotated[bool, arg("Approve that it never ends.")] = False
-
-
-class RevokeException(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Request of exception.revoke."""
-
-    exception: ExceptionId
-    reason: Reason
-
-
-class ExceptionRow(msgspec.Struct, frozen=True, kw_only=True):
-    """An exception; `expires` is None for a permanent one."""
-
-    exception: str
-    policy: str
-    state: ExceptionState
-    status: str
-    when: str
-    justification: str
-    author: str
-    created: str
-    expires: str | None
-    in_force: bool
-
-
-class ExceptionMove(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that happened to an exception."""
-
-    state: ExceptionState
-    actor: str
-    reason: str
-    ticket: str
-    at: str
-
-
-class ExceptionFacts(ExceptionRow, frozen=True, kw_only=True):
-    """An exception and what happened to it."""
-
-    history: tuple[ExceptionMove, ...]
-
-
-class ExceptionCreated(ExceptionFacts, frozen=True, kw_only=True, tag_field="schema", tag="stella.exception.create@1"):
-    """Result of exception.create."""
-
-
-class ExceptionShown(ExceptionFacts, frozen=True, kw_only=True, tag_field="schema", tag="stella.exception.show@1"):
-    """Result of exception.show."""
-
-
-class ExceptionApproved(
-    ExceptionFacts, frozen=True, kw_only=True, tag_field="schema", tag="stella.exception.approve@1"
-):
-    """Result of exception.approve."""
-
-
-class ExceptionRevoked(ExceptionFacts, frozen=True, kw_only=True, tag_field="schema", tag="stella.exception.revoke@1"):
-    """Result of exception.revoke."""
-
-
-class ExceptionsListed(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema", tag="stella.exception.list@1"):
-    """Result of exception.list, by id."""
-
-    exceptions: tuple[ExceptionRow, ...]
-    next: str | None
-
 
 Shown = TypeVar("Shown", bound=ExceptionFacts)
 
@@ -155,8 +62,8 @@ def create(ctx: Context, want: CreateException) -> ExceptionCreated:
     """Ask for an exception."""
     rules.parse_id(want.exception)
     if want.status not in STATUS.words:
-        nearest = did_you_mean(want.status, STATUS.words, f"use one of {', '.join(STATUS.words)}")
-        raise BadStatus(word=ascii(want.status)[1:-1][: rules.MAX_SHOWN], nearest=nearest)
+        nearest = did_you_mean(want.status, STATUS.words, f"one of {', '.join(STATUS.words)}")
+        raise BadWord(what="status", text=ascii(want.status)[1:-1][: rules.MAX_SHOWN], form=nearest)
     now = records.now_of(ctx)
     expires = _expiry(want, now)
     condition = msgspec.json.encode(matcher(want.when)).decode()
@@ -200,15 +107,15 @@ def show(ctx: Context, want: NameException) -> ExceptionShown:
 
 
 def approve(ctx: Context, want: ApproveException) -> ExceptionApproved:
-    """Let an exception count; raises NotFresh, SelfApproval, NotPermanent or ExceptionMoved."""
+    """Let an exception count; raises NotFresh, SelfApproval, NoExpiry or ExceptionMoved."""
     require_fresh(ctx)
     with ctx.tenant() as t:
         row = _held(t, want.exception, "approved")
         rules.check_other(ctx.actor, {row[5]}, want.exception)
         if row[8] and not want.permanent:
-            raise NotPermanent(id=want.exception, problem="never ends", advice="approve it with --permanent")
+            raise NoExpiry(problem=f"{want.exception} never ends, and was approved without --permanent")
         if want.permanent and not row[8]:
-            raise NotPermanent(id=want.exception, problem="ends", advice="approve it without --permanent")
+            raise NoExpiry(problem=f"{want.exception} ends, and was approved with --permanent")
         _move(ctx, t, row, "approved", want.reason, want.ticket)
         return _shown(ctx, t, ExceptionApproved, want.exception)
 
@@ -232,31 +139,16 @@ def in_force(t: Transaction, policy: str, as_of: Instant) -> tuple[ExceptionRule
 
 
 def matcher(text: str) -> Condition:
-    """The condition that a text is; raises BadMatcher. It is compiled inside of a rule, and must not leave it."""
-    from stella.language.compile import compile_policy  # noqa: PLC0415  # only who makes an exception needs the parser
+    """The condition that a text is; raises BadMatcher."""
+    from stella.language.parser import parse_expression  # noqa: PLC0415  # only who makes an exception needs the parser
+    from stella.language.resolve import Resolver  # noqa: PLC0415  # as above
 
-    found = compile_policy(_RULE.format(text), strict=True)
-    if found.policy is None:
-        raise BadMatcher(problem=f"{found.errors[0].code}: {found.errors[0].message}")
-    [first, *more] = found.policy.rules
-    plain = compile_policy(_RULE.format("kev"), strict=True).policy
-    assert plain is not None  # noqa: S101  # a text of ours
-    same = msgspec.structs.replace(found.policy, rules=()) == msgspec.structs.replace(plain, rules=())
-    if more or not same or msgspec.structs.replace(first, when=plain.rules[0].when) != plain.rules[0]:
-        raise BadMatcher(problem="it is more than a condition")
-    return first.when
-
-
-_RULE = """policy "exception" syntax "stella-dsl@1" {{
-  rule matcher priority 1 {{
-    when (
-{}
-    )
-    then status := "ignored"
-    because "exception"
-  }}
-}}
-"""
+    alone, resolver = parse_expression(text), Resolver(strict=True)
+    condition = resolver.condition(alone.expression)
+    wrong = [one for one in (*alone.diagnostics, *resolver.diagnostics) if one.level == "error"]
+    if wrong:
+        raise BadMatcher(problem=f"{wrong[0].code}: {wrong[0].message}")
+    return condition
 
 
 def _expiry(want: CreateException, now: Instant) -> Instant | None:

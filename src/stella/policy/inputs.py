@@ -8,7 +8,7 @@ Rules:
 
 from __future__ import annotations
 
-from typing import Annotated, Protocol
+from typing import Protocol
 
 import msgspec
 
@@ -16,36 +16,14 @@ from stella.audit import tell as log
 from stella.kernel.canonical import dump
 from stella.kernel.digest import is_digest, sha256
 from stella.kernel.instant import Instant, format_time, parse_time
-from stella.operations import Context, arg
+from stella.operations import Context
 from stella.policy import records, rules
-from stella.policy.errors import BadInputs
+from stella.policy.errors import BadWord
 from stella.policy.records import PACKAGE
+from stella.policy.run_model import PARTS, FreezeInputs, InputsFrozen
 from stella.runtime.transaction import Transaction
 
-PARTS = ("sbom_digest", "advisory_snapshot", "vex_set", "reachability_hash", "signals_digest", "inventory")
-
-
-class FreezeInputs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Request of policy.freeze."""
-
-    sbom_digest: Annotated[str, arg("SHA-256 of the SBOMs.", metavar="SHA256")] = ""
-    advisory_snapshot: Annotated[str, arg("SHA-256 of the advisories.", metavar="SHA256")] = ""
-    vex_set: Annotated[str, arg("SHA-256 of the VEX statements.", metavar="SHA256")] = ""
-    reachability_hash: Annotated[str, arg("SHA-256 of what is known of reachability.", metavar="SHA256")] = ""
-    signals_digest: Annotated[str, arg("SHA-256 of the signals.", metavar="SHA256")] = ""
-    inventory: Annotated[
-        str, arg("SHA-256 of a snapshot of the inventory, which holds all of it.", metavar="SHA256")
-    ] = ""
-    as_of: Annotated[str, arg("The instant that it is about; now.", metavar="TIME")] = ""
-
-
-class InputsFrozen(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema", tag="stella.policy.freeze@1"):
-    """Result of policy.freeze: by `digest` a run names its inputs."""
-
-    digest: str
-    parts: dict[str, str]
-    as_of: str
-    frozen: str
+DIGEST = "64 lower-case hex digits"
 
 
 class Inputs(msgspec.Struct, frozen=True):
@@ -69,9 +47,9 @@ def freeze(ctx: Context, want: FreezeInputs) -> InputsFrozen:
     parts = {name: getattr(want, name) for name in PARTS if getattr(want, name)}
     for name, digest in parts.items():
         if not is_digest(digest):
-            raise BadInputs(name=name, text=ascii(digest)[1:-1][: rules.MAX_SHOWN])
+            raise BadWord(what=f"digest of {name}", text=ascii(digest)[1:-1][: rules.MAX_SHOWN], form=DIGEST)
     if not parts:
-        raise BadInputs(name="inventory", text="nothing was given")
+        raise BadWord(what="digest of any part", text="", form=DIGEST)
     now = records.now_of(ctx)
     kept = {**parts, "as_of": want.as_of or format_time(now)}
     parse_time(kept["as_of"])

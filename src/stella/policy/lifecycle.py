@@ -139,9 +139,12 @@ def require_fresh(ctx: Context) -> None:
 
 def require(said: Decided) -> None:
     """Raise GateShut or ShadowRequired unless a gate allows."""
-    if said.decision != "allow":
-        kind = ShadowRequired if rules.SAYS["shadow"][0] in said.reason_codes else GateShut
-        raise kind(decision=said.decision, reasons=", ".join(said.reason_codes))
+    if said.decision == "allow":
+        return
+    reasons = ", ".join(said.reason_codes)
+    if rules.SAYS["shadow"][0] in said.reason_codes:
+        raise ShadowRequired(decision=said.decision, reasons=reasons)
+    raise GateShut(decision=said.decision, reasons=reasons)
 
 
 def check_signed(ctx: Context, t: Transaction, found: Version) -> tuple[str, ...]:

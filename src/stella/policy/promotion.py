@@ -21,12 +21,8 @@ from stella.kernel.instant import format_time
 from stella.operations import Context
 from stella.policy import canary, metering, records, rules
 from stella.policy.errors import (
-    CanaryNeedsStable,
-    CanaryRuns,
-    DecidesAlready,
     GateShut,
-    NeverDecided,
-    NoCanary,
+    Misplaced,
     NoPrediction,
     NotPublished,
 )
@@ -52,6 +48,7 @@ from stella.runtime.errors import ObjectMissing
 from stella.runtime.transaction import Transaction
 
 ALL = 100  # percent
+ALREADY = "it decides there already"
 KIND = "policy-simulation"  # of the object that a simulation leaves
 MAX_SIMULATION = 256 * 1024 * 1024  # bytes; 100,000 assets with twenty transitions each take a fifth of it
 
@@ -103,9 +100,9 @@ def rollback(ctx: Context, want: RollbackPolicy) -> PolicyRolledBack:
         found.checked()
         placed = records.placements(t, found.policy).get(env)
         if t.one(PACKAGE, "has_decided", policy=found.policy, env=env, version=found.number) is None:
-            raise NeverDecided(version=found.name, env=env)
+            raise Misplaced(version=found.name, env=env, problem="it has never decided there")
         if placed is not None and (placed.version, placed.canary) == (found.number, None):
-            raise DecidesAlready(version=found.name, env=env)
+            raise Misplaced(version=found.name, env=env, problem=ALREADY)
         place(ctx, t, found.policy, env, "rollback", found.number, incident=want.incident)
         told = {"env": env} | ({"incident": want.incident} if want.incident else {})
         moved = records.move(ctx, t, found, Event.ROLLBACK, reason=want.reason, ticket=want.ticket, after=told)
@@ -122,7 +119,7 @@ def observe(ctx: Context, want: ObservePolicy) -> PolicyObserved:
         records.name_of(t, want.policy, hold=True)
         placed = records.placements(t, want.policy).get(env)
         if placed is None or placed.canary is None:
-            raise NoCanary(policy=want.policy, env=env)
+            raise Misplaced(version=want.policy, env=env, problem="there is no canary")
         found = canary.differences(placed.predicted or {}, observed)
         bad = bool(found or want.tripped)
         _note(ctx, t, want.policy, placed, observed)
@@ -181,11 +178,11 @@ def _check_place(found: Version, placed: Placement | None, wanted: Wanted) -> No
     """Raise what speaks against a version in an environment as it is."""
     stable = placed.version if placed else None
     if placed is not None and placed.canary is None and stable == found.number:
-        raise DecidesAlready(version=found.name, env=wanted.env)
+        raise Misplaced(version=found.name, env=wanted.env, problem=ALREADY)
     if placed is not None and placed.canary not in {None, found.number}:
-        raise CanaryRuns(version=f"{found.policy}@{placed.canary}", env=wanted.env)
+        raise Misplaced(version=found.name, env=wanted.env, problem=f"{placed.canary} is the canary there")
     if wanted.percent < ALL and stable is None:
-        raise CanaryNeedsStable(policy=found.policy, env=wanted.env)
+        raise Misplaced(version=found.name, env=wanted.env, problem="a canary needs a version beside it")
 
 
 def _placed(  # what is written in one row
@@ -275,7 +272,7 @@ def _note(ctx: Context, t: Transaction, policy: str, placed: Placement, observed
         counts=dump(observed).decode(),
         determinism="",
         result="",
+        started=now,
         now=now,
-        finished=now,
         actor=ctx.actor,
     )

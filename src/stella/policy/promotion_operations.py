@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from stella.kernel.errors import Exit
 from stella.operations import Context, Lane, operation
-from stella.policy import inputs, views
+from stella.policy import views
 from stella.policy.errors import QueueFull
-from stella.policy.inputs import FreezeInputs, InputsFrozen
 from stella.policy.lifecycle_operations import WHY, told
 from stella.policy.model import (
     ActivatePolicy,
@@ -21,7 +20,7 @@ from stella.policy.model import (
     PromotePolicy,
     RollbackPolicy,
 )
-from stella.policy.running import NameRun, PolicyRan, RunPolicy, RunShown
+from stella.policy.run_model import FreezeInputs, InputsFrozen, NameRun, PolicyRan, RunPolicy, RunShown
 
 SIMULATIONS = Lane("simulation", 10, 100, lambda waiting: QueueFull(waiting=waiting))  # simulations and runs together
 
@@ -34,6 +33,13 @@ def negative(result: Decided) -> Exit:
 def rolled_back(result: PolicyObserved) -> Exit:
     """A canary that ended is one too."""
     return Exit.NEGATIVE if result.rolled_back else Exit.OK
+
+
+def admit(ctx: Context, want: RunPolicy) -> None:
+    """Let nothing wait whose inputs cannot be used; raises InputsUnfrozen or InputsStale."""
+    from stella.policy import inputs
+
+    inputs.admit(ctx, want)
 
 
 @operation(
@@ -51,6 +57,8 @@ def freeze(ctx: Context, want: FreezeInputs) -> InputsFrozen:
 
     They can be used for 24 hours.
     """
+    from stella.policy import inputs
+
     return inputs.freeze(ctx, want)
 
 
@@ -65,7 +73,7 @@ def freeze(ctx: Context, want: FreezeInputs) -> InputsFrozen:
     creates=True,
     tells=told,
     lane=SIMULATIONS,
-    admit=inputs.admit,
+    admit=admit,
 )
 def run(ctx: Context, want: RunPolicy) -> PolicyRan:
     """Judge the findings of a stored snapshot, over frozen inputs.

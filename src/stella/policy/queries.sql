@@ -119,17 +119,17 @@ VALUES (%(tenant)s, %(digest)s, %(parts)s::jsonb, %(now)s, %(actor)s) ON CONFLIC
 SELECT digest, parts::text, frozen, frozen_by FROM policy.policy_inputs WHERE tenant_id = %(tenant)s AND digest = %(digest)s;
 
 -- name: put_run
--- A run.
+-- A run that has ended.
 INSERT INTO policy.policy_run
     (tenant_id, id, policy_id, version, mode, status, inputs, plan_sha256, counts, determinism, result, started, finished, actor)
 VALUES (%(tenant)s, %(id)s, %(policy)s, %(version)s, %(mode)s, %(status)s, %(inputs)s, %(plan)s, %(counts)s::jsonb,
-    %(determinism)s, %(result)s, %(now)s, %(finished)s, %(actor)s);
+    %(determinism)s, %(result)s, %(started)s, %(now)s, %(actor)s);
 
--- name: end_run
--- How a run ended; one that has ended stays as it is.
-UPDATE policy.policy_run
-SET status = %(status)s, counts = %(counts)s::jsonb, determinism = %(determinism)s, result = %(result)s, finished = %(now)s
-WHERE tenant_id = %(tenant)s AND id = %(id)s AND finished IS NULL;
+-- name: same_runs
+-- What earlier runs of the same plan over the same findings have given.
+SELECT DISTINCT determinism FROM policy.policy_run
+WHERE tenant_id = %(tenant)s AND policy_id = %(policy)s AND version = %(version)s AND status = 'succeeded'
+    AND inputs = %(inputs)s AND plan_sha256 = %(plan)s;
 
 -- name: run
 -- One run.

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Literal, NamedTuple
 
 import msgspec
@@ -20,8 +21,7 @@ from stella.kernel.errors import IllegalMove
 from stella.kernel.instant import Instant, Seconds, format_time
 from stella.kernel.machine import Machine
 from stella.policy.errors import (
-    BadPolicyName,
-    BadVersionName,
+    BadWord,
     IllegalTransition,
     InputsStale,
     InputsUnfrozen,
@@ -75,6 +75,7 @@ SAYS: Mapping[str, tuple[str, str]] = {
 }
 AGEING = frozenset({"simulation"})  # kinds that are about inputs which change
 STALE, OTHER_INPUTS, HASH = "simulation_stale", "inputs_hash_mismatch", "policy_ir_hash_mismatch"
+UNFROZEN, OLD_INPUTS = "policy_inputs_unfrozen", "inputs_stale"
 FUTURE, UNREADABLE, NOT_APPROVED = "evidence_from_future", "evidence_unreadable", "approval_missing"
 
 
@@ -117,25 +118,25 @@ def check_fresh(authenticated: Instant | None, now: Instant) -> None:
 
 
 def parse_id(text: str) -> str:
-    """The id that `text` is; raises BadPolicyName."""
+    """The id that `text` is; raises BadWord."""
     if not _ID.match(text):
-        raise BadPolicyName(what="id", text=ascii(text)[1:-1][:MAX_SHOWN], form="P-7: letters, digits, `.`, `_`, `-`")
+        raise BadWord(what="id", text=ascii(text)[1:-1][:MAX_SHOWN], form="P-7: letters, digits, `.`, `_`, `-`")
     return text
 
 
 def parse_env(text: str) -> str:
-    """The name of an environment; raises BadPolicyName."""
+    """The name of an environment; raises BadWord."""
     if not _ENV.match(text):
         form = "prod: small letters, digits, `_`, `-`"
-        raise BadPolicyName(what="environment", text=ascii(text)[1:-1][:MAX_SHOWN], form=form)
+        raise BadWord(what="environment", text=ascii(text)[1:-1][:MAX_SHOWN], form=form)
     return text
 
 
 def parse_reference(text: str) -> tuple[str, int]:
-    """Policy and number in `P-7@3`; raises BadVersionName."""
+    """Policy and number in `P-7@3`; raises BadWord."""
     found = _REFERENCE.match(text)
     if not found:
-        raise BadVersionName(text=ascii(text)[1:-1][:MAX_SHOWN])
+        raise BadWord(what="version", text=ascii(text)[1:-1][:MAX_SHOWN], form="P-7@3: a policy, `@`, a number")
     return found["policy"], int(found["version"])
 
 
@@ -167,20 +168,21 @@ def gate(
     now: Instant,
     *,
     inputs: str = "",
+    frozen: Mapping[str, Instant] = MappingProxyType({}),
     approved: bool = True,
     needed: Collection[str] = KINDS,
 ) -> Decided:
     """Whether a version may decide.
 
     `policy_digest` is its identity as it was approved and `found_digest` that of what is stored; `evidence` the last of
-    each kind. With `inputs` the simulation must be about these.
+    each kind. The simulation must be about inputs that are among the `frozen`, and with `inputs` about these.
     """
     reasons = {HASH} if policy_digest != found_digest else set()
     denied = bool(reasons)
     last = {one.kind: one for one in sorted(evidence, key=lambda one: (one.made, one.digest))}
     for kind in sorted(needed):
         found = last.get(kind)
-        said, bad = _judged(kind, found, now, inputs)
+        said, bad = _judged(kind, found, now, inputs, frozen)
         denied |= bad
         reasons |= {said} if said else set()
     if not approved:
@@ -215,14 +217,17 @@ def joined(said: Decided, reasons: Iterable[str], *, deny: bool) -> Decided:
     )
 
 
-def _judged(kind: str, found: Evidence | None, now: Instant, inputs: str) -> tuple[str, bool]:
+def _judged(
+    kind: str, found: Evidence | None, now: Instant, inputs: str, frozen: Mapping[str, Instant]
+) -> tuple[str, bool]:
     """What speaks against a version, and whether it is denied for that; empty for nothing."""
     if kind not in SAYS:
         return UNREADABLE, True
     missing, bad = SAYS[kind]
     if found is None:
         return missing, False
-    other = kind in AGEING and inputs and found.inputs != inputs
+    ages = kind in AGEING
+    other = ages and inputs and found.inputs != inputs
     unproved = kind == "determinism" and not is_digest(found.determinism)
     problems = (
         (found.verdict == BAD, bad, True),
@@ -231,6 +236,8 @@ def _judged(kind: str, found: Evidence | None, now: Instant, inputs: str) -> tup
         (found.made > now + SKEW, FUTURE, False),
         (unproved, missing, False),
         (other, OTHER_INPUTS, True),
-        (kind in AGEING and now - found.made > MAX_AGE, STALE, False),
+        (ages and now - found.made > MAX_AGE, STALE, False),
+        (ages and found.inputs not in frozen, UNFROZEN, False),
+        (ages and now - frozen.get(found.inputs, now) > MAX_AGE, OLD_INPUTS, False),
     )
     return next(((said, denied) for wrong, said, denied in problems if wrong), ("", False))

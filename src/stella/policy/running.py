@@ -3,15 +3,19 @@
 Rules:
 - What is judged is an object of the tenant, named by its digest, and a part of the inputs that were frozen.
 - The same version, inputs and findings give the same decisions and the same determinism hash, on any machine.
-- A run is written down before it begins and when it has ended; its decisions are an object of their own.
+- A run is written down when it has ended, in one transaction with what follows from it: one that was killed has left
+  nothing. Its decisions are an object of their own.
+- A run in shadow is the evidence that there was one. When the same plan was run over the same findings before, what
+  both gave is compared, and that is evidence too.
 """
 
 from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator
-from typing import Annotated, Literal, TypeVar
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Literal, NamedTuple, TypeVar
 
 import msgspec
 
@@ -23,57 +27,17 @@ from stella.kernel.instant import Instant, format_time
 from stella.language.groups import groups
 from stella.language.interpret import Facts, Value, decide
 from stella.language.model import ExceptionRule, Policy
-from stella.operations import Context, arg
-from stella.policy import exceptions, inputs, metering, records, rules
+from stella.operations import Context
+from stella.policy import evidence, exceptions, inputs, metering, records, rules
 from stella.policy.errors import BadSnapshot, RunMissing
-from stella.policy.model import Newest, PolicyId
 from stella.policy.records import PACKAGE, Version
+from stella.policy.rules import BAD, GOOD, Evidence
+from stella.policy.run_model import NameRun, PolicyRan, RunFacts, RunPolicy, RunShown
 from stella.runtime.errors import ObjectMissing
-from stella.runtime.transaction import Transaction
 
 FINDINGS, DECISIONS = "policy-findings", "policy-decisions"  # kinds of objects
 MAX_FINDINGS = 256 * 1024 * 1024  # bytes of a snapshot; larger ones are for the engine
 STEP = 1000  # findings between two words about the progress
-
-
-class RunPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Request of policy.run."""
-
-    policy: PolicyId
-    inputs: Annotated[str, arg("Digest of frozen inputs.", metavar="SHA256")]
-    snapshot: Annotated[str, arg("Digest of the stored findings, a part of the inputs.", metavar="SHA256")]
-    version: Newest = None
-    mode: Annotated[Literal["full", "shadow"], arg("Whether what it decides is to count.")] = "full"
-
-
-class NameRun(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Request of policy.run-status."""
-
-    run: Annotated[str, arg("Id of the run.", positional=True, metavar="RUN")]
-
-
-class RunFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """A run; `counts` are findings by status, and `undecided` those that a stronger rule could not be asked about."""
-
-    run: str
-    policy: str
-    version: int
-    mode: str
-    status: str
-    inputs: str
-    counts: dict[str, int]
-    determinism: str
-    result: str
-    started: str
-    finished: str | None
-
-
-class PolicyRan(RunFacts, frozen=True, kw_only=True, tag_field="schema", tag="stella.policy.run@1"):
-    """Result of policy.run."""
-
-
-class RunShown(RunFacts, frozen=True, kw_only=True, tag_field="schema", tag="stella.policy.run-status@1"):
-    """Result of policy.run-status."""
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -82,6 +46,18 @@ class Finding(msgspec.Struct, frozen=True):
     id: str
     values: dict[str, bool | int | str | list[str]]
     statements: tuple[dict[str, bool | int | str | list[str]], ...] = ()
+
+
+class Ended(NamedTuple):
+    """How a run has ended; `plan` names what was evaluated."""
+
+    name: str
+    started: Instant
+    plan: str
+    status: Literal["succeeded", "failed"] = "succeeded"
+    counts: Mapping[str, int] = MappingProxyType({})
+    determinism: str = ""
+    result: str = ""
 
 
 class Judged(msgspec.Struct, frozen=True):
@@ -106,20 +82,20 @@ def run(ctx: Context, want: RunPolicy) -> PolicyRan:
         policy = found.checked()
         frozen = inputs.usable(t, want.inputs, now)
         excepted = exceptions.in_force(t, found.policy, frozen.as_of)
-        name = f"run:{found.policy}:{format_time(now)}:{ctx.entropy(4).hex()}"
-        _begin(ctx, t, name, found, want)
+    plan = sha256(dump([found.digest, want.snapshot, excepted]))
+    made = Ended(f"run:{found.policy}:{format_time(now)}:{ctx.entropy(4).hex()}", now, plan)
     try:
         if want.snapshot not in frozen.parts.values():
             raise BadSnapshot(digest=want.snapshot[: rules.MAX_SHOWN], problem="it is no part of the frozen inputs")
         judged = _judged(ctx, policy, excepted, want.snapshot, frozen.as_of)
     except StellaError:
-        _end(ctx, name, "failed", {}, "", "")
+        _end(ctx, found, want, made._replace(status="failed"))
         raise
     proof = [found.digest, frozen.digest, [[one.id, one.true, one.unknown] for one in judged]]
     counts = {**Counter(one.status for one in judged), "undecided": sum(one.undecided for one in judged)}
     result = ctx.blobs().put(DECISIONS, b"".join(msgspec.json.encode(one) + b"\n" for one in judged))
-    _end(ctx, name, "succeeded", dict(sorted(counts.items())), sha256(dump(proof)), result)
-    return _found(ctx, name, PolicyRan)
+    _end(ctx, found, want, made._replace(counts=counts, determinism=sha256(dump(proof)), result=result))
+    return _found(ctx, made.name, PolicyRan)
 
 
 def show(ctx: Context, want: NameRun) -> RunShown:
@@ -165,17 +141,25 @@ def _statements(one: Finding) -> tuple[dict[str, Value], ...]:
     return tuple(_values(statement) for statement in one.statements)
 
 
-def _begin(ctx: Context, t: Transaction, name: str, found: Version, want: RunPolicy) -> None:
-    values = {"inputs": want.inputs, "plan": found.digest, "counts": "{}", "determinism": "", "result": ""}
-    row = {"id": name, "policy": found.policy, "version": found.number, "mode": want.mode, "status": "running"}
-    t.run(PACKAGE, "put_run", now=records.now_of(ctx), finished=None, actor=ctx.actor, **row, **values)
-
-
-def _end(ctx: Context, name: str, status: str, counts: dict[str, int], determinism: str, result: str) -> None:
-    values = {"id": name, "status": status, "counts": dump(counts).decode()}
+def _end(ctx: Context, found: Version, want: RunPolicy, made: Ended) -> None:
+    """Write down how a run has ended, and what follows from it."""
+    same = {"policy": found.policy, "version": found.number, "inputs": want.inputs, "plan": made.plan}
+    now = records.now_of(ctx)
     with ctx.tenant() as t:
-        t.run(PACKAGE, "end_run", determinism=determinism, result=result, now=records.now_of(ctx), **values)
-        log.tell(ctx, t, "policy.run", name, outcome="success" if status == "succeeded" else "failure")
+        records.name_of(t, found.policy, hold=True)
+        before = {row[0] for row in t.all(PACKAGE, "same_runs", **same)}
+        values = {"status": made.status, "counts": dump(dict(made.counts)).decode(), "result": made.result}
+        more = {"id": made.name, "mode": want.mode, "determinism": made.determinism, "started": made.started}
+        t.run(PACKAGE, "put_run", now=now, actor=ctx.actor, **same, **values, **more)
+        good = made.status == "succeeded"
+        if good and want.mode == "shadow":
+            shadow = Evidence("shadow", made.result, GOOD, now, want.inputs, made.determinism)
+            evidence.record_in(ctx, t, found, found.digest, shadow)
+        if good and before:
+            verdict = GOOD if before == {made.determinism} else BAD
+            proof = Evidence("determinism", made.result, verdict, now, want.inputs, made.determinism)
+            evidence.record_in(ctx, t, found, found.digest, proof)
+        log.tell(ctx, t, "policy.run", made.name, outcome="success" if good else "failure")
 
 
 def _found(ctx: Context, name: str, kind: type[Shown]) -> Shown:
@@ -194,5 +178,5 @@ def _found(ctx: Context, name: str, kind: type[Shown]) -> Shown:
         determinism=row[8],
         result=row[9],
         started=format_time(row[10]),
-        finished=None if row[11] is None else format_time(row[11]),
+        finished=format_time(row[11]),
     )

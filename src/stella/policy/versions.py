@@ -22,7 +22,7 @@ from stella.language import ir
 from stella.language.model import Policy
 from stella.operations import Context
 from stella.policy import metering, records, rules
-from stella.policy.errors import DoesNotCompile, NothingChanged, PolicyTaken, SourceTooLarge, TwoBeginnings
+from stella.policy.errors import DoesNotCompile, NothingChanged, PolicyTaken, TwoBeginnings
 from stella.policy.model import (
     MAX_SOURCE,
     BumpPolicy,
@@ -56,11 +56,12 @@ def create(ctx: Context, want: CreatePolicy) -> PolicyCreated:
     given = [one for one in (want.file, want.template, want.source) if one is not None]
     if len(given) > 1:
         raise TwoBeginnings(count=len(given))
+    source: bytes | str
     if want.source is not None:
-        text = _text_of(ctx, want.source)
+        source = _text_of(ctx, want.source)
     else:
-        text = _template(want.template or BLANK) if want.file is None else _read(want.file)
-    compiled = compiled_text(ctx, text)
+        source = _template(want.template or BLANK) if want.file is None else _read(want.file)
+    text, compiled = compiled_text(ctx, source)
     with ctx.tenant() as t:
         now, title = records.now_of(ctx), want.name or compiled.policy_id
         if t.one(PACKAGE, "put_policy", policy=policy, title=title, now=now, actor=ctx.actor) is None:
@@ -73,8 +74,7 @@ def create(ctx: Context, want: CreatePolicy) -> PolicyCreated:
 
 def bump(ctx: Context, want: BumpPolicy) -> PolicyBumped:
     """A new version of a policy, a draft."""
-    text = _read(want.file)
-    compiled = compiled_text(ctx, text)
+    text, compiled = compiled_text(ctx, _read(want.file))
     with ctx.tenant() as t:
         records.name_of(t, want.policy, hold=True)
         known = records.versions(t, want.policy)
@@ -154,20 +154,20 @@ def shown(t: Transaction, kind: type[Shown], found: Version, **more: Any) -> Sho
     )
 
 
-def compiled_text(ctx: Context, text: str) -> Policy:
-    """What a text says; raises DoesNotCompile."""
+def compiled_text(ctx: Context, source: bytes | str) -> tuple[str, Policy]:
+    """A text, and what it says; raises DoesNotCompile."""
     from stella.language.compile import compile_policy  # noqa: PLC0415  # the parser costs what only some operations need
     from stella.language.diagnostics import Lines  # noqa: PLC0415  # as above
 
     begin = time.perf_counter()
-    found = compile_policy(text, strict=True)
+    found = compile_policy(source, strict=True)
     metering.compiled(ctx, time.perf_counter() - begin)
     if found.policy is None:
         first = found.errors[0]
         line, column = Lines(found.text).at(first.span.start)
-        said = f"{first.code} at {line}:{column}: {first.message}"
-        raise DoesNotCompile(first=said, first_code=first.code, count=len(found.errors))
-    return found.policy
+        place = f"{line}:{column}"
+        raise DoesNotCompile(diagnostic=first.code, place=place, first=first.message, count=len(found.errors))
+    return found.text, found.policy
 
 
 def _put(
@@ -205,17 +205,11 @@ def _template(name: str) -> str:
     return files(PACKAGE).joinpath("templates", f"{name}.stella").read_text(encoding="utf-8")
 
 
-def _read(name: str) -> str:
-    """The text of a file; raises SourceTooLarge, DoesNotCompile, or as `open_file`."""
+def _read(name: str) -> bytes:
+    """The beginning of a file: more than a policy may have is for the compiler to refuse. Raises as `open_file`."""
     path = Path(name)
     with open_file(path) as file, reading(path):
-        data = file.read(MAX_SOURCE + 1)
-    if len(data) > MAX_SOURCE:
-        raise SourceTooLarge(file=name, limit=MAX_SOURCE)
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise DoesNotCompile(first="POL1002: it is not UTF-8", first_code="POL1002", count=1) from None
+        return file.read(MAX_SOURCE + 1)
 
 
 def _by_name(items: tuple[Any, ...]) -> Mapping[str, Any]:

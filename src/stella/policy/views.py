@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from stella.formats.view import Cell, Facts, Table, Text, Tone, View, human_count
-from stella.policy.exceptions import ExceptionFacts, ExceptionsListed
-from stella.policy.inputs import InputsFrozen
+from stella.policy.exception_model import ExceptionFacts, ExceptionsListed
 from stella.policy.model import (
     Decided,
     HistoryListed,
@@ -16,7 +15,7 @@ from stella.policy.model import (
     State,
     VersionFacts,
 )
-from stella.policy.running import RunFacts
+from stella.policy.run_model import InputsFrozen, RunFacts
 
 SHORT = 16  # characters of a digest that tell two apart by eye
 _TONES: dict[State, Tone] = {

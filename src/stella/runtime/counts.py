@@ -49,6 +49,15 @@ class Counts:
         """Let a counter be there before anything is counted: what grows from nothing at all is no growth to see."""
         self.add(name, 0, **labels)
 
+    def begin(self, name: MetricName, **labels: str) -> None:
+        """Let a counter or histogram be there before anything is counted."""
+        with self._lock:
+            kind = METRICS[name].kind
+            key = (name, self._labels(name, kind, labels))
+            self._values.setdefault(key, 0)
+            if kind == "histogram":
+                self._shares.setdefault(key, [0] * (len(METRICS[name].bounds) + 1))
+
     def gauge(self, name: MetricName, value: float, **labels: str) -> None:
         """Set a gauge."""
         with self._lock:

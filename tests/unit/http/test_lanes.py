@@ -57,7 +57,7 @@ def test_so_many_run_and_so_many_wait_and_then_it_is_full(world: World) -> None:
             assert (await asked(world, "wait", number))[0] == 202
         assert await at_work(world, "acme") == 2
         status, headers, told = await asked(world, "wait", 5)
-        assert (status, told["reason"], told["exit"], told["code"]) == (429, "queue_full", 10, "POLICY-132")
+        assert (status, told["reason"], told["exit"], told["code"]) == (429, "queue_full", 10, "POLICY-123")
         assert int(headers["retry-after"]) >= 1
         assert (await asked(world, "wait", 0, B))[0] == 202
         assert await at_work(world, "acme-2") == 1
@@ -102,6 +102,9 @@ def test_what_was_never_asked_for_is_there_as_nothing() -> None:
         assert f'policy_promotion_total{{outcome="{outcome}"}} 0.0' in lines
     for stage in ("queued", "running"):
         assert f'policy_simulation_queue_depth{{stage="{stage}"}} 0.0' in lines
+    for name in ("policy_compile_duration_seconds", "policy_approval_latency_seconds"):
+        assert f"{name}_count 0.0" in lines
+    assert 'policy_evaluation_seconds_count{backend="numpy"} 0.0' in lines
     loads = [Load("a", "queued", 2, "policy.run"), Load("b", "queued", 3, "mirror.create")]
     assert 'policy_simulation_queue_depth{stage="queued"} 2.0' in metrics.text(loads).decode()
 

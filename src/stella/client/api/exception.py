@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from stella.client.remote import Caller
-from stella.policy.exceptions import (
+from stella.policy.exception_model import (
     ApproveException,
     CreateException,
     ExceptionApproved,

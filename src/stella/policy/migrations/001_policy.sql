@@ -140,20 +140,22 @@ CREATE TABLE policy.policy_run (
     policy_id text NOT NULL,
     version integer NOT NULL,
     mode text NOT NULL CHECK (mode IN ('full', 'incremental', 'simulate', 'shadow', 'canary')),
-    status text NOT NULL CHECK (status IN ('queued', 'running', 'succeeded', 'failed', 'canceled', 'replay_pending')),
+    status text NOT NULL CHECK (status IN ('succeeded', 'failed', 'canceled')),
     inputs text NOT NULL,
     plan_sha256 text NOT NULL,
     counts jsonb NOT NULL,
     determinism text NOT NULL,
     result text NOT NULL,
     started bigint NOT NULL,
-    finished bigint,
+    finished bigint NOT NULL,
     actor text NOT NULL,
     PRIMARY KEY (tenant_id, id),
     FOREIGN KEY (tenant_id, policy_id, version) REFERENCES policy.policy_version (tenant_id, policy_id, version)
 );
 CREATE INDEX policy_run_version ON policy.policy_run (tenant_id, policy_id, version, started);
-COMMENT ON COLUMN policy.policy_run.result IS 'Digest of the object with the decisions; empty before there is one.';
+COMMENT ON TABLE policy.policy_run IS 'Runs that have ended; one that waits or works is a job of the service.';
+COMMENT ON COLUMN policy.policy_run.result IS 'Digest of the object with the decisions; empty where there is none.';
+COMMENT ON COLUMN policy.policy_run.plan_sha256 IS 'What was evaluated: the version with the exceptions in force, and the findings.';
 
 CREATE TABLE policy.policy_exception (
     tenant_id text NOT NULL,
@@ -210,6 +212,7 @@ CREATE TRIGGER policy_transition_stays BEFORE UPDATE OR TRUNCATE ON policy.polic
 CREATE TRIGGER policy_placement_stays BEFORE UPDATE OR TRUNCATE ON policy.policy_placement FOR EACH STATEMENT EXECUTE FUNCTION policy.refuse();
 CREATE TRIGGER policy_evidence_stays BEFORE UPDATE OR TRUNCATE ON policy.policy_evidence FOR EACH STATEMENT EXECUTE FUNCTION policy.refuse();
 CREATE TRIGGER policy_inputs_stay BEFORE UPDATE OR TRUNCATE ON policy.policy_inputs FOR EACH STATEMENT EXECUTE FUNCTION policy.refuse();
+CREATE TRIGGER policy_run_stays BEFORE UPDATE OR TRUNCATE ON policy.policy_run FOR EACH STATEMENT EXECUTE FUNCTION policy.refuse();
 CREATE TRIGGER policy_exception_stays BEFORE TRUNCATE ON policy.policy_exception FOR EACH STATEMENT EXECUTE FUNCTION policy.refuse();
 CREATE TRIGGER policy_exception_transition_stays BEFORE UPDATE OR TRUNCATE ON policy.policy_exception_transition FOR EACH STATEMENT EXECUTE FUNCTION policy.refuse();
 

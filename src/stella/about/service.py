@@ -10,9 +10,10 @@ from collections.abc import Mapping
 import stella
 from stella.about.catalogue import error_classes
 from stella.about.errors import UnknownCode
-from stella.about.model import ConfigShown, ErrorRow, Explained, SettingRow, VersionShown
+from stella.about.model import ConfigShown, DiagnosticRow, ErrorRow, Explained, SettingRow, VersionShown
 from stella.kernel.errors import StellaError
 from stella.kernel.nearest import did_you_mean
+from stella.language.codes import CODES, Code
 from stella.runtime import config
 from stella.runtime.settings import Settings
 
@@ -20,14 +21,32 @@ _FACT = re.compile(r"\{(\w+)[^}]*\}")
 
 
 def explain(code: str | None) -> Explained:
-    """One error by its code, or all of them; raises UnknownCode."""
+    """One code of an error or a diagnostic, or all of them; raises UnknownCode."""
     classes = error_classes()
     if code is None:
-        return Explained(errors=tuple(error_row(kind) for kind in classes.values()))
-    kind = classes.get(code.strip().upper())
-    if kind is None:
-        raise UnknownCode(code=code, nearest=did_you_mean(code, classes, "list every code: `stella explain`"))
-    return Explained(errors=(error_row(kind),))
+        return Explained(
+            errors=tuple(error_row(kind) for kind in classes.values()),
+            diagnostics=tuple(diagnostic_row(one) for one in CODES.values()),
+        )
+    wanted = code.strip().upper()
+    if wanted in CODES:
+        return Explained(errors=(), diagnostics=(diagnostic_row(CODES[wanted]),))
+    if wanted not in classes:
+        known = (*classes, *CODES)
+        raise UnknownCode(code=code, nearest=did_you_mean(code, known, "list every code: `stella explain`"))
+    return Explained(errors=(error_row(classes[wanted]),))
+
+
+def diagnostic_row(one: Code) -> DiagnosticRow:
+    """What a code of policies says to people."""
+    return DiagnosticRow(
+        code=one.code,
+        level=one.level,
+        name=one.name,
+        message=one.what.removesuffix("."),
+        explanation=one.why,
+        hint=one.fix,
+    )
 
 
 def error_row(kind: type[StellaError]) -> ErrorRow:

@@ -112,5 +112,5 @@ def test_an_example_with_a_text_is_made_anew_when_other_texts_are_asked_about() 
 
 def test_a_comparison_that_the_solver_gives_up_on_is_unproved(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Solver, "_ask", lambda *_: None)
-    one, two = (policy(rule("a", Compared(Sum((Column("cvss", MICRO),)), ">", at))) for at in (5, 6))
+    one, two = (policy(rule("a", when)) for when in (KEV, Not(All((Not(KEV), Not(All((KEV, FIX))))))))
     assert equivalent(one, two).state == "unproved"

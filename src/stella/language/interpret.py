@@ -96,7 +96,7 @@ def decide(groups: Iterable[Group], default_status: str, facts: Facts) -> Decisi
     )
 
 
-def truth(condition: Condition, facts: Facts) -> Truth:  # noqa: PLR0911  one for each kind of condition
+def truth(condition: Condition, facts: Facts) -> Truth:
     """Whether a condition holds of a finding."""
     match condition:
         case Constant(value):

@@ -23,9 +23,9 @@ class _Node(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="
 
 
 class Constant(_Node, frozen=True, tag="constant"):
-    """Always the same."""
+    """Always the same: true, false, or unknown, as a test of a name that does not exist."""
 
-    value: bool
+    value: bool | None
 
 
 class All(_Node, frozen=True, tag="all"):

@@ -1,0 +1,284 @@
+"""Expressions get their meaning: names become columns, functions what they stand for, and types must fit.
+
+Rules:
+- Inside of `vex.any(...)` and `vex.all(...)` names are those of one statement, and no others: what a set of statements
+  says must not hang on the finding.
+- A name that does not exist makes its test unknown; it never makes it false.
+- Nothing is read from outside: a function that would is a diagnostic of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from stella.kernel.nearest import nearest
+from stella.language import compare
+from stella.language.diagnostics import Diagnostic, Fix, Span, found
+from stella.language.functions import APPLY, FUNCTIONS, RISK, typed
+from stella.language.model import (
+    Addend,
+    All,
+    Any,
+    Condition,
+    Constant,
+    Every,
+    Not,
+    Some,
+    Sum,
+)
+from stella.language.names import COLUMNS, MICRO, OUTCOME, STATEMENT, Column
+from stella.language.tree import (
+    Arithmetic,
+    Atom,
+    Call,
+    Comparison,
+    Expression,
+    Listed,
+    Logic,
+    Name,
+    Negation,
+    Number,
+    Text,
+    Wrong,
+)
+from stella.language.values import (
+    NOUNS,
+    AsOf,
+    Dated,
+    Items,
+    Null,
+    Numeric,
+    Outcome,
+    Profiled,
+    Said,
+    Textual,
+    Truthy,
+    Unknown,
+    Value,
+    Worded,
+)
+
+UNKNOWN = Constant(value=None)
+PROFILE = "profile."
+OUTSIDE = frozenset(
+    {"now", "today", "time", "date", "clock", "sleep", "random", "rand", "uuid"}
+    | {"http", "https", "fetch", "net", "read", "file", "open", "getenv", "system", "exec"}
+)
+
+
+class Resolver:
+    """Gives meaning to expressions of one policy; writes what is wrong into `diagnostics`."""
+
+    def __init__(self, *, strict: bool, profiles: Mapping[str, Profiled] | None = None) -> None:
+        self.diagnostics: list[Diagnostic] = []
+        self.used: set[str] = set()  # parts and numbers of profiles, by their full names
+        self._strict = strict
+        self._profiles = {} if profiles is None else profiles
+        self._scope: Mapping[str, Column] = COLUMNS
+        self._outcomes = False
+
+    def say(self, code: str, message: str, span: Span, fix: Fix | None = None) -> None:
+        """Write a diagnostic."""
+        self.diagnostics.append(found(code, message, span, fix))
+
+    def condition(self, node: Expression, *, outcomes: bool = False) -> Condition:
+        """The condition that an expression is; unknown when it is none. Invariants may speak of outcomes."""
+        self._outcomes = outcomes
+        value = self.value(node)
+        self._outcomes = False
+        return self.truthy(value, node.span)
+
+    def number(self, node: Expression) -> Sum | None:
+        """The sum that an expression is; None when it is none."""
+        value = self.value(node)
+        if isinstance(value, Numeric):
+            return value.sum
+        if not isinstance(value, Unknown):
+            self.say("POL2002", f"expected a number, found {NOUNS[type(value)]}", node.span)
+        return None
+
+    def truthy(self, value: Value, span: Span) -> Condition:
+        """A value as a condition."""
+        if isinstance(value, Truthy):
+            return value.condition
+        if not isinstance(value, Unknown):
+            hint = "; compare it with something" if isinstance(value, Numeric | Worded | Textual | Dated) else ""
+            self.say("POL2002", f"expected a condition, found {NOUNS[type(value)]}{hint}", span)
+        return UNKNOWN
+
+    def value(self, node: Expression) -> Value:
+        """What an expression is."""
+        match node:
+            case Wrong():
+                return Unknown()
+            case Text(text):
+                return Said(text)
+            case Number(micros):
+                return Numeric(Sum((), micros))
+            case Atom(value):
+                return Null() if value is None else Truthy(Constant(value=value))
+            case Listed():
+                return self._items(node)
+            case Name():
+                return self._name(node)
+            case Call():
+                return self._call(node)
+            case Comparison():
+                return self._comparison(node)
+            case _:
+                return self._combined(node)
+
+    def _combined(self, node: Logic | Negation | Arithmetic) -> Value:
+        match node:
+            case Logic(operator, items):
+                conditions = tuple(self.truthy(self.value(item), item.span) for item in items)
+                return Truthy(All(conditions) if operator == "and" else Any(conditions))
+            case Negation(item):
+                return Truthy(Not(self.truthy(self.value(item), item.span)))
+            case Arithmetic(items):
+                return self._arithmetic(items)
+
+    def _items(self, node: Listed) -> Value:
+        texts = []
+        for item in node.items:
+            value = self.value(item)
+            if isinstance(value, Said):
+                texts.append(value.text)
+            elif not isinstance(value, Unknown):
+                self.say("POL2002", f"a list holds strings, not {NOUNS[type(value)]}", item.span)
+        return Items(tuple(texts))
+
+    # names
+
+    def _name(self, node: Name) -> Value:
+        if self._scope is COLUMNS:
+            if self._outcomes and node.name in OUTCOME:
+                return Outcome("status" if node.name == "status" else "severity")
+            if node.name == "as_of":
+                return AsOf()
+            if node.name.startswith(PROFILE):
+                return self._of_profile(node)
+        column = self._scope.get(node.name)
+        return self._unknown(node) if column is None else typed(column)
+
+    def _unknown(self, node: Name) -> Unknown:
+        if node.name.split(".")[0] in OUTSIDE and self._scope is COLUMNS:
+            self.say("POL2007", f"`{node.name}` would read the world; the instant of a run is `as_of`", node.span)
+            return Unknown()
+        guess = nearest(node.name, self._scope)
+        fix = Fix(f"write `{guess}`", node.span, guess) if guess else None
+        where = "" if self._scope is COLUMNS else " in a statement"
+        said = f"no name `{node.name}`{where}" + (f"; did you mean `{guess}`?" if guess else "")
+        level = "error" if self._strict else "warning"
+        self.diagnostics.append(found("POL2001", said, node.span, fix, level=level))  # type: ignore[arg-type]
+        return Unknown()
+
+    def _of_profile(self, node: Name) -> Value:
+        profile, _, member = node.name.removeprefix(PROFILE).partition(".")
+        known = self._profiles.get(profile)
+        if known is not None and member in known.scalars:
+            self.used.add(node.name)
+            return Numeric(Sum((), known.scalars[member]))
+        if known is not None and member in known.parts:
+            self.used.add(node.name)
+            return Numeric(Sum((known.parts[member],)))
+        names = [f"{PROFILE}{one}.{name}" for one, of in self._profiles.items() for name in (*of.parts, *of.scalars)]
+        guess = nearest(node.name, names)
+        fix = Fix(f"write `{guess}`", node.span, guess) if guess else None
+        self.say("POL2001", f"no `{node.name}`" + (f"; did you mean `{guess}`?" if guess else ""), node.span, fix)
+        return Unknown()
+
+    # sums
+
+    def _arithmetic(self, items: tuple[tuple[bool, Expression], ...]) -> Value:
+        total = Sum(())
+        wrong = False
+        for minus, item in items:
+            value = self.value(item)
+            if not isinstance(value, Numeric):
+                if not isinstance(value, Unknown):
+                    self.say("POL2002", f"only numbers are added, not {NOUNS[type(value)]}", item.span)
+                wrong = True
+                continue
+            more = compare.added(total, compare.negated(value.sum) if minus else value.sum)
+            if more is None:
+                self.say("POL2002", "a score with limits cannot be added to; compare it alone", item.span)
+                wrong = True
+            else:
+                total = more
+        return Unknown() if wrong else Numeric(total)
+
+    # comparisons
+
+    def _comparison(self, node: Comparison) -> Value:
+        left, right = self.value(node.left), self.value(node.right)
+        if isinstance(left, Unknown) or isinstance(right, Unknown):
+            return Unknown()
+        judged = compare.compared(node.operator, left, right, node)
+        self.diagnostics += judged.diagnostics
+        return Unknown() if judged.condition is None else Truthy(judged.condition)
+
+    # functions
+
+    def _call(self, node: Call) -> Value:
+        name = node.name
+        if name in {"vex.any", "vex.all"}:
+            return self._quantified(node)
+        if name == "risk_score":
+            return self._risk(node)
+        if name in COLUMNS and not node.arguments:
+            return typed(COLUMNS[name])
+        if name not in FUNCTIONS:
+            return self._no_function(node)
+        wanted = FUNCTIONS[name].count(",") + 1
+        if len(node.arguments) != wanted:
+            said = f"`{FUNCTIONS[name]}` takes {wanted}, not {len(node.arguments)}"
+            self.say("POL2002", said, node.span)
+            return Unknown()
+        values = [self.value(argument) for argument in node.arguments]
+        if any(isinstance(value, Unknown) for value in values):
+            return Unknown()
+        made = APPLY[name](*values)
+        if made is None:
+            kinds = ", ".join(NOUNS[type(value)] for value in values)
+            self.say("POL2002", f"`{FUNCTIONS[name]}` does not take {kinds}", node.span)
+            return Unknown()
+        return made
+
+    def _no_function(self, node: Call) -> Unknown:
+        if node.name.split(".")[0] in OUTSIDE:
+            self.say("POL2007", f"`{node.name}(...)` would read the world", node.name_span)
+            return Unknown()
+        guess = nearest(node.name, FUNCTIONS)
+        fix = Fix(f"write `{guess}`", node.name_span, guess) if guess else None
+        said = f"no function `{node.name}`" + (f"; did you mean `{guess}`?" if guess else "")
+        self.say("POL2001", said, node.name_span, fix)
+        return Unknown()
+
+    def _quantified(self, node: Call) -> Value:
+        if self._scope is STATEMENT:
+            self.say("POL2002", f"`{node.name}` cannot be inside of another one", node.name_span)
+            return Unknown()
+        if len(node.arguments) > 1:
+            self.say("POL2002", f"`{node.name}` takes one condition, not {len(node.arguments)}", node.span)
+            return Unknown()
+        self._scope = STATEMENT
+        item: Condition = Constant(value=True)
+        for argument in node.arguments:
+            item = self.truthy(self.value(argument), argument.span)
+        self._scope = COLUMNS
+        return Truthy(Some(item) if node.name == "vex.any" else Every(item))
+
+    def _risk(self, node: Call) -> Value:
+        name = node.arguments[0].name if node.arguments and isinstance(node.arguments[0], Name) else ""
+        if not node.arguments and len(self._profiles) == 1:
+            name = next(iter(self._profiles))
+        profile = self._profiles.get(name)
+        if len(node.arguments) > 1 or (profile is None and (node.arguments or self._profiles)):
+            known = ", ".join(f"`{one}`" for one in self._profiles) or "none"
+            self.say("POL2001", f"`risk_score(profile)` names one profile of this policy: {known}", node.span)
+            return Unknown()
+        parts = profile.parts if profile else {}
+        self.used |= {f"{PROFILE}{name}.{part}" for part in parts}
+        scored = (Addend("cvss", RISK * MICRO), *(compare.times(part, RISK) for part in parts.values()))
+        return Numeric(Sum(scored, 0, 0, 100 * MICRO))

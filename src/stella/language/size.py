@@ -1,0 +1,32 @@
+"""How many terms a condition has in disjunctive normal form, without making it."""
+
+from __future__ import annotations
+
+from stella.language.model import All, Any, Condition, Not
+
+MAX_TERMS = 4096  # alternatives of a whole policy that fit into masks
+
+
+def terms(condition: Condition) -> int:
+    """Terms of the condition or of its negation, whichever are more; MAX_TERMS + 1 stands for all above."""
+    return max(_count(condition))
+
+
+def _count(condition: Condition) -> tuple[int, int]:
+    """Terms of the condition, and of its negation: of an `and` the first multiply and the second add up."""
+    match condition:
+        case Not(item):
+            straight, negated = _count(item)
+            return negated, straight
+        case All(items):
+            product, total = 1, 0
+            for straight, negated in map(_count, items):
+                product, total = min(product * straight, MAX_TERMS + 1), min(total + negated, MAX_TERMS + 1)
+            return product, total
+        case Any(items):
+            product, total = 1, 0
+            for straight, negated in map(_count, items):
+                product, total = min(product * negated, MAX_TERMS + 1), min(total + straight, MAX_TERMS + 1)
+            return total, product
+        case _:
+            return 1, 1

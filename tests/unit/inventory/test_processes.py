@@ -32,3 +32,15 @@ def test_the_digest_does_not_depend_on_how_texts_are_hashed(tmp_path: Path) -> N
         made.append(json.loads(done.stdout))
     assert made[0]["digest"] == made[1]["digest"]
     assert made[0]["figures"]["statements"] > 3
+
+
+def test_what_only_looks_at_a_snapshot_loads_nothing_heavy() -> None:
+    code = (
+        "import sys, stella.inventory.operations, stella.inventory.service;"
+        "print(sorted({'polars', 'numpy', 'yaml', 'packageurl'} & sys.modules.keys()))"
+    )
+    source = str(Path(stella.__file__).parents[1])
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={"PYTHONPATH": source}, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "[]\n"

@@ -29,14 +29,7 @@ from stella.language.model import (
     Some,
     StartsWith,
 )
-<<<<<<< HEAD
-from stella.prover.asked import Asked
-||||||| 4e13332
-from stella.prover.asked import Asked
-from stella.prover.columns import Cases, Members, Numbers
-=======
 from stella.prover.asked import Asked, Sought, sought
->>>>>>> prv
 from stella.prover.columns import Cases, Column, Members, Numbers
 from stella.prover.graph import FALSE, TRUE, Graph
 from stella.prover.sums import Sums

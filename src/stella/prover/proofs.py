@@ -90,13 +90,6 @@ class _Run:
             tuple(self._inclusions()) if self.limits.inclusions else (),
         )
 
-<<<<<<< HEAD
-    def _decided(self, verdict: Verdict) -> Verdict:
-        """With what the whole policy decides for its example: other rules have a say too."""
-||||||| 4e13332
-    def _decided(self, verdict: Verdict) -> Verdict:
-        """With what the whole policy decides for its example: rules that the claim does not depend on have a say too."""
-=======
     def _decided(self, recalled: tuple[Verdict, ...] | None) -> tuple[Verdict, ...] | None:
         """With what the whole policy decides for the examples: rules that a claim does not depend on have a say too."""
         if recalled is None or all(verdict.example is None for verdict in recalled):
@@ -104,7 +97,6 @@ class _Run:
         return tuple(self._with_outcome(verdict) for verdict in recalled)
 
     def _with_outcome(self, verdict: Verdict) -> Verdict:
->>>>>>> prv
         if verdict.example is None:
             return verdict
         decided = decide(self.groups, self.policy.settings.default_status, verdict.example.facts())

@@ -158,6 +158,13 @@ def test_what_differs_in_a_note_is_a_mutant() -> None:
     assert "status := blocked becomes status := deferred" in same
 
 
+def test_what_differs_only_where_something_is_missing_is_a_mutant() -> None:
+    policy = compiled('rule a { when kev and not kev and cvss > 7 then status := "blocked" because "b" }')
+    same, other = survivors_after_proof(policy)
+    assert "`cvss > 7` becomes `cvss > 6`" in other  # without `kev` one is false of 6.5 and the other unknown
+    assert "`not kev` becomes `kev`" not in same
+
+
 def test_a_term_that_nothing_reaches_is_told_from_one_that_somebody_forgot() -> None:
     policy = compiled('rule a { when cvss > 5 and cvss < 4 or kev then status := "blocked" because "b" }')
     trial = Trial(policy, ())

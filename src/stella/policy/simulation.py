@@ -49,6 +49,7 @@ from stella.runtime.reports import read_reports, write_reports
 
 TOP = 10  # findings and assets that are shown
 SCANNED = 100_000  # findings of a kind among which the gravest are looked for; bounds the time that showing ten takes
+BLOCKED = "blocked"
 RANKS = {word: rank for rank, word in enumerate(SEVERITY.words)}
 ACTIVE, NONE, ANY = "active", "none", "any"
 KINDS: Mapping[str, Kind] = {
@@ -189,14 +190,27 @@ class _Show:
         return tuple(map(self._finding, heapq.nsmallest(TOP, mine, key=self._gravity)))
 
     def _of(self, kind: Kind) -> list[Change]:
+        """Changes of a kind: picked from all changes where these are few, for each pass asks every finding again."""
         if kind not in self._kinds:
-            self._kinds[kind] = list(islice(self._comparison.changes(kind), SCANNED))
+            every = self._of("changed") if kind != "changed" else []
+            if kind == "changed" or len(every) == SCANNED:
+                self._kinds[kind] = list(islice(self._comparison.changes(kind), SCANNED))
+            else:
+                self._kinds[kind] = [change for change in every if self._is(kind, change)]
         return self._kinds[kind]
 
+    def _is(self, kind: Kind, change: Change) -> bool:
+        before, after = change.status_before == BLOCKED, change.status_after == BLOCKED
+        if kind == "unblocked_kev" and not self._is_exploited(change):
+            return False
+        return after and not before if kind == "newly_blocked" else before and not after
+
+    def _is_exploited(self, change: Change) -> bool:
+        return int(self._star.keys["advisory"][change.finding]) in self._kev
+
     def _gravity(self, change: Change) -> tuple[bool, bool, int, int]:
-        exploited = int(self._star.keys["advisory"][change.finding]) in self._kev
         rank = RANKS.get(change.severity_after, -1)
-        return not exploited, change.status_before == change.status_after, -rank, change.finding
+        return not self._is_exploited(change), change.status_before == change.status_after, -rank, change.finding
 
     def _finding(self, change: Change) -> FindingChanged:
         values = facts(self._star, change.finding, self._comparison.board.as_of).values

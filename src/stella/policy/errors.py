@@ -182,3 +182,27 @@ class NoActivePolicy(StellaError):
     exit = Exit.USAGE
     reason = "no_active_policy"
     hint = "name the file of today's policy with `--from FILE`, or begin with `--from none`"
+
+
+class NoSuchFinding(StellaError):
+    """The snapshot has no finding {finding}; it has {count}, from 0 on.
+
+    Findings are numbered in the order of the snapshot. Another snapshot has other numbers.
+    """
+
+    code = "POLICY-211"
+    exit = Exit.NOT_FOUND
+    reason = "not_found"
+    hint = "take the number from a simulation over the same snapshot"
+
+
+class NoSuchRule(StellaError):
+    """{policy} has no rule `{rule}`; {guess}.
+
+    Rules are named as they are in the policy, and exceptions as they are in their file.
+    """
+
+    code = "POLICY-212"
+    exit = Exit.NOT_FOUND
+    reason = "not_found"
+    hint = "leave `--rule` out to see every rule that holds or might"

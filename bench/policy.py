@@ -3,7 +3,7 @@
 Rules:
 - A decision is one finding with the mask of all of its rules kept and the winner of status and severity counted.
 - Peers get the same rules and the same findings, must give the same masks, and run in an environment of their own.
-- Wall seconds are those of two threads; CPU seconds stand beside them, for the machine may be shared.
+- Wall seconds are those of two threads. Ratios are of findings for each CPU second: a row engine uses one thread.
 """
 
 from __future__ import annotations
@@ -77,8 +77,8 @@ def policy(work: Path) -> dict[str, object]:
     out |= {f"{name}_residual": _other(name, residual=True) for name in BACKENDS[:2]}
     out["hundred_million"] = huge()
     if isinstance(peers.get("Rust CEL"), dict):
-        slow = peers["Rust CEL"]["per_s"]  # type: ignore[index]
-        out["times_rust_cel"] = {name: round(held["per_s"] / slow) for name, held in backends.items()}
+        slow = peers["Rust CEL"]["per_cpu_s"]  # type: ignore[index]
+        out["times_rust_cel"] = {name: round(held["per_cpu_s"] / slow) for name, held in backends.items()}
     return out
 
 

@@ -24,6 +24,7 @@ from pathlib import Path
 import corpus
 import lint
 import objects
+import policy
 import policy_lint
 import stack
 import tenancy
@@ -253,6 +254,7 @@ SECTIONS: dict[str, Callable[[Path], object]] = {
     "lint": lint.lint,
     "policy_lint": policy_lint.policy_lint,
     "objects": objects.objects,
+    "policy": policy.policy,
     "service": service.service,
 }
 

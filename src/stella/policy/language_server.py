@@ -11,6 +11,7 @@ Rules:
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import sys
@@ -48,8 +49,6 @@ def serve(ctx: Context, want: ServeLanguage) -> LanguageServed:
             asyncio.run(session.on_standard_streams())
         else:
             asyncio.run(session.on_socket(want.socket, ctx.say))
-    except SystemExit:  # how the library ends when the editor says so
-        pass
     finally:
         session.server.shutdown()  # type: ignore[no-untyped-call]  # of the library
     return LanguageServed()
@@ -95,7 +94,8 @@ class Session:
 
     async def _run(self, reader: Any) -> None:  # noqa: ANN401  # either reader of the library
         self._loop = asyncio.get_running_loop()
-        await run_async(Event(), reader, self.server.protocol, logging.getLogger("pygls"), None)
+        with contextlib.suppress(SystemExit):  # how the library ends when the editor says so
+            await run_async(Event(), reader, self.server.protocol, logging.getLogger("pygls"), None)
 
     # texts
 

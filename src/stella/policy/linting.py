@@ -2,7 +2,8 @@
 
 Rules:
 - Every file that is there is read, and one that cannot be is a finding.
-- Findings come in the order of files and places; the same files give the same findings at the same instant.
+- Findings come in the order of files and places, those of exceptions last; the same files give the same findings at
+  the same instant.
 - A safe fix is made until there is none left, so that a second run changes nothing. A file is replaced as a whole.
 """
 
@@ -24,7 +25,7 @@ from stella.language.exceptions import MAX_SOURCE as MAX_EXCEPTIONS
 from stella.language.exceptions import Exceptions, exceptions
 from stella.language.ir import digest
 from stella.operations import Context
-from stella.policy.beside import beside
+from stella.policy.beside import beside, fixtures_of
 from stella.policy.changing import replace
 from stella.policy.diagnosed import findings, order, subjects
 from stella.policy.sources import sources
@@ -60,32 +61,35 @@ def _linted(ctx: Context, want: LintPolicy) -> PolicyLinted:
     found = sources(want.paths)
     exempted = _exempted(want.exceptions, as_of)
     ctx.progress.start("lint", len(found), "files")
-    heard: list[Finding] = findings(exempted.file, exempted.read.text, exempted.read.diagnostics, None)
-    heard += _about_ends(exempted)
+    of_exceptions = findings(exempted.file, exempted.read.text, exempted.read.diagnostics, None)
+    of_exceptions += _about_ends(exempted)
+    heard: list[Finding] = []
     changed, linted = [], []
     for path in found:
-        one = _file(path, want, exempted)
+        one = _file(ctx, path, want, exempted)
         heard += one.findings
+        of_exceptions += one.of_exceptions
         linted.append(one.linted)
         changed += [one.changed] if one.changed else []
         ctx.progress.advance(1)
-    return _result(want, linted, heard, changed)
+    return _result(want, linted, [*heard, *sorted(of_exceptions, key=order)], changed)
 
 
 class _Looked(NamedTuple):
     linted: Linted
     findings: list[Finding]
+    of_exceptions: list[Finding]
     changed: Changed | None
 
 
-def _file(path: Path, want: LintPolicy, exempted: Exempted) -> _Looked:
+def _file(ctx: Context, path: Path, want: LintPolicy, exempted: Exempted) -> _Looked:
     shown = str(path)
     try:
         data = read_file(path, MAX_SOURCE)
     except StellaError as error:
         code = "POL1004" if isinstance(error, TooLarge) else "POL1002"
         wrong = findings(shown, "", [found(code, error.message, Span(0, 0))], None)
-        return _Looked(Linted(shown, subjects=("policy",)), wrong, None)
+        return _Looked(Linted(shown, subjects=("policy",)), wrong, [], None)
     changed = None
     if want.fix:
         data, titles = fixed(data, strict=want.strict)
@@ -102,10 +106,14 @@ def _file(path: Path, want: LintPolicy, exempted: Exempted) -> _Looked:
         diagnostics += proved.diagnostics
         outside = [_of_exception(exempted, name, one) for name, one in proved.exceptions]
     diagnostics += beside(path, compiled, governance=want.governance)
+    if want.governance and compiled.policy is not None and fixtures_of(path):
+        from stella.policy.fixture_cover import cover  # noqa: PLC0415  # the interpreter, mutants and the solver
+
+        diagnostics += cover(ctx, path, compiled, prove=want.proofs)
     identity = digest(compiled.policy) if compiled.policy is not None else ""
     name = compiled.tree.name.value if compiled.tree is not None else ""
     linted = Linted(shown, name, identity, subjects(compiled), want.proofs and compiled.policy is not None)
-    return _Looked(linted, [*findings(shown, compiled.text, diagnostics, compiled.tree), *outside], changed)
+    return _Looked(linted, findings(shown, compiled.text, diagnostics, compiled.tree), outside, changed)
 
 
 def fixed(data: bytes, *, strict: bool = False) -> tuple[bytes, tuple[str, ...]]:
@@ -160,7 +168,7 @@ def _of_exception(exempted: Exempted, name: str, one: Diagnostic) -> Finding:
 def _result(
     want: LintPolicy, linted: Iterable[Linted], heard: Iterable[Finding], changed: Iterable[Changed]
 ) -> PolicyLinted:
-    every = tuple(sorted(dict.fromkeys(heard), key=order))
+    every = tuple(dict.fromkeys(heard))
     counts = Counter(one.level for one in every)
     failed = bool(counts["error"] or (want.strict and counts["warning"]))
     return PolicyLinted(

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import subprocess
+import sys
 
+import pytest
 from lsprotocol import types as lsp
+from pygls.lsp.client import LanguageClient
 
-from tests.unit.policy.editing import PATIENCE, URI, Editor, editing
+from tests.unit.policy.editing import PATIENCE, SOURCES, URI, Editor, editing, started
 
 DEAD = """policy "p" syntax "stella-dsl@1" {
   rule all priority 1 { when kev then status := "blocked" because "x" }
@@ -79,14 +84,20 @@ def test_characters_that_are_two_units() -> None:
     asyncio.run(in_editor(course))
 
 
-def test_an_editor_that_counts_in_other_units() -> None:
+def test_an_editor_that_counts_in_other_units_and_sends_what_is_no_text() -> None:
     async def course(editor: Editor) -> None:
         editor.open(WIDE)
         line = WIDE.splitlines()[1]
         found = {str(one.code): one.range for one in await editor.heard()}
         assert found["POL2001"].start.character == len(line[: line.index("sevrity")].encode())
+        editor.change(DEAD.replace('"x"', '"\ud83d"'))
+        assert await editor.heard() == []
+        assert "when" not in await editor.completion(1, 29)
+        rules = "".join(f'  rule r{n} priority {n} {{ when kv{n} then warn message "x" }}\n' for n in range(300))
+        editor.change(f'policy "p" syntax "stella-dsl@1" {{\n{rules}}}\n')
+        assert len(await editor.heard()) == 300
 
-    asyncio.run(in_editor(course, units=[lsp.PositionEncodingKind.Utf8]))
+    asyncio.run(in_editor(course, "--no-proofs", units=[lsp.PositionEncodingKind.Utf8]))
 
 
 def test_answers_about_a_text_that_is_being_written() -> None:
@@ -146,3 +157,37 @@ async def in_editor(course, *words: str, **more) -> None:  # type: ignore[no-unt
 async def pulled(editor: Editor, before: str | None = None) -> lsp.DocumentDiagnosticReport:
     params = lsp.DocumentDiagnosticParams(editor.text, previous_result_id=before)
     return await asyncio.wait_for(editor.client.text_document_diagnostic_async(params), PATIENCE)
+
+
+@pytest.mark.network
+def test_over_a_socket() -> None:
+    async def course() -> None:
+        words = [sys.executable, "-m", "stella", "policy", "lsp", "--socket", "0", "--no-proofs"]
+        given = os.environ | {"PYTHONPATH": SOURCES}
+        piped = asyncio.subprocess.PIPE
+        process = await asyncio.create_subprocess_exec(*words, env=given, stdout=piped, stderr=piped)
+        assert process.stderr is not None
+        said = (await asyncio.wait_for(process.stderr.readline(), PATIENCE)).decode()
+        assert "listening on 127.0.0.1:" in said
+        client = LanguageClient("test", "1")
+        editor = Editor(client)
+        await client.start_tcp("127.0.0.1", int(said.rpartition(":")[2]))
+        result = await started(client)
+        assert result.capabilities.position_encoding == lsp.PositionEncodingKind.Utf16
+        editor.open(DEAD.replace("kev and", "kv and"))
+        assert [one.code for one in await editor.heard()] == ["POL2001"]
+        await asyncio.wait_for(client.shutdown_async(None), PATIENCE)
+        client.exit(None)
+        out, err = await asyncio.wait_for(process.communicate(), PATIENCE)
+        assert (process.returncode, out, err) == (0, b"", b"")
+        await client.stop()
+
+    asyncio.run(course())
+
+
+def test_an_editor_that_dies() -> None:
+    words = [sys.executable, "-m", "stella", "policy", "lsp"]
+    given = os.environ | {"PYTHONPATH": SOURCES}
+    for sent in (b"", b"nonsense\r\n\r\nContent-Length: 2\r\n\r\n{}Content-Length: 9\r\n\r\nhalf"):
+        done = subprocess.run(words, input=sent, env=given, capture_output=True, timeout=PATIENCE, check=False)
+        assert (done.returncode, b"Traceback" in done.stderr) == (0, False), (sent, done)

@@ -165,6 +165,15 @@ def test_an_instant_that_is_none(tmp_path: Path) -> None:
 
 # governance
 
+FIXTURE = """
+[[fixture]]
+name = "one"
+expect = {{ status = "{status}" }}
+
+[fixture.finding]
+{name} = {value}
+"""
+
 
 def bundle(*digests: str, signed: bool = True) -> str:
     statement = {"subject": [{"name": "p", "digest": {"sha256": one}} for one in digests]}
@@ -176,16 +185,37 @@ def test_governance_is_asked_for(tmp_path: Path) -> None:
     top = lay(tmp_path, {"a.stella": GOOD})
     assert not run(top).findings
     assert [one.code for one in run(top, governance=True).findings] == ["POL5002", "POL5004"]
-    lay(top, {"a.fixtures.json": "{}"})
+    lay(top, {"a.fixtures.toml": FIXTURE.format(status="blocked", name="kev", value="true")})
     assert [one.code for one in run(top, governance=True).findings] == ["POL5004"]
+    lay(top, {"a.stella": policy(rule("cvss >= 7"))})
+    lay(top, {"a.fixtures.toml": FIXTURE.format(status="blocked", name="cvss", value="10")})
+    found = run(top, governance=True).findings
+    assert [(one.code, "mutants" in one.message) for one in found] == [("POL5003", True), ("POL5004", False)]
+    assert not run(top).findings
+
+
+@pytest.mark.parametrize(
+    ("fixtures", "said"),
+    [
+        (FIXTURE.format(status="fixed", name="kev", value="true"), "1 of 1 fixtures fail"),
+        (FIXTURE.format(status="affected", name="kev", value="false"), "reach 0 % of 1 terms"),
+        ("[[fixture", "cannot be used"),
+    ],
+)
+def test_what_fixtures_leave_open(fixtures: str, said: str, tmp_path: Path) -> None:
+    lay(tmp_path, {"a.stella": GOOD, "a.fixtures.toml": fixtures})
+    result = run(tmp_path, governance=True)
+    assert "POL5002" in {one.code for one in result.findings}
+    assert said in " ".join(one.message for one in result.findings)
+    assert result.verdict == "passed"
 
 
 def test_a_signature_beside_a_policy_is_about_it(tmp_path: Path) -> None:
     compiled = compile_policy(GOOD)
     assert compiled.policy is not None
     name = "a.stella.attestation.sigstore"
-    lay(tmp_path, {"a.stella": GOOD, "a.fixtures.toml": "", name: bundle("0" * 64, digest(compiled.policy))})
-    assert not run(tmp_path, governance=True).findings
+    lay(tmp_path, {"a.stella": GOOD, name: bundle("0" * 64, digest(compiled.policy))})
+    assert [one.code for one in run(tmp_path, governance=True).findings] == ["POL5002"]
     for bad in (
         bundle("0" * 64),
         bundle(digest(compiled.policy), signed=False),
@@ -205,6 +235,8 @@ def test_what_is_read(tmp_path: Path) -> None:
     lay(tmp_path, {".git/x.stella": "bad", ".x.stella": "bad", "release.stella": tar, "notes.txt": "bad"})
     result = run(tmp_path, tmp_path / "a.stella", f"{tmp_path}/./b")
     assert [os.path.relpath(one.file, tmp_path) for one in result.files] == ["a.stella", "b/x.stella", "c/d/e.stella"]
+    other = run(tmp_path / "c", tmp_path / "b/x.stella", tmp_path / "a.stella", tmp_path / "c")
+    assert [os.path.relpath(one.file, tmp_path) for one in other.files] == ["c/d/e.stella", "b/x.stella", "a.stella"]
     lay(tmp_path, {"x.txt": GOOD})
     assert run(tmp_path / "x.txt").files[0].policy == "p"
     with pytest.raises(NoPolicies):

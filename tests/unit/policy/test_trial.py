@@ -23,7 +23,7 @@ from stella.policy.testing import fixtures_beside
 from stella.policy.trial import Trial, asks_for_the_instant, mismatches
 from tests.unit.policy.test_mutants import compiled
 
-EXAMPLES = Path(__file__).parents[3] / "examples/policies"
+PACKS = Path(__file__).parents[2] / "packs"
 LEAVES = st.sampled_from([Flagged("kev"), Flagged("fix.available"), Ranked("severity.normalized", ">=", "High")])
 CONDITIONS: st.SearchStrategy[Condition] = st.recursive(
     LEAVES,
@@ -48,7 +48,7 @@ def test_all_fixtures_at_once_are_each_of_them(condition: Condition) -> None:
 
 
 def example(name: str) -> tuple[Policy, tuple[Fixture, ...]]:
-    path = EXAMPLES / f"{name}.stella"
+    path = PACKS / f"{name}.stella"
     _, policy = compiled_file(str(path))
     return policy, fixtures_beside(path, policy)
 

@@ -43,7 +43,7 @@ def simulated(seed: int) -> Moved:
     return simulate(plan_of(BEFORE), plan_of(AFTER), star, NOW, backend="numpy").total
 
 
-@pytest.mark.parametrize("seed", (0, 1, 3, 4, 5))
+@pytest.mark.parametrize("seed", [0, 1, 3, 4, 5])
 def test_the_same_findings_are_shown_whether_changes_are_few_or_many(
     seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -55,7 +55,7 @@ def test_the_same_findings_are_shown_whether_changes_are_few_or_many(
     assert judged(limits, seed) == few
 
 
-@pytest.mark.parametrize("seed", (0, 1, 3, 4, 5))
+@pytest.mark.parametrize("seed", [0, 1, 3, 4, 5])
 def test_what_is_shown_counts_for_its_limit(seed: int) -> None:
     found = judged(read_limits(LIMITS, "limits.toml"), seed)
     for one in found:

@@ -22,6 +22,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import corpus
+import language
 import lint
 import objects
 import stack
@@ -250,6 +251,7 @@ SECTIONS: dict[str, Callable[[Path], object]] = {
     "tokens": tokens.tokens,
     "tenancy": tenancy.tenancy,
     "lint": lint.lint,
+    "language": language.language,
     "objects": objects.objects,
     "service": service.service,
 }

@@ -28,7 +28,8 @@ ROUNDS = 15
 RULE = """\
   // rule {n}
   rule r{n} priority {n} {{
-    when severity.normalized >= "High" and (kev or epss >= 0.5) and not vex.any(status == "not_affected" and trust >= 0.8)
+    when severity.normalized >= "High" and (kev or epss >= 0.5)
+      and not vex.any(status == "not_affected" and trust >= 0.8)
     then status := "blocked"
     because "reason number {n}"
   }}
@@ -49,7 +50,7 @@ def language(work: Path) -> dict[str, object]:
     for size in SIZES:
         file = work / f"{size}.stella"
         file.write_text(text_of(size))
-        rounds = [(_cpu(lambda: parse(file.read_text())), peer(file) if peer else 0.0) for _ in range(ROUNDS)]
+        rounds = [_round(file, peer) for _ in range(ROUNDS)]
         found = _alone(file.read_text())
         found["parse_ms"] = round(1000 * statistics.median(mine for mine, _ in rounds), 2)
         if peer:
@@ -57,6 +58,11 @@ def language(work: Path) -> dict[str, object]:
             found["lark_takes_times_as_long"] = round(statistics.median(other / mine for mine, other in rounds), 1)
         out[f"{size}_rules"] = found
     return out | ({"skipped": place} if isinstance(place, str) else {})
+
+
+def _round(file: Path, peer: Callable[[Path], float] | None) -> tuple[float, float]:
+    text = file.read_text()
+    return _cpu(lambda: parse(text)), peer(file) if peer else 0.0
 
 
 def _alone(text: str) -> dict[str, float]:

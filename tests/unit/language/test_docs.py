@@ -25,7 +25,12 @@ PAGES = sorted((TOP / "docs/policy").glob("*.md"))
 LANGUAGE = (TOP / "docs/policy/language.md").read_text()
 FENCED = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 EXPECTED = re.compile(r"// ! (POL\d{4})")
-BLOCKS = [(page.name, number, text) for page in PAGES for number, (kind, text) in enumerate(FENCED.findall(page.read_text())) if kind == "stella"]  # fmt: skip
+BLOCKS = [
+    (page.name, number, text)
+    for page in PAGES
+    for number, (kind, text) in enumerate(FENCED.findall(page.read_text()))
+    if kind == "stella"
+]
 EXAMPLES = sorted((TOP / "examples/policies").glob("*.stella"))
 
 

@@ -55,13 +55,29 @@ def within(expression: str) -> str:
 @pytest.mark.parametrize(
     ("written", "shown"),
     [
-        ("((a))", "a"), ("a and (b and c)", "a and (b and c)"), ("(a or b) and c", "(a or b) and c"), ("a or (b and c)", "a or b and c"),
-        ("not (a and b)", "not (a and b)"), ("not (a == 1)", "not a == 1"), ("(not a) == true", "(not a) == true"), ("not(not a)", "not not a"),
-        ("a - (b - c) > 1", "a - (b - c) > 1"), ("- a + b > 1", "-a + b > 1"), ("a - -1 > 0", "a - (-1) > 0"), ("-(-a) > 0", "-(-a) > 0"), ("(a + b) > 1", "a + b > 1"),
-        ("+0.50 < a", "+0.50 < a"), ("a == 1.000", "a == 1.000"), ("a == 007", "a == 7"), ('a in ["x",]', 'a in ["x"]'), ("f( a,b, )", "f(a, b)"), ("(a < b) == true", "(a < b) == true"),
-        ('"tab\\t\\"q\\"\\\\"  == a', '"tab\\t\\"q\\"\\\\" == a'), ("a==null", "a == null"),
+        ("((a))", "a"),
+        ("a and (b and c)", "a and (b and c)"),
+        ("(a or b) and c", "(a or b) and c"),
+        ("a or (b and c)", "a or b and c"),
+        ("not (a and b)", "not (a and b)"),
+        ("not (a == 1)", "not a == 1"),
+        ("(not a) == true", "(not a) == true"),
+        ("not(not a)", "not not a"),
+        ("a - (b - c) > 1", "a - (b - c) > 1"),
+        ("- a + b > 1", "-a + b > 1"),
+        ("a - -1 > 0", "a - (-1) > 0"),
+        ("-(-a) > 0", "-(-a) > 0"),
+        ("(a + b) > 1", "a + b > 1"),
+        ("+0.50 < a", "+0.50 < a"),
+        ("a == 1.000", "a == 1.000"),
+        ("a == 007", "a == 7"),
+        ('a in ["x",]', 'a in ["x"]'),
+        ("f( a,b, )", "f(a, b)"),
+        ("(a < b) == true", "(a < b) == true"),
+        ('"tab\\t\\"q\\"\\\\"  == a', '"tab\\t\\"q\\"\\\\" == a'),
+        ("a==null", "a == null"),
     ],
-)  # fmt: skip
+)
 def test_expressions_have_the_parentheses_that_they_need(written: str, shown: str) -> None:
     assert within(written) == shown
     assert within(shown) == shown

@@ -12,6 +12,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -39,23 +40,28 @@ def connected(server: Postgres, database: str = "", role: str = "") -> psycopg.C
     return psycopg.connect(dsn, password=PASSWORD, autocommit=True)
 
 
+@contextmanager
+def running(top: Path) -> Iterator[Postgres]:
+    """A server in a folder, for the length of a block; it knows nothing of Stella."""
+    (top / "run").mkdir(mode=0o700)
+    (top / "password").write_text(PASSWORD)
+    server = Postgres(top / "data", top / "run", top / "password")
+    postgres_server.make_cluster(server, top / "log", durable=False)
+    process = postgres_server.start(server, top / "log", durable=False)
+    try:
+        postgres_server.wait(server, process)
+        yield server
+    finally:
+        postgres_server.stop(process)
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
     """A running server."""
-    with tempfile.TemporaryDirectory(prefix="stella-pg-", dir=in_memory()) as name:
-        top = Path(name)
-        (top / "run").mkdir(mode=0o700)
-        (top / "password").write_text(PASSWORD)
-        server = Postgres(top / "data", top / "run", top / "password")
-        postgres_server.make_cluster(server, top / "log", durable=False)
-        process = postgres_server.start(server, top / "log", durable=False)
-        try:
-            postgres_server.wait(server, process)
-            with connected(server) as connection:
-                roles.make(connection, dict.fromkeys(roles.LOGINS, PASSWORD))
-            yield server
-        finally:
-            postgres_server.stop(process)
+    with tempfile.TemporaryDirectory(prefix="stella-pg-", dir=in_memory()) as name, running(Path(name)) as server:
+        with connected(server) as connection:
+            roles.make(connection, dict.fromkeys(roles.LOGINS, PASSWORD))
+        yield server
 
 
 @pytest.fixture

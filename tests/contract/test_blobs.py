@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import io
 import itertools
 import threading
@@ -28,6 +27,7 @@ from stella.runtime.s3 import Objects
 from stella.runtime.s3_blobs import S3Blobs
 from stella.runtime.settings import StoreSettings
 from stella.testing import MemoryBlobs
+from tests.disks import FullDisk
 from tests.tenant_server import TenantServer
 
 MIB = 1024 * 1024
@@ -376,20 +376,13 @@ def test_an_audit_that_fails_is_no_answer(tmp_path: Path) -> None:
 def test_a_disk_that_is_full_when_the_last_bytes_leave_the_buffer_is_told(
     store: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Full(io.BytesIO):
-        def seek(self, *_: int) -> int:  # as a buffered file that writes what is left
-            raise OSError(errno.ENOSPC, "full")
-
-        def close(self) -> None:
-            raise OSError(errno.ENOSPC, "still full")
-
     made: dict[str, Blobs] = {
         "memory": MemoryBlobs("a", lambda *_: None),
         "s3": S3Blobs(Objects(MemoryStore(), "s3://memory/x", "memory"), "a", lambda *_: None),
     }
     blobs = made[store]
     digest = blobs.put("kind", b"data")
-    monkeypatch.setattr(tenant_blobs.tempfile, "SpooledTemporaryFile", lambda **_: Full())
+    monkeypatch.setattr(tenant_blobs.tempfile, "SpooledTemporaryFile", lambda **_: FullDisk())
     with pytest.raises(DiskFull):
         blobs.open("kind", digest)
     if store == "s3":  # its key is known at the end, so a stream is collected first

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import io
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -34,6 +33,7 @@ from stella.runtime.places import open_folder
 from stella.runtime.s3 import MIB, Location, Objects, Outdated, connect, endpoint_of
 from stella.runtime.settings import StoreSettings
 from tests.bucket_server import Store
+from tests.disks import FullDisk
 
 
 @pytest.fixture
@@ -255,14 +255,7 @@ def test_the_twin_in_memory_of_the_library_keeps_conditions() -> None:
 def test_a_disk_that_is_full_when_the_last_bytes_leave_the_buffer_is_told(
     memory: Objects, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Full(io.BytesIO):
-        def seek(self, *_: int) -> int:  # as a buffered file that writes what is left
-            raise OSError(errno.ENOSPC, "full")
-
-        def close(self) -> None:
-            raise OSError(errno.ENOSPC, "still full")
-
-    monkeypatch.setattr(folders.tempfile, "SpooledTemporaryFile", lambda **_: Full())
+    monkeypatch.setattr(folders.tempfile, "SpooledTemporaryFile", lambda **_: FullDisk())
     folder = BucketFolder(memory)
 
     def write() -> None:

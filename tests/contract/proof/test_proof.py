@@ -31,7 +31,7 @@ from stella.runtime.transaction import Seal
 from stella.signing.keys import PrivateKey
 from stella.tenancy import gate
 from stella.testing import ManualClock, SilentProgress, counted_entropy
-from tests.database import PASSWORD, connected
+from tests.database import PASSWORD, connected, running
 
 pytestmark = [pytest.mark.network]
 SEAL = Seal(b"of the database that is used; 32+")
@@ -289,23 +289,17 @@ def test_a_report_that_is_none_is_said_before_the_database_is_asked(given: str) 
 
 def test_the_roles_make_a_database_that_the_gate_is_quiet_on(tmp_path: Path) -> None:
     """On a server that knows nothing of Stella, as an administrator would: with psql, and nothing else."""
-    top = tmp_path
-    (top / "run").mkdir(mode=0o700)
-    (top / "password").write_text(PASSWORD)
-    server = Postgres(top / "data", top / "run", top / "password")
-    postgres_server.make_cluster(server, top / "log", durable=False)
-    process = postgres_server.start(server, top / "log", durable=False)
-    try:
-        postgres_server.wait(server, process)
+    with running(tmp_path) as server:
         lines = service.roles(context(), PrintRoles("of-another")).sql.splitlines()
         for number, line in enumerate(lines):
             if line.startswith("\\password "):  # it asks on a terminal
                 lines[number] = f"ALTER ROLE {line.split()[1]} PASSWORD '{PASSWORD}';"
-        (top / "roles.sql").write_text("\n".join(lines) + "\n")
-        words = [str(postgres_server.binaries() / "psql"), "-X", "-v", "ON_ERROR_STOP=1", "-f", str(top / "roles.sql")]
+        script = tmp_path / "roles.sql"
+        script.write_text("\n".join(lines) + "\n")
+        words = [str(postgres_server.binaries() / "psql"), "-X", "-v", "ON_ERROR_STOP=1", "-f", str(script)]
         environment = {**bare_environment(), "PGPASSWORD": PASSWORD}
-        psql = start_child([*words, server.dsn()], log=top / "psql.log", env=environment)
-        assert psql.wait(60) == 0, (top / "psql.log").read_text()
+        psql = start_child([*words, server.dsn()], log=tmp_path / "psql.log", env=environment)
+        assert psql.wait(60) == 0, (tmp_path / "psql.log").read_text()
         made = Throwaway(server, PASSWORD)
         start(made.login("of-another", roles.OWNER), bootstrap.SCHEMAS, "tests", ManualClock(), seal=SEAL)
         with made.connect("of-another", roles.OWNER) as connection:
@@ -313,8 +307,6 @@ def test_the_roles_make_a_database_that_the_gate_is_quiet_on(tmp_path: Path) -> 
         found = live.examine(Used(made, "of-another").context(), None)
         assert found is not None
         assert found.login == "stella_app"
-    finally:
-        postgres_server.stop(process)
 
 
 def test_the_script_says_all_that_a_stack_does() -> None:

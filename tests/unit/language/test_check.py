@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stella.language.codes import CODES
@@ -298,6 +298,7 @@ def test_a_fix_mends_what_it_was_proposed_for(number: int) -> None:
     assert not compile_policy(good, strict=True).errors
 
 
+@settings(max_examples=40)
 @given(st.randoms(use_true_random=False))
 def test_safe_fixes_are_made_once(random: object) -> None:
     texts = Texts(random)  # type: ignore[arg-type]

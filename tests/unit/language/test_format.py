@@ -25,7 +25,7 @@ def comments(text: str) -> list[str]:
     return [" ".join(comment.text.split()) for comment in lex(text).comments]
 
 
-@settings(max_examples=150)
+@settings(max_examples=80)
 @given(policies)
 def test_formatting_changes_no_meaning_and_loses_no_comment(text: str) -> None:
     made = form(text)
@@ -37,7 +37,7 @@ def test_formatting_changes_no_meaning_and_loses_no_comment(text: str) -> None:
     assert form(made) == made
 
 
-@settings(max_examples=50)
+@settings(max_examples=25)
 @given(st.randoms(use_true_random=False))
 def test_what_has_no_meaning_is_formatted_all_the_same(random: object) -> None:
     texts = Texts(random)  # type: ignore[arg-type]

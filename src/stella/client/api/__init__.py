@@ -99,7 +99,7 @@ class Client(Session):
         return self.call("doctor", OfStack(), Examined)
 
     def explain(self, *, code: str | None = None, all: bool = False) -> Explained:
-        """Explain an error code."""
+        """Explain a code of an error, or of a diagnostic of a policy."""
         return self.call("explain", Explain(code=code, all=all), Explained)
 
     def version(self) -> VersionShown:

@@ -235,6 +235,8 @@ def test_what_is_read(tmp_path: Path) -> None:
     lay(tmp_path, {".git/x.stella": "bad", ".x.stella": "bad", "release.stella": tar, "notes.txt": "bad"})
     result = run(tmp_path, tmp_path / "a.stella", f"{tmp_path}/./b")
     assert [os.path.relpath(one.file, tmp_path) for one in result.files] == ["a.stella", "b/x.stella", "c/d/e.stella"]
+    other = run(tmp_path / "c", tmp_path / "b/x.stella", tmp_path / "a.stella", tmp_path / "c")
+    assert [os.path.relpath(one.file, tmp_path) for one in other.files] == ["c/d/e.stella", "b/x.stella", "a.stella"]
     lay(tmp_path, {"x.txt": GOOD})
     assert run(tmp_path / "x.txt").files[0].policy == "p"
     with pytest.raises(NoPolicies):

@@ -83,7 +83,7 @@ def build(top: Path) -> Path:
         (folder / "notes.txt").write_text(f"notes {number}\n")
     for name, text in (
         ("sources/ok.py", "x = 1\n"),
-        ("p.stella", 'policy "p" syntax "stella-dsl@1" { rule r { when kev then status := "blocked" because "used" } }\n'),
+        ("p.stella", 'policy "p" syntax "stella-dsl@1" { rule r { when kev then status := "blocked" because "x" } }\n'),
         ("bad/a.py", "import psycopg\n"),
         ("bad/b/c.sql", "SET ROLE x;\n"),
     ):

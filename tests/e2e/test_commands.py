@@ -160,9 +160,7 @@ ROWS = {
     "attest.verify": Row(
         "-: tests/contract/proof makes one", f"none --key {KEY}", f"loop --key {KEY}", begins=f"none --key {KEY}"
     ),
-    "policy.sign": Row(
-        f"p.stella {SIGNED}", f"none {SIGNED}", f"loop {SIGNED}", writes=True, new=("new.sigstore",)
-    ),
+    "policy.sign": Row(f"p.stella {SIGNED}", f"none {SIGNED}", f"loop {SIGNED}", writes=True, new=("new.sigstore",)),
     "policy.verify": Row(
         "p.stella --attestation p.sigstore --trust Y/trust",
         "p.stella --attestation none --trust Y/trust",

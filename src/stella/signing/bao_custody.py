@@ -49,6 +49,8 @@ class BaoCustody:
     def make(self, algorithm: Algorithm, purpose: str) -> Kept:
         """Make a key; raises as OpenBao does."""
         name = f"stella-{purpose}-{self._entropy(8).hex()}"
+        if self._bao.find(f"{self._mount}/keys/{name}") is not None:  # it would be taken for the new one
+            raise BaoRefused(path=f"{self._mount}/keys/{name}", problem="a key of that name is there")
         self._bao.call("POST", f"{self._mount}/keys/{name}", {"type": _KINDS[algorithm], "exportable": False})
         handle = f"{BAO}{self._mount}/{name}"
         return Kept(handle, self._known(handle))

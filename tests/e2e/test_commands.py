@@ -55,8 +55,9 @@ KEY = "bdFRS2wd2juHFTOjYTkaovmPJ5KfxEb5gWkDv4Y0ZnY="
 UP_RUNS = "-: tests/e2e/test_stack.py runs it"
 WHY = "--reason r --ticket T-1"
 HAS_KEYS = "-: tests/unit/key has keys whose ids it knows"
-SIGNED = f"--policy-id P-7 --version 3 {WHY} --dir Y --out new.sigstore"
-STATED = "--predicate-type https://example.com/scan/v1 --dir Y --out new.sigstore"
+NEW = "--dir Y --out new.sigstore"
+SIGNED = f"--policy-id P-7 --version 3 {WHY} {NEW}"
+STATED = f"--predicate-type https://example.com/scan/v1 {NEW}"
 ROWS = {
     "mirror.init": Row("--dir N", NO_FILE, "--dir loop/N", writes=True, new=("N/channel.json",)),
     "mirror.create": Row(
@@ -174,13 +175,7 @@ ROWS = {
         HAS_KEYS, f"ffffffff --dir Y {WHY}", f"ffffffff --dir broken {WHY}", begins=f"ffffffff --dir Y {WHY}"
     ),
     "key.attest": Row(f"p.stella {STATED}", f"none {STATED}", f"loop {STATED}", writes=True, new=("new.sigstore",)),
-    "key.renew": Row(
-        "p.sigstore --dir Y --out new.sigstore",
-        "none --dir Y --out new.sigstore",
-        "loop --dir Y --out new.sigstore",
-        writes=True,
-        new=("new.sigstore",),
-    ),
+    "key.renew": Row(f"p.sigstore {NEW}", f"none {NEW}", f"loop {NEW}", writes=True, new=("new.sigstore",)),
     "lint.tenancy": Row("sources --report sarif=new.sarif", "none", "loop", writes=True, new=("new.sarif",)),
     "object.put": Row("note 1.stella", "note none", "note loop", writes=True),
     "object.get": Row(

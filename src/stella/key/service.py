@@ -25,8 +25,8 @@ from stella.key.model import (
     RevokeKey,
     RotateKey,
     ShowKey,
-    Store,
 )
+from stella.key.store import Store
 from stella.operations import Context
 from stella.runtime.files import read_file
 from stella.runtime.places import below

@@ -19,7 +19,8 @@ from stella.runtime.errors import BaoRefused
 from stella.runtime.openbao import OpenBao
 from stella.runtime.ports import Entropy
 from stella.signing.custody import Kept
-from stella.signing.verifying_key import Algorithm, VerifyingKey
+from stella.signing.verifying_key import VerifyingKey
+from stella.signing.vocabulary import Algorithm
 
 BAO = "bao:"
 _KINDS: dict[Algorithm, str] = {"ecdsa-p256": "ecdsa-p256", "ed25519": "ed25519"}

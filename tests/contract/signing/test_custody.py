@@ -14,7 +14,7 @@ from stella.runtime.openbao import OpenBao
 from stella.signing import attestation, cosign_pem, verification
 from stella.signing.bao_custody import BaoCustody
 from stella.signing.custody import Custody, FileCustody
-from stella.signing.verifying_key import Algorithm
+from stella.signing.vocabulary import Algorithm
 from stella.testing import MemoryFolder, counted_entropy
 from tests import signed
 from tests.openbao import TOKEN, running

@@ -14,7 +14,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from stella.kernel import dsse
 from stella.kernel.canonical import parse
@@ -46,8 +46,8 @@ from stella.signing.key_list import ANY, ListedKey
 from stella.signing.sigstore_bundle import SigstoreBundle
 from stella.signing.trusted_root import TrustedRoot
 from stella.signing.verifying_key import VerifyingKey
+from stella.signing.vocabulary import Transparency
 
-Transparency = Literal["allow", "require", "skip"]
 TOLERANCE: Seconds = 60  # that clocks of signer and verifier may differ by
 
 

@@ -186,6 +186,7 @@ def test_what_does_not_ask_for_a_shadow_run_is_not_submitted(team: Team) -> None
     with pytest.raises(ShadowRequired) as caught:
         team.submit()
     assert (caught.value.status, caught.value.reason) == (412, "policy_shadow_required")
+    assert lifecycle.submit(team.ada, SubmitPolicy("P-7", 1, shadow=True)).state is State.SUBMITTED
 
 
 def test_publishing_needs_a_verified_signature(team: Team) -> None:

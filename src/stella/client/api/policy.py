@@ -78,9 +78,11 @@ class PolicyCalls:
         """Add a version to a policy, as a draft."""
         return self._call("policy.bump", BumpPolicy(policy=policy, file=file, level=level), PolicyBumped)
 
-    def submit(self, *, policy: str, version: int, reason: str = "") -> PolicySubmitted:
+    def submit(self, *, policy: str, version: int, shadow: bool = False, reason: str = "") -> PolicySubmitted:
         """Ask others to look at a draft."""
-        return self._call("policy.submit", SubmitPolicy(policy=policy, version=version, reason=reason), PolicySubmitted)
+        return self._call(
+            "policy.submit", SubmitPolicy(policy=policy, version=version, shadow=shadow, reason=reason), PolicySubmitted
+        )
 
     def review(self, *, policy: str, version: int, reason: str) -> PolicyReviewed:
         """Send a version back to its author, with what is to be changed."""

@@ -129,6 +129,7 @@ def test_the_gate_looks_at_the_last_evidence(team: Team) -> None:
         with pytest.raises(GateShut) as caught:
             team.promote()
         assert (caught.value.facts["decision"], caught.value.facts["reasons"]) == (decision, reason)
+        assert (caught.value.reason, caught.value.exit) == (reason, 6)
         assert rows_here(team.world) == before
         team.record(kind)
     assert team.promote().state is State.ACTIVE

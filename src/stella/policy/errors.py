@@ -163,6 +163,10 @@ class GateShut(StellaError):
     reason = "gate"
     hint = "see the evidence with `stella policy show`; run what is missing and try again"
 
+    def __init__(self, **facts: object) -> None:
+        super().__init__(**facts)
+        self.reason = str(facts["reasons"]).partition(",")[0]  # type: ignore[misc]  # the first of them, for this one
+
 
 class ShadowRequired(GateShut):
     """The gate says {decision}: {reasons}; it has not run in shadow.
@@ -174,6 +178,10 @@ class ShadowRequired(GateShut):
     reason = "policy_shadow_required"
     hint = "let it run in shadow, then try again"
     status = 412
+
+    def __init__(self, **facts: object) -> None:
+        super().__init__(**facts)
+        self.reason = "policy_shadow_required"  # type: ignore[misc]  # whatever else is missing
 
 
 class NotPublished(StellaError):

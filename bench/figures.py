@@ -57,6 +57,11 @@ def _platform(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
         )
         for name, times in migrations["times_as_long_as_stella"].items():
             yield f"  {name}", f"{times['apply']:.2f} x as long; nothing to do {times['nothing_to_do']:.2f} x"
+    if language := found.get("language"):
+        for size, cost in language.items():
+            if isinstance(cost, dict) and "lark_ms" in cost:
+                ratio = f"lark takes {cost['lark_takes_times_as_long']:.1f} x as long"
+                yield f"a policy of {size.replace('_', ' ')}", f"{cost['parse_ms']:.1f} ms to parse, {ratio}"
     if lint := found.get("lint"):
         mine = lint["stella"]
         yield (

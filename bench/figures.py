@@ -58,6 +58,7 @@ def _platform(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
         )
         for name, times in migrations["times_as_long_as_stella"].items():
             yield f"  {name}", f"{times['apply']:.2f} x as long; nothing to do {times['nothing_to_do']:.2f} x"
+    yield from _language(found.get("language", {}))
     if lint := found.get("lint"):
         mine = lint["stella"]
         yield (
@@ -75,6 +76,13 @@ def _platform(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
         )
     if objects := found.get("objects"):
         yield from _objects(objects)
+
+
+def _language(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    for size, cost in found.items():
+        if isinstance(cost, dict) and "lark_ms" in cost:
+            ratio = f"lark takes {cost['lark_takes_times_as_long']:.1f} x as long"
+            yield f"a policy of {size.replace('_', ' ')}", f"{cost['parse_ms']:.1f} ms to parse, {ratio}"
 
 
 def _tokens(found: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -350,6 +350,10 @@ def test_rules_stand_in_the_order_in_which_they_are_asked() -> None:
     assert {text[span.start : span.end] for span in compiled.places.values()} == {"z", "B", "a", "b", "c", '"p"'}
 
 
+def test_a_name_may_be_written_as_a_call() -> None:
+    assert condition("cvss() > 7 and vex.any(verified())") == condition("cvss > 7 and vex.any(verified)")
+
+
 def test_a_number_of_a_profile_is_used_inside_of_statements() -> None:
     text = "vex.any(trust >= profile.gate.prod)"
     assert condition(text, "profile gate { prod = 0.8 } ") == condition("vex.any(trust >= 0.8)")

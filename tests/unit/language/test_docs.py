@@ -8,6 +8,7 @@ from random import Random
 
 import pytest
 
+from stella.language.codes import CODES
 from stella.language.compare import decimal
 from stella.language.compile import compile_policy
 from stella.language.diagnostics import Lines
@@ -88,6 +89,16 @@ def test_the_reference_has_every_word_function_and_bound() -> None:
         assert f"`{word}" in LANGUAGE
     assert f"nested at most {MAX_DEPTH} deep" in LANGUAGE
     assert f"more than {MAX_TERMS:,}" in LANGUAGE
+
+
+def test_every_code_has_its_cause_and_its_remedy() -> None:
+    page = (TOP / "docs/reference/diagnostics.md").read_text()
+    assert re.findall(r"^## (POL\d{4})$", page, re.MULTILINE) == list(CODES) == sorted(CODES)
+    for one in CODES.values():
+        assert f"{one.what} {one.why}" in page
+        assert one.fix in page
+    known = set(re.findall(r"POL\d{4}", " ".join(path.read_text() for path in (TOP / "src/stella").rglob("*.py"))))
+    assert known <= CODES.keys()
 
 
 def test_what_the_grammar_makes_is_read_and_has_one_layout() -> None:

@@ -129,11 +129,21 @@ RULES: tuple[tuple[str, tuple[Test, ...]], ...] = (
     ("affected", (Test("kev", "is", True),)),
     ("deferred", (Test("env.name", "in", ("dev",)), Test("cvss", "<", _share(4)))),
     ("deferred", (Test("component.direct", "is", False), Test("epss", "<", _share(0.001)))),
-    ("blocked", (Test("severity.normalized", "in", ("Critical",)), Test("age.days", ">=", _share(30)), Test("fix.available", "is", True))),
+    (
+        "blocked",
+        (
+            Test("severity.normalized", "in", ("Critical",)),
+            Test("age.days", ">=", _share(30)),
+            Test("fix.available", "is", True),
+        ),
+    ),
     ("affected", (Test("severity.normalized", "in", HIGH), Test("component.ecosystem", "in", ("npm", "pypi")))),
     ("under_investigation", (Test("vex.latest.status", "in", ("under_investigation",)),)),
     ("ignored", (Test("reach_state", "in", ("unreachable",)), Test("severity.normalized", "not in", HIGH))),
-    ("blocked", (Test("age.days", ">=", _share(180)), Test("cvss", ">=", _share(7)), Test("env.exposure", "in", ("internet",)))),
+    (
+        "blocked",
+        (Test("age.days", ">=", _share(180)), Test("cvss", ">=", _share(7)), Test("env.exposure", "in", ("internet",))),
+    ),
     ("deferred", (Test("age.days", "<", _share(7)), Test("fix.available", "is", False))),
     ("affected", (Test("epss", ">=", _share(0.1)), Test("component.direct", "is", True))),
     ("ignored", (Test("env.exposure", "in", ("isolated",)), Test("cvss", "<", _share(7)))),

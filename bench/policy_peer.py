@@ -1,7 +1,7 @@
 """Row engines and flat engines on the twenty rules, in an environment of their own: one JSON object of rates.
 
 Rules:
-- Input is a folder: `columns.npz` with one array a column, `rules.json` with the tests, `masks.npy` with the right answers.
+- Input is a folder: `columns.npz` has an array for each column, `rules.json` the tests, `masks.npy` the right answers.
 - Every engine answers which of the twenty rules match, and is refused when it differs.
 - Row engines are called as their users call them from Python: a dict a finding; making it is part of the work.
 """
@@ -29,7 +29,12 @@ def main(folder: Path) -> None:
     rules = json.loads((folder / "rules.json").read_text())
     masks = np.load(folder / "masks.npy")
     rates: dict[str, Any] = {}
-    for name, measure in {"Rust CEL": rust_cel, "cedarpy": cedar, "DuckDB flat SQL": duck, "Polars flat": polars}.items():
+    for name, measure in {
+        "Rust CEL": rust_cel,
+        "cedarpy": cedar,
+        "DuckDB flat SQL": duck,
+        "Polars flat": polars,
+    }.items():
         try:
             rates[name] = measure(columns, rules, masks)
         except ImportError as error:
@@ -52,7 +57,9 @@ def timed(count: int, work: Callable[[], Any], right: Callable[[Any], bool]) -> 
 def dicts(columns: dict[str, Any], count: int) -> list[dict[str, Any]]:
     """One dict a finding."""
     names = list(columns)
-    return [dict(zip(names, row, strict=True)) for row in zip(*(columns[n][:count].tolist() for n in names), strict=True)]
+    return [
+        dict(zip(names, row, strict=True)) for row in zip(*(columns[n][:count].tolist() for n in names), strict=True)
+    ]
 
 
 def bits(rows: list[list[int]]) -> Any:
@@ -105,7 +112,9 @@ def cedar(columns: dict[str, Any], rules: list[Any], masks: Any) -> dict[str, fl
                     parts.append(f"context.{column} {sign} {value}")
         return " && ".join(parts)
 
-    text = "\n".join(f'@id("{i}") permit(principal, action, resource) when {{ {when(t)} }};' for i, t in enumerate(rules))
+    text = "\n".join(
+        f'@id("{i}") permit(principal, action, resource) when {{ {when(t)} }};' for i, t in enumerate(rules)
+    )
     policies = cedarpy.PolicySet.from_str(text)
     number = {f"policy{i}": i for i in range(len(rules))} | {str(i): i for i in range(len(rules))}
 

@@ -24,8 +24,10 @@ from pathlib import Path
 import corpus
 import lint
 import objects
+import policy
 import policy_lint
 import stack
+import statements
 import tenancy
 import tokens
 import zstandard
@@ -249,10 +251,12 @@ SECTIONS: dict[str, Callable[[Path], object]] = {
     "stack": lambda work: stack.starts(work, ENVIRONMENT),
     "migrations": migrations.migrations,
     "tokens": tokens.tokens,
+    "statements": statements.statements,
     "tenancy": tenancy.tenancy,
     "lint": lint.lint,
     "policy_lint": policy_lint.policy_lint,
     "objects": objects.objects,
+    "policy": policy.policy,
     "service": service.service,
 }
 

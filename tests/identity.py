@@ -32,7 +32,7 @@ from tests.tenants import Guarded
 ADDRESS = "http://127.0.0.1:8400"
 KEY = base64.b64encode(b"k" * 32)
 PASSPHRASE = b"only for tests, long enough"
-SCHEMAS = ("audit", "identity", "service", "mirror", "site")
+SCHEMAS = ("audit", "identity", "service", "mirror", "site", "policy")
 GRACE = 30 * 24 * 3600  # seconds; the default
 WHY = {"reason": "a test", "ticket": "T-1"}
 SIGNS, WRAPS, OPENS = Settings().audit.key, Settings().audit.wrap_key, Settings().identity.passphrase

@@ -21,7 +21,7 @@ from stella.http.model import (
     Upload,
     UploadState,
 )
-from stella.http.store import Bound, Key, Load, Outcome, Place
+from stella.http.store import Bound, Key, Load, Outcome, Place, Queue
 from stella.identity.model import State
 from stella.kernel.errors import IllegalMove
 
@@ -67,7 +67,7 @@ class MemoryStore:
         self._tell(of(job), "state", b'{"state":"%s"}' % job.state.value.encode(), now)
         return job
 
-    def submit(self, job: NewJob, limit: Bound) -> Job | None:
+    def submit(self, job: NewJob, limit: Bound, queue: Queue | None = None) -> Job | None:
         with self._there():
             for known in self.jobs.values():
                 key = (known.tenant, known.principal, known.operation, known.key)
@@ -75,6 +75,11 @@ class MemoryStore:
                     return known
             waiting = [known.tenant for known in self.jobs.values() if known.state is JobState.QUEUED]
             if len(waiting) >= limit.all or waiting.count(job.tenant) >= limit.each:
+                return None
+            mine = [
+                known for known in self.jobs.values() if known.tenant == job.tenant and known.state is JobState.QUEUED
+            ]
+            if queue and sum(known.operation in queue.operations for known in mine) >= queue.depth:
                 return None
             rest = {"started": None, "finished": None, "status": None, "outcome": None, "cancelling": False}
             made = Job(state=JobState.QUEUED, attempt=0, **rest, **asdict(job))  # type: ignore[arg-type]
@@ -101,11 +106,12 @@ class MemoryStore:
     def withdraw(self, tenant: str, job_id: str, now: int, outcome: Outcome) -> bool:
         return self.move(tenant, job_id, JobEvent.WITHDRAW, now, outcome)
 
-    def claim(self, working: Collection[Place], now: int) -> Job | None:
+    def claim(self, working: Collection[Place], now: int, full: Collection[tuple[str, str]] = ()) -> Job | None:
         with self._there():
             tenants = [place.tenant for place in working]
             for job in sorted(self.jobs.values(), key=lambda job: (tenants.count(job.tenant), job.id)):
                 free = not job.folder or Place(job.tenant, job.folder) not in working
+                free = free and (job.tenant, job.operation) not in full
                 if job.state is JobState.QUEUED and free and job.tenant not in self.stops:
                     return self._state(replace(job, state=JobState.RUNNING, attempt=job.attempt + 1, started=now), now)
             return None
@@ -167,8 +173,12 @@ class MemoryStore:
 
     def count_jobs(self) -> list[Load]:
         with self._there():
-            states = Counter((job.tenant, job.state.value) for job in self.jobs.values())
-            return [Load(*of, jobs) for of, jobs in states.items() if of[1] in {"queued", "running"}]
+            states = Counter((job.tenant, job.state.value, job.operation) for job in self.jobs.values())
+            return [
+                Load(tenant, state, jobs, operation)
+                for (tenant, state, operation), jobs in states.items()
+                if state in {"queued", "running"}
+            ]
 
     def begin_answer(self, key: Key, digest: str, now: int) -> Answered | None:
         with self._there():

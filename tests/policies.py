@@ -92,7 +92,7 @@ def random_leaf(rng: random.Random, columns: dict[str, Column]) -> Condition:
     outside = columns is not STATEMENT
     pick = rng.randrange(20)
     if pick == 0:
-        return Constant(rng.random() < 0.5)
+        return Constant(rng.choice((True, False, None)))
     if pick == 1:
         return Before(instant=rng.choice(INSTANTS))
     if pick in {2, 3, 4}:
@@ -146,7 +146,9 @@ def _part(rng: random.Random, columns: dict[str, Column]) -> Part:
             cases = tuple((_simple(rng, near), rng.choice(WEIGHTS)) for _ in range(rng.randint(1, 2)))
             return Adjusted(cases)
         case _ if numbers:
-            return Addend(rng.choice(numbers).name, rng.choice((MICRO, MICRO, 333_333, -500_000)), rng.choice((None, 0)))
+            return Addend(
+                rng.choice(numbers).name, rng.choice((MICRO, MICRO, 333_333, -500_000)), rng.choice((None, 0))
+            )
         case _:
             return Mapped(rng.choice(texts).name, ())
 

@@ -76,7 +76,7 @@ SMALL: Mapping[str, tuple[Value, ...]] = {
     "asset.tags": tuple(
         frozenset(one) for size in range(6) for one in combinations(("ab", "AB", "Ab", "x", "X"), size)
     ),
-    "env.quietUntil": (DAY, 2 * DAY, 4 * DAY),
+    "env.quietUntil": (0, DAY, 2 * DAY, 4 * DAY),
 }
 """Values with which every condition of `Chance.leaf` comes out in every way in which it can."""
 INSTANTS = (0, DAY - 1, DAY, 2 * DAY, 3 * DAY)

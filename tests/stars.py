@@ -52,8 +52,7 @@ def random_star(rng: random.Random, findings: int = 50, rows: int = 6, missing: 
         tables[dimension] = Table(count, _columns(rng, mine, count, missing))
     tables["evidence"] = _evidence(rng, tables["evidence"], missing)
     keys = {
-        name: np.array([rng.randrange(table.rows) for _ in range(findings)], np.int32)
-        for name, table in tables.items()
+        name: np.array([rng.randrange(table.rows) for _ in range(findings)], np.int32) for name, table in tables.items()
     }
     digest = hashlib.sha256(b"".join(held.tobytes() for held in keys.values())).hexdigest()
     return Star(tables, keys, digest)

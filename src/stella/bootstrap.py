@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from stella.operations import Context, Operation
     from stella.runtime.config import Loaded
     from stella.runtime.ports import Progress
-    from stella.runtime.settings import DatabaseSettings
+    from stella.runtime.settings import DatabaseSettings, Settings
     from stella.runtime.transaction import Duty, TenantDatabase
 
 Prompt = Callable[[str], str]
@@ -50,10 +50,12 @@ NOUNS: dict[str, Noun] = {
     "logout": Noun("stella.client.operations", "Forget and revoke what `login` has kept."),
     "object": Noun("stella.objects.operations", "Keep files of a tenant by their digest."),
     "audit": Noun("stella.audit.operations", "See who did what, and prove it without a network."),
-    "policy": Noun("stella.policy.operations", "Write, check, prove, simulate and promote policies."),
     "inventory": Noun("stella.inventory.operations", "Make snapshots of a fleet and of what is known about it."),
+    "policy": Noun("stella.policy.operations", "Write, check, prove, simulate and promote policies."),
+    "exception": Noun("stella.policy.operations", "Except findings from a policy, for a time."),
     "lint": Noun("stella.lint.operations", "Read code and SQL before they run."),
     "tenancy": Noun("stella.proof.operations", "Prove that tenants are apart."),
+    "key": Noun("stella.key.operations", "Look after the keys that sign statements, and sign some."),
     "attest": Noun("stella.attest.operations", "Verify signed statements about what was examined."),
     "config": Noun("stella.about.operations", "Show the settings and where each value comes from."),
     "explain": Noun("stella.about.operations", "Explain an error code."),
@@ -67,6 +69,7 @@ SCHEMAS: dict[str, str] = {
     "service": "stella.http",
     "mirror": "stella.mirror",
     "site": "stella.site",
+    "policy": "stella.policy",
 }
 # What a stack calls the secrets of its database, and the settings that name them.
 SECRETS_OF_A_STACK = {
@@ -166,7 +169,7 @@ def make_context(loaded: Loaded, progress: Progress, env: Mapping[str, str], pro
     from stella.runtime.clock import SystemClock
     from stella.runtime.entropy import system_entropy
 
-    secret, database = _secrets(loaded.settings.keys.passphrase, env, prompt), loaded.settings.database
+    secret, database = _secrets(loaded.settings, env, prompt), loaded.settings.database
     return Context(
         clock=SystemClock(),
         entropy=system_entropy,
@@ -180,7 +183,7 @@ def make_context(loaded: Loaded, progress: Progress, env: Mapping[str, str], pro
         database=_database(database, secret) if database.dsn else None,
         duties=_duties(database, secret) if database.dsn else None,
         scopes=every_scope,
-        principal=Principal("local", frozenset({EVERY_SCOPE}), loaded.settings.client.tenant),
+        principal=Principal("local", frozenset({EVERY_SCOPE}), loaded.settings.client.tenant, authenticated=None),
     )
 
 
@@ -221,7 +224,7 @@ def actor() -> str:
         return f"uid-{os.geteuid()}"
 
 
-def _secrets(passphrase: str, env: Mapping[str, str], prompt: Prompt | None) -> Callable[[str], bytes]:
+def _secrets(settings: Settings, env: Mapping[str, str], prompt: Prompt | None) -> Callable[[str], bytes]:
     from stella.runtime.config import read_secret
     from stella.runtime.errors import SecretMissing
 
@@ -229,9 +232,9 @@ def _secrets(passphrase: str, env: Mapping[str, str], prompt: Prompt | None) -> 
 
     def secret(reference: str) -> bytes:
         try:
-            return answers.get(reference) or read_secret(reference, env)
+            return answers.get(reference) or read_secret(reference, env, settings.bao)
         except SecretMissing:
-            if prompt is None or reference != passphrase:
+            if prompt is None or reference != settings.keys.passphrase:
                 raise
             answer = prompt("Passphrase of the keys: ").encode("utf-8", "surrogateescape")
             if not answer:

@@ -22,18 +22,20 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, NamedTuple, TypeVar, get_type_hints
 
 import msgspec
 
 from stella.formats.view import View
-from stella.kernel.errors import Exit
+from stella.kernel.errors import Exit, StellaError
+from stella.kernel.instant import Instant
 from stella.kernel.tenant import DEFAULT_TENANT
 from stella.runtime.errors import BadSetting, NoDatabase
 from stella.runtime.ports import Blobs, Clock, Entropy, Folder, Progress, StoreAccounts
 from stella.runtime.settings import Settings, StoreSettings
 
 if TYPE_CHECKING:
+    from stella.runtime.counts import Counts
     from stella.runtime.transaction import Duty, TenantDatabase, Transaction
 
 Where = Literal[
@@ -49,11 +51,15 @@ _SCOPE = re.compile(r"[a-z]+:[a-z]+\Z")
 
 @dataclass(frozen=True)
 class Principal:
-    """Who asks, for which tenant, and what for: the scopes it has; the scope `*` stands for all."""
+    """Who asks, for which tenant, and what for: the scopes it has; the scope `*` stands for all.
+
+    `authenticated` is when it has proved who it is: 0 when nobody knows, None when that is the operating system, now.
+    """
 
     name: str
     scopes: frozenset[str]
     tenant: str = DEFAULT_TENANT
+    authenticated: Instant | None = 0
 
     def may(self, scope: str) -> bool:
         """Whether an operation of that scope is open to it."""
@@ -70,11 +76,22 @@ SENSITIVE = frozenset(
         "client.rotate",
         "client.delete",
         "issuer.rotate-key",
+        "key.rotate",
+        "key.revoke",
         "site.release",
+        "policy.approve",
+        "policy.publish",
+        "policy.promote",
+        "policy.activate",
+        "policy.rollback",
+        "policy.archive",
+        "exception.approve",
     }
 )
 OBJECTS = "objects"  # the folder of them in a data folder, when no setting says otherwise
-LOCAL = Principal("local", frozenset({EVERY_SCOPE}))  # the operating system has decided what its account may do
+LOCAL = Principal(
+    "local", frozenset({EVERY_SCOPE}), authenticated=None
+)  # the operating system has decided what its account may do
 
 
 Refused = Callable[[Principal, str, str], None]  # told of a refusal: to whom, what was tried, on which key
@@ -104,6 +121,7 @@ class Context:
     scopes: Callable[[], frozenset[str]] = frozenset  # every scope that there is
     heed: Callable[[], None] = lambda: None  # called when who may act has changed, for a service that remembers it
     say: Callable[[str], None] = lambda _: None  # words that somebody must read while the operation runs
+    counts: Counts | None = None  # where an operation counts; None where nobody asks for figures
 
     def duty(self, role: str) -> Duty:
         """The statements of one duty that spans tenants; raises NoDatabase."""
@@ -219,6 +237,18 @@ Ticket = Annotated[
 ]
 
 
+class Lane(NamedTuple):
+    """A queue that a tenant has behind a service for some long operations: how many run at once, and how many wait.
+
+    `full` makes the problem that is told when so many wait.
+    """
+
+    name: str
+    at_once: int
+    depth: int
+    full: Callable[[int], StellaError]
+
+
 @dataclass(frozen=True)
 class Operation(Generic[Request, Result]):
     """One row of the table. `run` is called with a context and a request.
@@ -244,6 +274,8 @@ class Operation(Generic[Request, Result]):
     creates: bool = False
     quick: bool = False
     raises: tuple[str, ...] = field(default=())
+    lane: Lane | None = None
+    admit: Callable[[Context, Any], None] = field(default=lambda *_: None)
     verdict: Callable[[Result], Exit] = field(default=lambda _: Exit.OK)
     tells: Callable[[Context, Any], bool] = field(default=lambda *_: False)
 
@@ -301,11 +333,15 @@ def operation(  # noqa: PLR0913  # each says one thing about a row
     quick: bool = False,
     verdict: Callable[[Result], Exit] = lambda _: Exit.OK,
     tells: Callable[[Context, Any], bool] = lambda *_: False,
+    lane: Lane | None = None,
+    admit: Callable[[Context, Any], None] = lambda *_: None,
 ) -> Callable[[Callable[[Context, Request], Result]], Callable[[Context, Request], Result]]:
     """Enter a function into the table.
 
     `long` marks work that reports progress and runs as a job behind a service, `creates` one whose answer there is 201,
     `quick` one that computes for less than a millisecond and waits for nothing, so that it needs no thread there.
+    Behind a service `lane` is the queue of a long one, and `admit` raises for a request that is not to be queued at
+    all.
 
     Raises ValueError at import for a name, route or scope of the wrong form, a missing docstring, a name taken twice,
     or a sensitive operation whose request asks for no reason and no ticket.
@@ -351,6 +387,8 @@ def operation(  # noqa: PLR0913  # each says one thing about a row
             quick,
             verdict=verdict,
             tells=tells,
+            lane=lane,
+            admit=admit,
         )
         return function
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from stella.http.model import Answered, JobEvent, JobState, UploadState
-from stella.http.store import Bound, Load, Outcome, Place, Store
+from stella.http.store import Bound, Load, Outcome, Place, Queue, Store
 from stella.identity.model import State
 from tests.stores import DONE, KEY, NOBODY, ROOM, A, B, guarded, job_id, new, place, stop, store, submit, upload
 
@@ -83,7 +83,7 @@ def test_jobs_start_in_order_and_never_two_in_a_folder(store: Store) -> None:
         started.append(job.id)
         working.append(Place(job.tenant, job.folder))
     assert started == [job_id(number) for number in (1, 3, 4, 5)]
-    assert sorted(store.count_jobs()) == [Load(A, "queued", 1), Load(A, "running", 4)]
+    assert sorted(store.count_jobs()) == [Load(A, "queued", 1, "probe.run"), Load(A, "running", 4, "probe.run")]
 
 
 def test_a_job_goes_back_into_the_queue_at_its_old_place(store: Store) -> None:
@@ -338,4 +338,33 @@ def test_tenants_take_turns(store: Store) -> None:
         working.append(Place(job.tenant, job.folder))
     assert started == [(A, job_id(1)), (B, job_id(4)), ("zeta", job_id(5)), (A, job_id(2))]
     loads = [(A, "queued", 1), (A, "running", 2), (B, "queued", 1), (B, "running", 1), ("zeta", "running", 1)]
-    assert sorted(store.count_jobs()) == [Load(*load) for load in loads]
+    assert sorted(store.count_jobs()) == [Load(*load, "probe.run") for load in loads]
+
+
+def test_a_queue_of_its_own_has_a_depth(store: Store) -> None:
+    """It is the tenant's, and shared by some operations; others do not fill it."""
+    queue = Queue(("probe.run", "probe.other"), 2)
+    assert store.submit(new(1, operation="probe.run", folder=""), ROOM, queue) is not None
+    assert store.submit(new(2, operation="probe.else", folder=""), ROOM) is not None
+    assert store.submit(new(3, operation="probe.other", folder="", key="k"), ROOM, queue) is not None
+    assert store.submit(new(4, operation="probe.run", folder=""), ROOM, queue) is None
+    again = store.submit(new(5, operation="probe.other", folder="", key="k"), ROOM, queue)
+    assert again is not None
+    assert again.id == job_id(3)
+    assert store.submit(new(6, tenant=B, operation="probe.run", folder=""), ROOM, queue) is not None
+    assert store.submit(new(7, operation="probe.else", folder=""), ROOM) is not None
+    assert store.claim((), 1) is not None
+    assert store.submit(new(8, operation="probe.run", folder=""), ROOM, queue) is not None
+
+
+def test_what_is_full_does_not_start_and_keeps_nobody_else(store: Store) -> None:
+    for number, tenant, operation in ((1, A, "probe.run"), (2, A, "probe.else"), (3, B, "probe.run")):
+        submit(store, number, tenant=tenant, operation=operation, folder="")
+    full = [(A, "probe.run")]
+    started = []
+    while job := store.claim((), 1, full):
+        started.append(job.id)
+    assert sorted(started) == [job_id(2), job_id(3)]
+    found = store.claim((), 1)
+    assert found is not None
+    assert found.id == job_id(1)

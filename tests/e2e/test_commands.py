@@ -30,6 +30,7 @@ from stella.cli.main import run
 from stella.operations import Operation, fields_of
 from stella.runtime.files import TEMPORARY, observe_steps
 from tests.e2e.material import KEPT, as_process, build, stella, stepping
+from tests.fleets import FleetFiles
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,7 @@ NONE = "0" * 64
 KEY = "bdFRS2wd2juHFTOjYTkaovmPJ5KfxEb5gWkDv4Y0ZnY="
 UP_RUNS = "-: tests/e2e/test_stack.py runs it"
 WHY = "--reason r --ticket T-1"
+FLEET = "--sbom fleet/sboms --advisories fleet/osv --assets fleet/assets.toml --as-of 2026-01-31T12:00:00Z"
 ROWS = {
     "mirror.init": Row("--dir N", NO_FILE, "--dir loop/N", writes=True, new=("N/channel.json",)),
     "mirror.create": Row(
@@ -182,6 +184,15 @@ ROWS = {
         f"loop --key {KEY}",
         begins=f"none --key {KEY}",
     ),
+    "inventory.load": Row(
+        f"{FLEET} --dir I2",
+        "--sbom none --advisories fleet/osv --dir I2",
+        "--sbom fleet/sboms --advisories loop --dir I2",
+        writes=True,
+    ),
+    "inventory.list": Row("--dir I", "--dir none", "--dir loop"),
+    "inventory.show": Row("--dir I", "abc --dir I", "--dir broken"),
+    "inventory.verify": Row("--dir I", "--dir none", "--dir broken"),
     "config.show": Row("--origin", NO_FILE, "-: tests/unit/runtime has settings files of every kind"),
     "explain": Row("IO-001", "NONE-999", NO_FILE),
     "version": Row("", NO_FILE, NO_FILE),
@@ -221,11 +232,14 @@ def material(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(top / "D", top / "D2")
     with as_process(top):
         assert run(["site", "import", "2.stella", "--dir", "D2"]) == 0
+    FleetFiles(top / "fleet")
+    with as_process(top):
+        assert run(["inventory", "load", *FLEET.split(), "--dir", "I"]) == 0
     (top / "S").mkdir(mode=0o700)
     (top / "S/lock").touch()
     (top / "loop").symlink_to("loop")
     (top / "broken").mkdir()
-    for name in ("channel.json", "head.json", "state.json", "root.json"):
+    for name in ("channel.json", "head.json", "state.json", "root.json", "snapshot.json"):
         (top / "broken" / name).symlink_to("../loop")
     return top
 

@@ -22,12 +22,19 @@ TODAY = """policy "gate" syntax "stella-dsl@1" {
 }
 """
 NO_VEX = TODAY.replace(' and not vex.any(status == "not_affected")', "")
-OPEN = TODAY.replace("when kev", "when kev and env.name == \"dev\"")
+OPEN = TODAY.replace("when kev", 'when kev and env.name == "dev"')
 STATEMENT = {
     "vulnerability": {"name": "CVE-2026-0001"},
     "products": [{"@id": "pkg:npm/lib@1.0.0"}],
     "status": "not_affected",
     "justification": "vulnerable_code_not_present",
+}
+VEX = {
+    "@context": "https://openvex.dev/ns/v0.2.0",
+    "@id": "urn:v",
+    "author": "acme",
+    "timestamp": "2026-01-20T00:00:00Z",
+    "statements": [STATEMENT],
 }
 
 
@@ -55,7 +62,9 @@ class Fleet(NamedTuple):
         assert code == 0, told
         return str(told["path"])
 
-    def simulate(self, inventory: str, *more: object, after: str = TODAY, before: str = "") -> tuple[int, dict[str, Any]]:
+    def simulate(
+        self, inventory: str, *more: object, after: str = TODAY, before: str = ""
+    ) -> tuple[int, dict[str, Any]]:
         self.text("after.stella", after)
         words: tuple[object, ...] = ("policy", "simulate", "--to", "after.stella", "--inventory", inventory)
         if before:
@@ -95,6 +104,10 @@ def advisory(name: str, cve: str) -> str:
     )
 
 
+def asset(name: str, place: str) -> str:
+    return f'[[asset]]\nsbom = "{name}.json"\nasset.id = "{name}"\nenv.name = "{place}"\n'
+
+
 @pytest.fixture
 def fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Fleet:
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -105,10 +118,8 @@ def fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
     made.text("osv/a.json", advisory("GHSA-aaaa", "CVE-2026-0001"))
     made.text("osv/b.json", advisory("GHSA-bbbb", "CVE-2026-0002"))
     made.text("kev.json", json.dumps({"vulnerabilities": [{"cveID": "CVE-2026-0001"}]}))
-    rows = [f'[[asset]]\nsbom = "{name}.json"\nasset.id = "{name}"\nenv.name = "{place}"\n' for name, place in (("web", "prod"), ("batch", "dev"))]  # fmt: skip
-    made.text("assets.toml", "\n".join(rows))
-    vex = {"@context": "https://openvex.dev/ns/v0.2.0", "@id": "urn:v", "author": "acme", "timestamp": "2026-01-20T00:00:00Z"}  # fmt: skip
-    made.text("vex/a.json", json.dumps(vex | {"statements": [STATEMENT]}))
+    made.text("assets.toml", asset("web", "prod") + asset("batch", "dev"))
+    made.text("vex/a.json", json.dumps(VEX))
     return made
 
 
@@ -164,7 +175,9 @@ def test_limits_of_an_environment_are_about_its_findings(fleet: Fleet) -> None:
     fleet.text("limits.toml", "max_newly_blocked = 9\n[environments.prod]\nmax_newly_blocked = 0\nmax_per_asset = 0\n")
     code, told = fleet.simulate(inventory, "--limits", "limits.toml")
     assert code == 6
-    exceeded = [(one["limit"], one["scope"], one["asset"], len(one["top"])) for one in told["limits"] if one["exceeded"]]
+    exceeded = [
+        (one["limit"], one["scope"], one["asset"], len(one["top"])) for one in told["limits"] if one["exceeded"]
+    ]
     assert exceeded == [("max_newly_blocked", "prod", "", 1), ("max_per_asset", "prod", "web", 1)]
     assert {one["asset"] for limit in told["limits"] if limit["exceeded"] for one in limit["top"]} == {"web"}
     code, told = fleet.simulate(inventory, "--limits", "limits.toml", after=OPEN)
@@ -233,7 +246,9 @@ def test_real_sboms_are_simulated(fleet: Fleet) -> None:
     for name in ("spdx", "osv-go"):
         with tarfile.open(DATA / f"{name}.tar.xz") as archive:
             archive.extractall(fleet.folder / name, filter="data")
-    code, loaded = fleet("inventory", "load", "--dir", "R", "--sbom", "spdx", "--advisories", "osv-go", "--skip-refused")
+    code, loaded = fleet(
+        "inventory", "load", "--dir", "R", "--sbom", "spdx", "--advisories", "osv-go", "--skip-refused"
+    )
     assert code == 0
     after = TODAY.replace('kev and not vex.any(status == "not_affected")', "fix.available")
     code, told = fleet.simulate(loaded["path"], after=after)

@@ -119,7 +119,10 @@ BAD = {
         2,
     ),
     "no instant": (
-        {"p.stella": 'as_of < "2027-01-01T00:00:00Z"', "p.fixtures.toml": '[[fixture]]\nname = "a"\nexpect = { status = "fixed" }'},
+        {
+            "p.stella": 'as_of < "2027-01-01T00:00:00Z"',
+            "p.fixtures.toml": '[[fixture]]\nname = "a"\nexpect = { status = "fixed" }',
+        },
         "POLICY-204",
         2,
     ),

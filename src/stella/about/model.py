@@ -27,10 +27,25 @@ class ErrorRow(msgspec.Struct, frozen=True, kw_only=True):
     hint: str
 
 
+class DiagnosticRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One code of what is found in a policy: its level, what it means, why it matters, and what to do."""
+
+    code: str
+    level: str
+    name: str
+    message: str
+    explanation: str
+    hint: str
+
+
 class Explained(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema", tag="stella.explain@1"):
-    """Result of explain: the code that was asked for, or all of them sorted by code."""
+    """Result of explain: the code that was asked for, or all of them sorted by code.
+
+    Errors are of operations that fail; diagnostics are of policies.
+    """
 
     errors: tuple[ErrorRow, ...]
+    diagnostics: tuple[DiagnosticRow, ...] = ()
 
 
 class ShowConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -16,9 +16,9 @@ from stella.operations import Context, operation
     quick=True,
 )
 def explain(ctx: Context, want: Explain) -> Explained:
-    """Explain an error code.
+    """Explain a code of an error, or of a diagnostic of a policy.
 
-    Says what the error means, why it exists and what to do. Works offline.
+    Says what it means, why it exists and what to do. Works offline.
     """
     del ctx
     from stella.about import service

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 import stella
 from stella.about.catalogue import error_classes
 from stella.about.errors import UnknownCode
-from stella.about.model import ConfigShown, ErrorRow, Explained, SettingRow, VersionShown
-from stella.kernel.errors import Exit, StellaError
+from stella.about.model import ConfigShown, DiagnosticRow, ErrorRow, Explained, SettingRow, VersionShown
+from stella.kernel.errors import StellaError
 from stella.kernel.nearest import did_you_mean
 from stella.language.codes import CODES, Code
 from stella.runtime import config
@@ -21,30 +21,31 @@ _FACT = re.compile(r"\{(\w+)[^}]*\}")
 
 
 def explain(code: str | None) -> Explained:
-    """One error by its code, or all of them; a code of the lint of policies too. Raises UnknownCode."""
+    """One code of an error or a diagnostic, or all of them; raises UnknownCode."""
     classes = error_classes()
     if code is None:
-        return Explained(errors=tuple(error_row(kind) for kind in classes.values()))
+        return Explained(
+            errors=tuple(error_row(kind) for kind in classes.values()),
+            diagnostics=tuple(diagnostic_row(one) for one in CODES.values()),
+        )
     wanted = code.strip().upper()
     if wanted in CODES:
-        return Explained(errors=(_diagnostic_row(CODES[wanted]),))
-    kind = classes.get(wanted)
-    if kind is None:
+        return Explained(errors=(), diagnostics=(diagnostic_row(CODES[wanted]),))
+    if wanted not in classes:
         known = (*classes, *CODES)
         raise UnknownCode(code=code, nearest=did_you_mean(code, known, "list every code: `stella explain`"))
-    return Explained(errors=(error_row(kind),))
+    return Explained(errors=(error_row(classes[wanted]),))
 
 
-def _diagnostic_row(code: Code) -> ErrorRow:
-    """What a code of the lint of policies says to people; only an error keeps a policy from passing by itself."""
-    exit_code = Exit.NEGATIVE if code.level == "error" else Exit.OK
-    return ErrorRow(
-        code=code.code,
-        exit=int(exit_code),
-        reason=code.name,
-        message=code.what.removesuffix("."),
-        explanation=code.why,
-        hint=code.fix.removesuffix("."),
+def diagnostic_row(one: Code) -> DiagnosticRow:
+    """What a code of policies says to people."""
+    return DiagnosticRow(
+        code=one.code,
+        level=one.level,
+        name=one.name,
+        message=one.what.removesuffix("."),
+        explanation=one.why,
+        hint=one.fix,
     )
 
 

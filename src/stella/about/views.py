@@ -9,13 +9,18 @@ from stella.kernel.errors import Exit
 
 
 def explained(result: Explained) -> View:
-    """One error in full, or all of them as a table."""
-    if len(result.errors) != 1:
+    """One code in full, or all of them as tables."""
+    if len(result.errors) + len(result.diagnostics) != 1:
         rows = [(row.code, str(row.exit), row.message) for row in result.errors]
         return [
             Table(("code", "exit", "message"), rows, right=("exit",)),
+            Table(("code", "level", "message"), [(row.code, row.level, row.message) for row in result.diagnostics]),
             Text("one of them: stella explain CODE", "dim"),
         ]
+    if result.diagnostics:
+        (found,) = result.diagnostics
+        of_policies = [("level", f"{found.level} ({found.name})"), ("hint", found.hint)]
+        return [Text(f"{found.code}: {found.message}"), Text(found.explanation), Facts(of_policies)]
     (row,) = result.errors
     facts = [("exit", f"{row.exit}, {EXIT_MEANING[Exit(row.exit)]}"), ("reason", row.reason)]
     if row.hint:

@@ -40,3 +40,15 @@ class NotSigned(StellaError):
     exit = Exit.NEGATIVE
     reason = "unsigned"
     hint = "make it again with a key: `stella tenancy prove --key KEY --out FILE`"
+
+
+class NothingTrusted(StellaError):
+    """Nobody's signature would count: neither a key nor a trust folder was given.
+
+    An attestation says nothing by itself. Whose signatures count is for whoever verifies to say.
+    """
+
+    code = "ATTEST-004"
+    exit = Exit.USAGE
+    reason = "usage"
+    hint = "give the key that its maker told you with `--key`, or the trust folder with `--trust`"

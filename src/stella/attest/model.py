@@ -11,11 +11,15 @@ from typing import Annotated, Literal
 import msgspec
 
 from stella.operations import arg
+from stella.signing.verification import Transparency
 
 Verdict = Literal["passed", "failed"]
 
 TENANCY = "https://stella-ops.org/attestations/tenancy/v1"
-PREDICATES = {"tenancy": TENANCY}  # a short name of each kind that Stella makes
+POLICY = "https://stella-ops.org/attestation/policy/v1"
+ROTATION = "https://stella-ops.org/attestation/key-rotation/v1"
+# A short name of each kind that Stella makes.
+PREDICATES = {"tenancy": TENANCY, "policy": POLICY, "key-rotation": ROTATION}
 
 
 class Core(msgspec.Struct, frozen=True):
@@ -33,10 +37,21 @@ class VerifyAttestation(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     key: Annotated[
         tuple[str, ...],
         arg("Public key that its maker told you, base64; one of several is enough.", metavar="PUB"),
-    ]
+    ] = ()
+    trust: Annotated[
+        str | None, arg("Trust folder that its maker gave you.", "folder", metavar="T", setting="keys.trust")
+    ] = None
     predicate: Annotated[
         str | None, arg("Refuse any other kind: a short name such as `tenancy`, or its full address.", metavar="KIND")
     ] = None
+    artifact: Annotated[str | None, arg("Refuse it unless it is about this file.", "file_in", metavar="FILE")] = None
+    purpose: Annotated[str | None, arg("Refuse keys that are for another purpose.", metavar="WORD")] = None
+    identity: Annotated[
+        tuple[str, ...], arg("Who may sign without a key, as the URI of a certificate.", metavar="URI")
+    ] = ()
+    issuer: Annotated[tuple[str, ...], arg("Who may vouch for that.", metavar="URL")] = ()
+    fresh: Annotated[str | None, arg("Refuse what was signed longer ago.", metavar="TIME")] = None
+    transparency: Annotated[Transparency, arg("What to ask of a transparency log.")] = "allow"
 
 
 class SubjectShown(msgspec.Struct, frozen=True):
@@ -49,7 +64,8 @@ class SubjectShown(msgspec.Struct, frozen=True):
 class AttestationVerified(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema", tag="stella.attest.verify@1"):
     """Result of attest.verify: whose signature is good, about what, the verdict; `facts` are those of its predicate.
 
-    The signature is good in any case: one that is not is an error. Exit code 6 when the verdict is `failed`.
+    The signature is good in any case: one that is not is an error. Exit code 6 when the verdict is `failed`; a kind
+    that has none counts as passed. `keys` are ids in a Sigstore bundle; `signed_at` is what a proof of time says.
     """
 
     file: str
@@ -60,3 +76,6 @@ class AttestationVerified(msgspec.Struct, frozen=True, kw_only=True, tag_field="
     made: str
     verdict: Verdict
     facts: dict[str, str | int | bool]
+    identity: str | None = None
+    issuer: str | None = None
+    signed_at: str | None = None

@@ -14,11 +14,12 @@ from typing import NamedTuple
 import msgspec
 
 from stella.attest.errors import NoStatement, NotSigned, PredicateDiffers
-from stella.attest.model import PREDICATES, Core
+from stella.attest.model import PREDICATES, Core, Verdict
 from stella.kernel import dsse
 from stella.kernel.canonical import dump, load, parse
 from stella.kernel.nearest import did_you_mean
 from stella.kernel.statement import PAYLOAD_TYPE, STATEMENT_TYPE, Statement, Subject
+from stella.signing.errors import SubjectDiffers
 
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 MAX_SIZE = 4 << 20  # bytes; the largest predicate lists findings, not data
@@ -65,6 +66,35 @@ def read(data: bytes, keys: Sequence[dsse.Verifier], file: str, wanted: str | No
     except msgspec.ValidationError as error:
         raise NoStatement(file=file, problem=f"its predicate is incomplete: {error}") from None
     return Attested(statement, core, found.keyids)
+
+
+def core_of(found: Statement, file: str, wanted: str | None, made: str) -> Core:
+    """What a predicate of a signed bundle says of release and verdict; a kind that has none has passed by being signed.
+
+    Raises PredicateDiffers, or NoStatement for a predicate that has a verdict of another form.
+    """
+    _check_kind(file, found.predicate_type, wanted)
+    if "verdict" not in found.predicate:
+        return Core(release="", made=made, verdict="passed")
+    try:
+        core = msgspec.convert(found.predicate, _Verdict)
+    except msgspec.ValidationError as error:
+        raise NoStatement(file=file, problem=f"its verdict cannot be read: {error}") from None
+    return Core(release=core.release, made=core.made or made, verdict=core.verdict)
+
+
+def check_subject(found: Statement, digest: str, file: str) -> None:
+    """Raise SubjectDiffers unless the statement is about these bytes."""
+    if digest not in {subject.digest.get("sha256") for subject in found.subject}:
+        raise SubjectDiffers(what=file, wanted=digest)
+
+
+class _Verdict(msgspec.Struct, frozen=True):
+    """The part of a predicate that has a verdict."""
+
+    verdict: Verdict
+    release: str = ""
+    made: str = ""
 
 
 def _check_kind(file: str, found: str, wanted: str | None) -> None:

@@ -13,12 +13,15 @@ def verified(result: AttestationVerified) -> View:
         ("verdict", Cell(result.verdict, "good" if passed else "bad")),
         ("kind", result.predicate),
         *((subject.name, f"sha256:{subject.sha256}") for subject in result.subjects),
-        ("release", result.release),
-        ("made", result.made),
-        *(("signed by", key) for key in result.keys),
+        *((word, said) for word, said in (("release", result.release), ("made", result.made)) if said),
+        *(("signed by", key) for key in result.keys if result.identity is None),
     ]
+    if result.identity is not None:
+        facts += [("signed by", result.identity), ("vouched for by", result.issuer or "")]
+    if result.signed_at is not None:
+        facts.append(("signed at", result.signed_at))
     said = [(name.replace("_", " "), _word(fact)) for name, fact in result.facts.items()]
-    view: list[Facts | Text] = [Facts(facts), Facts(said, "What was signed")]
+    view: list[Facts | Text] = [Facts(facts), *([Facts(said, "What was signed")] if said else [])]
     return view if passed else [*view, Text("The signature is good. What was examined failed.", "bad")]
 
 

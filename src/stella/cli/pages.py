@@ -19,6 +19,7 @@ from stella.about.model import ErrorRow
 from stella.bootstrap import NOUNS
 from stella.cli.generate import leaf
 from stella.cli.words import Flag, Positional
+from stella.language.codes import CODES
 from stella.operations import Operation, fields_of
 from stella.runtime.config import ALIASES, RESERVED, every_key
 from stella.runtime.settings import Settings
@@ -77,6 +78,13 @@ def _command(operation: Operation[Any, Any]) -> str:
     return "\n".join(parts)
 
 
+DIAGNOSTICS = """\
+`stella explain CODE` prints the same, offline. An error keeps a policy from being compiled; with `--strict` a warning
+does too. Families: 1 syntax, 2 types, 3 proved logic, 4 cost and style, 5 governance. A code never changes its meaning.
+What the words mean: [the language](../policy/language.md).
+"""
+
+
 def errors(rows: Sequence[ErrorRow]) -> str:
     """errors.md: every error code with its meaning and remedy."""
     index = [
@@ -88,6 +96,15 @@ def errors(rows: Sequence[ErrorRow]) -> str:
         hint = f" Hint: {_text(row.hint)}." if row.hint else ""
         parts += [f"## {row.code}\n", f"{_text(row.message)}.\n", f"{_text(row.explanation)}\n"]
         parts.append(f"Exit code {row.exit}, reason `{row.reason}`.{hint}\n")
+    return "\n".join(parts)
+
+
+def diagnostics() -> str:
+    """diagnostics.md: every code of what is found in a policy, with its cause and remedy."""
+    index = [(f"[{one.code}](#{one.code.lower()})", one.level, f"`{one.name}`", one.what) for one in CODES.values()]
+    parts = ["# Diagnostics of policies\n", NOTE, DIAGNOSTICS, _table(("code", "level", "name", "what"), index)]
+    for one in CODES.values():
+        parts += [f"## {one.code}\n", f"{one.what} {one.why}\n", f"{one.fix} Level: {one.level}.\n"]
     return "\n".join(parts)
 
 

@@ -30,6 +30,7 @@ def every_page() -> dict[str, str]:
     operations = bootstrap.load_all()
     return {
         "cli.md": pages.cli(operations),
+        "diagnostics.md": pages.diagnostics(),
         "errors.md": pages.errors([error_row(kind) for kind in error_classes().values()]),
         "metrics.md": pages.metrics(),
         "operations.md": pages.operations(operations),

@@ -8,12 +8,14 @@ Rules:
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from stella.engine.arrays import Keys, Longs
 from stella.engine.terms import dimensions, home, place, spans
 from stella.engine.truths import Amounts, Truths, amounts, rows_of, truths
-from stella.inventory.star import Star
+from stella.inventory.star import Star, Table
 from stella.language.model import Condition, Part, Sum
 from stella.language.names import DIMENSIONS, Dimension
 
@@ -62,14 +64,18 @@ class Board:
         key = (leaf, self.where(leaf))
         found = self._truths.get(key)
         if found is None:
-            held = truths(leaf, rows_of(self.star.dimensions[key[1]], self.as_of))
-            found = Truths(np.append(held.sure, False), np.append(held.maybe, True))  # noqa: FBT003  unknown
-            if not dimensions(leaf):  # the same everywhere, so there too
-                found = Truths(np.append(held.sure, held.sure[:1]), np.append(held.maybe, held.maybe[:1]))
+            found = self._asked(leaf, key[1])
             if len(self._truths) >= MAX_KEPT:
                 self._truths.clear()
             self._truths[key] = found
         return found
+
+    def _asked(self, leaf: Condition, dimension: Dimension) -> Truths:
+        table = self.star.dimensions[dimension]
+        if not dimensions(leaf):  # the same everywhere, so of what is missing too
+            return truths(leaf, rows_of(Table(table.rows + 1, {}), self.as_of))
+        held = truths(leaf, rows_of(table, self.as_of))
+        return Truths(np.append(held.sure, False), np.append(held.maybe, True))
 
     def addends(self, parts: tuple[Part, ...]) -> dict[Dimension, Amounts]:
         """The parts of a sum, added up within each dimension; unknown in the row that nothing is known of."""
@@ -80,7 +86,7 @@ class Board:
         for dimension in sorted(spans(Sum(parts))):
             mine = tuple(part for part in parts if place(part) == dimension)
             held = amounts(Sum(mine), rows_of(self.star.dimensions[dimension], self.as_of))
-            found[dimension] = Amounts(np.append(held.values, 0), np.append(held.known, False))  # noqa: FBT003  unknown
+            found[dimension] = Amounts(np.append(held.values, 0), np.append(held.known, False))
         self._addends[parts] = found
         return found
 
@@ -106,11 +112,11 @@ class Board:
 
 def narrowed(star: Star) -> Star:
     """The same with keys as small as they can be: less memory to read, so faster."""
-    keys = {name: keys.astype(_narrow(star.dimensions[name].rows)) for name, keys in star.keys.items()}
+    keys: Any = {name: keys.astype(_narrow(star.dimensions[name].rows)) for name, keys in star.keys.items()}
     return Star(star.dimensions, keys, star.digest)
 
 
-def _narrow(rows: int) -> type[np.uint16] | type[np.int32]:
+def _narrow(rows: int) -> type[np.uint16 | np.int32]:
     return np.uint16 if rows < 2**16 else np.int32  # one number more than rows, for what is missing
 
 
@@ -130,4 +136,3 @@ def _any_astray(keys: Keys, rows: int) -> bool:
 
 def _astray(keys: Keys, rows: int) -> Keys:
     return (keys < 0) | (keys >= rows)
-

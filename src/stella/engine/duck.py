@@ -1,12 +1,14 @@
 """The backend on DuckDB: the query of `sql` over arrays that it reads in place."""
 
+# stella: allow-file STL001, STL002, STL003 until 2028-12-31: a database in memory, of arrays that the caller may read
+
 from __future__ import annotations
 
 import duckdb
 import numpy as np
 
 from stella.engine import sql
-from stella.engine.arrays import Lanes
+from stella.engine.arrays import Keys, Lanes
 from stella.engine.board import Board
 from stella.engine.gather import Numpy
 from stella.engine.lanes import Masks
@@ -30,7 +32,9 @@ class DuckDb(Numpy):
             self._lay(masks)
         size = out.shape[1]
         keys = {name: board.keys[name][start : start + size] for name in DIMENSIONS}
-        self._database.register(sql.FINDINGS, {"id": np.arange(size, dtype=np.int64), **keys})
+        columns: dict[str, Keys] = {"id": np.arange(size, dtype=np.int64)}
+        columns |= {str(name): held for name, held in keys.items()}
+        self._database.register(sql.FINDINGS, columns)
         found = self._database.sql(self._query).fetchnumpy()
         self._database.unregister(sql.FINDINGS)
         for lane in range(len(out)):

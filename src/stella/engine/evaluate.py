@@ -143,8 +143,7 @@ def evaluate(
     advisories = board.keys["advisory"]
 
     def count(lanes: Lanes, start: int, into: Count) -> None:
-        words = np.take(severity, advisories[start : start + lanes.shape[1]], mode="clip")
-        chosen.count(reading, lanes, words, into)
+        chosen.count(reading, lanes, severity, advisories[start : start + lanes.shape[1]], into)
 
     counts = merged(Run(board, masks, chosen, threads, kept).spans(lambda: Count.of(reading), count))
     done = Evaluation(plan, board, masks, kept, counts, chosen.name)
@@ -207,9 +206,7 @@ def sample(plan: Plan, board: Board, count: int) -> list[int]:
     return sorted({0, total - 1, *drawn.tolist()})
 
 
-def rechecked(  # noqa: PLR0913, PLR0917  all that an error tells
-    plan: Plan, board: Board, layout: Layout, backend: str, chosen: list[int], masks: Lanes
-) -> None:
+def rechecked(plan: Plan, board: Board, layout: Layout, backend: str, chosen: list[int], masks: Lanes) -> None:
     """Ask the interpreter about some findings, whose masks are `masks[lane, i]`; raises BackendsDisagree."""
     readings = [read(view, layout) for view in plan.views]
     for i, finding in enumerate(chosen):
@@ -229,7 +226,7 @@ def rechecked(  # noqa: PLR0913, PLR0917  all that an error tells
             )
 
 
-def agrees(plan: Plan, view: int, layout: Layout, reading: Reading, mask: Lanes, wanted: Decision) -> bool:  # noqa: PLR0913, PLR0917  as above
+def agrees(plan: Plan, view: int, layout: Layout, reading: Reading, mask: Lanes, wanted: Decision) -> bool:
     """Whether a mask says the same as the interpreter: groups, winners, and whether it is open."""
     true, unknown = groups_in(plan.views[view], layout, mask)
     found = decide(reading, mask.reshape(-1, 1))
@@ -278,6 +275,5 @@ def determinism(done: Evaluation) -> str:
         rows = np.empty((lanes.shape[1], len(lanes) + 1), "<u8")
         rows[:, 0] = np.arange(start, start + lanes.shape[1])
         rows[:, 1:] = lanes.T
-        digest.update(rows)
+        digest.update(rows.tobytes())
     return digest.hexdigest()
-

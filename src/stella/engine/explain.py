@@ -7,13 +7,14 @@ Rules:
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Literal, TypeAlias
 
 import msgspec
 import numpy as np
 
 from stella.engine.arrays import Lanes
-from stella.engine.board import Board
+from stella.engine.board import MAX_KEPT, Board
 from stella.engine.errors import BackendsDisagree
 from stella.engine.evaluate import groups_in
 from stella.engine.facts import facts, missing
@@ -112,12 +113,13 @@ def explain(
     With `mask` and its `layout`, raises BackendsDisagree when it says something else.
     """
     board = star if isinstance(star, Board) else None
-    star, as_of = (board.star, board.as_of) if board is not None else (star, as_of)
-    told, view = facts(star, finding, as_of), plan.view
+    whole = star.star if isinstance(star, Board) else star
+    as_of = as_of if board is None else board.as_of
+    told, view = facts(whole, finding, as_of), plan.view
     found = decide(view.groups, view.default_status, told)
-    lost = missing(star, finding)
+    lost = missing(whole, finding)
     if lost:
-        found = _degraded(plan, board or Board(star, as_of), finding, found)
+        found = _degraded(plan, board or Board(whole, as_of), finding, found)
     if mask is not None and layout is not None:
         _checked(finding, groups_in(view, layout, np.asarray(mask)), (found.true, found.unknown))
     return Explanation(
@@ -128,17 +130,25 @@ def explain(
         found.status_by,
         found.severity_by,
         found.undecided,
-        tuple(_group(plan, number, found, told, lost) for number in range(len(view.groups))),
+        _groups(plan, found, told, lost),
     )
 
 
-def _group(plan: Plan, number: int, found: Decision, told: Facts, lost: Dimensions) -> GroupSaid:
-    held = True if number in found.true else None if number in found.unknown else False
+def _groups(plan: Plan, found: Decision, told: Facts, lost: Dimensions) -> tuple[GroupSaid, ...]:
+    held: dict[int, Truth] = dict.fromkeys(found.true, True) | dict.fromkeys(found.unknown)
+    bits: dict[int, list[int]] = {}
+    for bit, number in enumerate(plan.view.group_of):
+        bits.setdefault(number, []).append(bit)
+    return tuple(
+        _group(plan, number, WORDS[held.get(number, False)], bits.get(number, []), told, lost)
+        for number in range(len(plan.view.groups))
+    )
+
+
+def _group(plan: Plan, number: int, held: Word, bits: list[int], told: Facts, lost: Dimensions) -> GroupSaid:
     group = plan.view.groups[number]
-    terms = tuple(_term(bit, plan.terms[bit], told, lost, WORDS[held]) for bit in plan.bits(number))
-    return GroupSaid(
-        number, group.rule, group.branch, WORDS[held], group.status, group.severity, group.because, terms
-    )
+    terms = tuple(_term(bit, plan.terms[bit], told, lost, held) for bit in bits)
+    return GroupSaid(number, group.rule, group.branch, held, group.status, group.severity, group.because, terms)
 
 
 def _degraded(plan: Plan, board: Board, finding: int, found: Decision) -> Decision:
@@ -176,7 +186,7 @@ def _term(bit: int, term: Term, told: Facts, lost: Dimensions, group: Word) -> T
 
 
 def _leaf(leaf: Condition, holds: bool, told: Facts, lost: Dimensions) -> LeafSaid:  # noqa: FBT001  the sign
-    held = None if dimensions(leaf) & lost else truth(leaf if holds else Not(leaf), told)
+    held = None if lost and dimensions(leaf) & lost else truth(leaf if holds else Not(leaf), told)
     names, quantified = columns(leaf)
     values = {name: _plain(told.values[name]) if name in told.values else None for name in names}
     statements = told.statements if quantified else ()
@@ -188,6 +198,7 @@ def _plain(value: Value) -> Plain:
     return tuple(sorted(value)) if isinstance(value, frozenset) else value
 
 
+@lru_cache(MAX_KEPT)
 def columns(condition: Condition) -> tuple[tuple[str, ...], bool]:
     """The columns of a finding that a condition reads, and whether it reads statements."""
     found: dict[str, None] = {}
@@ -196,6 +207,7 @@ def columns(condition: Condition) -> tuple[tuple[str, ...], bool]:
 
 
 def _columns(condition: Condition, into: dict[str, None]) -> bool:
+    """Collect columns; whether statements are read. Every item is walked, whatever the one before says."""
     match condition:
         case Constant() | OutcomeIs():
             return False
@@ -204,12 +216,12 @@ def _columns(condition: Condition, into: dict[str, None]) -> bool:
         case Not(item):
             return _columns(item, into)
         case All(items) | Any(items):
-            return any([_columns(item, into) for item in items])
+            return max([_columns(item, into) for item in items], default=False)
         case Compared(total):
             quantified = False
             for part in total.parts:
                 if isinstance(part, Adjusted):
-                    quantified |= any([_columns(one, into) for one, _ in part.cases])
+                    quantified |= max([_columns(one, into) for one, _ in part.cases], default=False)
                 else:
                     into[part.column] = None
             return quantified

@@ -26,9 +26,7 @@ def facts(star: Star, finding: int, as_of: int) -> Facts:
 
 def missing(star: Star, finding: int) -> frozenset[Dimension]:
     """The dimensions in which the key of a finding points to no row."""
-    return frozenset(
-        name for name in DIMENSIONS if not 0 <= int(star.keys[name][finding]) < star.dimensions[name].rows
-    )
+    return frozenset(name for name in DIMENSIONS if not 0 <= int(star.keys[name][finding]) < star.dimensions[name].rows)
 
 
 def statement(table: Table, row: int) -> dict[str, Value]:

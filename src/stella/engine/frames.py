@@ -85,7 +85,7 @@ def _whole(condition: Condition, masks: Masks) -> pl.Expr:
         case Any(items):
             return reduce(or_, (_whole(item, masks) for item in items))
         case Constant(value):
-            return pl.lit(value)
+            return pl.lit(value, dtype=pl.Boolean)
         case _ if is_sum(condition):
             total, cuts = _total(masks.sums[condition.sum.parts]), cuts_of([condition])
             found: pl.Expr = pl.lit(holds_from(condition, cuts[-1]))

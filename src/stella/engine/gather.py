@@ -35,8 +35,8 @@ class Backend(Protocol):
     def fill(self, masks: Masks, board: Board, start: int, out: Lanes) -> None:
         """Put the masks of the findings from `start` on into `out[lane, finding]`."""
 
-    def count(self, reading: Reading, lanes: Lanes, normal: npt.NDArray[np.uint8], into: Count) -> None:
-        """Count what the masks decide; `normal` is the severity of each finding's advisory."""
+    def count(self, reading: Reading, lanes: Lanes, normal: npt.NDArray[np.uint8], rows: Keys, into: Count) -> None:
+        """Count what the masks decide; `normal[rows[i]]` is the severity of the advisory of finding i."""
 
     def compare(self, readings: tuple[Reading, Reading], lanes: Lanes, start: int, into: Compare) -> None:
         """Count what two policies make of the same masks."""
@@ -55,9 +55,13 @@ class Numpy:
         places = {name: _places(board, name, start, size) for name in masks.tables}
         for lane in range(len(out)):
             _gather(masks, places, lane, out[lane], buffer)
-        finish(masks, board, start, out, self.bins)
+        finish(masks, board, start, out, self)
 
-    def bins(self, bins: Bins, keys: dict[Dimension, Keys]) -> npt.NDArray[np.intp]:
+    def pick(self, mask: Lanes, number: Keys, out: Lanes) -> None:
+        """AND the masks of bins."""
+        out &= np.take(mask, number, mode="clip")
+
+    def bins(self, bins: Bins, keys: dict[Dimension, Keys]) -> Keys:
         """The bin of each finding."""
         total: Longs | None = None
         for dimension, addends in bins.addends.items():
@@ -71,8 +75,8 @@ class Numpy:
             number += total >= cut
         return number
 
-    def count(self, reading: Reading, lanes: Lanes, normal: npt.NDArray[np.uint8], into: Count) -> None:
-        into.add(reading, decide(reading, lanes), normal)
+    def count(self, reading: Reading, lanes: Lanes, normal: npt.NDArray[np.uint8], rows: Keys, into: Count) -> None:
+        into.add(reading, decide(reading, lanes), np.take(normal, rows, mode="clip"))
 
     def compare(self, readings: tuple[Reading, Reading], lanes: Lanes, start: int, into: Compare) -> None:
         into.add(readings, decide(readings[0], lanes), decide(readings[1], lanes), start)
@@ -82,9 +86,7 @@ def _places(board: Board, dimension: Dimension, start: int, size: int) -> npt.ND
     return board.keys[dimension][start : start + size].astype(np.intp)
 
 
-def _gather(
-    masks: Masks, places: dict[Dimension, npt.NDArray[np.intp]], lane: int, out: Lanes, buffer: Lanes
-) -> None:
+def _gather(masks: Masks, places: dict[Dimension, npt.NDArray[np.intp]], lane: int, out: Lanes, buffer: Lanes) -> None:
     first = True
     for dimension, table in masks.tables.items():
         if first:
@@ -99,20 +101,23 @@ def _gather(
         np.bitwise_and(out, masks.base[lane], out=out)
 
 
-class Binning(Protocol):
-    """Finds the bins of findings."""
+class Picking(Protocol):
+    """What is left to a backend of bins."""
 
-    def __call__(self, bins: Bins, keys: dict[Dimension, Keys]) -> npt.NDArray[np.intp]:
+    def bins(self, bins: Bins, keys: dict[Dimension, Keys]) -> Keys:
         """The number of the bin of each finding."""
 
+    def pick(self, mask: Lanes, number: Keys, out: Lanes) -> None:
+        """AND the masks of bins, `mask[number[i]]`, into `out`."""
 
-def finish(masks: Masks, board: Board, start: int, out: Lanes, binning: Binning) -> None:
+
+def finish(masks: Masks, board: Board, start: int, out: Lanes, picking: Picking) -> None:
     """AND what is no table: bins of sums, and conditions that are asked finding by finding."""
     keys = {name: held[start : start + out.shape[1]] for name, held in board.keys.items()}
     for bins in masks.bins:
-        number = binning(bins, keys)
+        number = picking.bins(bins, keys)
         for lane in range(len(out)):
-            out[lane] &= np.take(bins.lanes[lane], number, mode="clip")
+            picking.pick(bins.lanes[lane], number, out[lane])
     for whole in masks.wholes:
         held = held_whole(whole.condition, masks, keys, out.shape[1])
         out[whole.bit // LANE] &= ~((~held.sure).astype(np.uint64) << np.uint64(whole.bit % LANE))

@@ -85,8 +85,8 @@ def _counted(done: Evaluation, touched: npt.NDArray[np.intp], board: Board, foun
     reading, backend = read(done.plan.view, done.layout), backend_of("auto", len(touched))
     was, now = Count.of(reading), Count.of(reading)
     rows = board.keys["advisory"][touched]
-    backend.count(reading, np.ascontiguousarray(done.masks[:, touched]), normal(done.board)[rows], was)
-    backend.count(reading, found, normal(board)[rows], now)
+    backend.count(reading, np.ascontiguousarray(done.masks[:, touched]), normal(done.board), rows, was)
+    backend.count(reading, found, normal(board), rows, now)
     counts = done.counts
     return Count(
         counts.status - was.status + now.status,

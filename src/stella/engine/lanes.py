@@ -208,4 +208,3 @@ def _wholes(plan: Plan, place: Layout) -> tuple[Whole, ...]:
     return tuple(
         Whole(term.whole, bit, place.second[bit]) for bit, term in enumerate(plan.terms) if term.whole is not None
     )
-

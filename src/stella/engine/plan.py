@@ -18,6 +18,7 @@ import msgspec
 
 from stella.engine.terms import Term, terms
 from stella.kernel import canonical
+from stella.language import ir
 from stella.language.groups import Group, groups
 from stella.language.model import ExceptionRule, Policy
 
@@ -51,7 +52,9 @@ class Plan:
     def slow(self) -> tuple[str, ...]:
         """Rules that have no list of terms, and are asked finding by finding."""
         whole = [bit for bit, term in enumerate(self.terms) if term.whole is not None]
-        found = [view.groups[view.group_of[bit]].rule for view in self.views for bit in whole if view.group_of[bit] >= 0]
+        found = [
+            view.groups[view.group_of[bit]].rule for view in self.views for bit in whole if view.group_of[bit] >= 0
+        ]
         return tuple(dict.fromkeys(found))
 
     def bits(self, group: int, view: int = 0) -> tuple[int, ...]:
@@ -64,7 +67,7 @@ def compile(  # noqa: A001  the verb of the language
 ) -> Plan:
     """The plan of a policy.
 
-    `digest` is its identity where somebody has one already, such as that of its canonical form.
+    `digest` is its identity where somebody has one already; else it is that of its canonical form.
     """
     exempted = tuple(sorted(exceptions, key=lambda one: one.name.encode()))
     found = groups(policy, exempted)
@@ -82,14 +85,14 @@ def compile(  # noqa: A001  the verb of the language
 
 def identity(policy: Policy, exceptions: Sequence[ExceptionRule], digest: str | None) -> str:
     """Names what is evaluated: a policy with its exceptions."""
-    if digest is not None and not exceptions:
-        return digest
-    said = digest if digest is not None else _plain(policy)
-    return hashlib.sha256(canonical.dump_whole([said, [_plain(one) for one in exceptions]])).hexdigest()
+    found = digest if digest is not None else ir.digest(policy)
+    if not exceptions:
+        return found
+    return hashlib.sha256(canonical.dump_whole([found, *map(_plain, exceptions)])).hexdigest()
 
 
 def _plain(value: object) -> str:
-    """JSON of a struct as text: its numbers can be larger than those of canonical JSON."""
+    """JSON of an exception as text."""
     return msgspec.json.encode(value, order="sorted").decode()
 
 

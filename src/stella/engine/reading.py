@@ -31,7 +31,7 @@ class Reading(NamedTuple):
     groups: int
     status_bits: Lanes  # of each lane: bits of groups that have a status
     severity_bits: Lanes
-    group_of: Numbers  # of each bit
+    group_of: Numbers  # of each bit; the last is for no bit
     against: Lanes  # [group, lane]: second bits of stronger groups that would decide another status
     status_of: npt.NDArray[np.uint8]  # number in STATUS; of a group without one, which never wins, the default's
     severity_of: npt.NDArray[np.uint8]  # number in SEVERITY, or NORMAL
@@ -49,7 +49,7 @@ def read(view: View, layout: Layout) -> Reading:
     """How masks of a layout are read."""
     count, lanes = len(view.groups), layout.lanes
     status_bits, severity_bits = np.zeros(lanes, np.uint64), np.zeros(lanes, np.uint64)
-    group_of = np.full(lanes * LANE, count, np.uint16)
+    group_of = np.full(lanes * LANE + 1, count, np.uint16)
     words = [group.status for group in view.groups] + [view.default_status]
     against = np.zeros((count + 1, lanes), np.uint64)
     bits = iter(sorted((group, bit) for bit, group in enumerate(view.group_of) if group != NO_GROUP))

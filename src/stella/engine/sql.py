@@ -90,8 +90,8 @@ def _table(dimension: Dimension) -> str:
     return f"{dimension}_masks"
 
 
-def _lane(masks: Masks, lane: int) -> exp.Expression:
-    parts: list[exp.Expression] = [_word(int(masks.base[lane]))]
+def _lane(masks: Masks, lane: int) -> exp.Expr:
+    parts: list[exp.Expr] = [_word(int(masks.base[lane]))]
     parts += [exp.column(f"m{lane}", _table(name)) for name in masks.tables]
     for number, bins in enumerate(masks.bins):
         values = [_word(mask) for mask in bins.lanes[lane].tolist()]
@@ -106,30 +106,30 @@ def _lane(masks: Masks, lane: int) -> exp.Expression:
     return exp.cast(reduce(lambda a, b: exp.BitwiseAnd(this=a, expression=b), parts), "bigint")
 
 
-def _word(bits: int) -> exp.Expression:
+def _word(bits: int) -> exp.Expr:
     return _number(bits - 2**64 if bits >= 2**63 else bits)
 
 
-def _number(value: int) -> exp.Expression:
+def _number(value: int) -> exp.Expr:
     if value == LEAST:
         return exp.paren(exp.Sub(this=exp.Literal.number(value + 1), expression=exp.Literal.number(1)))
     return exp.Literal.number(value)
 
 
-def _without(bit: int) -> exp.Expression:
+def _without(bit: int) -> exp.Expr:
     return _word(2**64 - 1 - (1 << bit % LANE))
 
 
-def _case(condition: exp.Expression, then: exp.Expression, otherwise: exp.Expression) -> exp.Expression:
+def _case(condition: exp.Expr, then: exp.Expr, otherwise: exp.Expr) -> exp.Expr:
     return exp.Case().when(condition, then).else_(otherwise)
 
 
-def _total(addends: dict[Dimension, Longs], number: int) -> exp.Expression:
-    columns: list[exp.Expression] = [exp.column(f"s{number}", _table(name)) for name in addends]
+def _total(addends: dict[Dimension, Longs], number: int) -> exp.Expr:
+    columns: list[exp.Expr] = [exp.column(f"s{number}", _table(name)) for name in addends]
     return reduce(lambda a, b: exp.Add(this=a, expression=b), columns)
 
 
-def _steps(total: exp.Expression, cuts: list[int], values: list[exp.Expression]) -> exp.Expression:
+def _steps(total: exp.Expr, cuts: list[int], values: list[exp.Expr]) -> exp.Expr:
     """The first value below the first cut, the second from there to the next, and so on."""
     case = exp.Case()
     for cut, value in zip(cuts, values, strict=False):
@@ -137,7 +137,7 @@ def _steps(total: exp.Expression, cuts: list[int], values: list[exp.Expression])
     return case.else_(values[-1])
 
 
-def _whole(condition: Condition, masks: Masks) -> exp.Expression:
+def _whole(condition: Condition, masks: Masks) -> exp.Expr:
     match condition:
         case Not(item):
             return exp.not_(exp.paren(_whole(item, masks)))
@@ -156,7 +156,7 @@ def _whole(condition: Condition, masks: Masks) -> exp.Expression:
             return exp.column(f"l{number}", _table(home(dimensions(condition))))
 
 
-def _sum(leaf: Compared, masks: Masks) -> exp.Expression:
+def _sum(leaf: Compared, masks: Masks) -> exp.Expr:
     cuts = cuts_of([leaf])
     number = len(masks.bins) + list(masks.sums).index(leaf.sum.parts)
     values = [exp.Null(), *(exp.convert(holds_from(leaf, cut)) for cut in cuts)]

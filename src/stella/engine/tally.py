@@ -97,8 +97,8 @@ class Compare:
     def of(cls, readings: tuple[Reading, Reading], ground: Ground) -> Compare:
         """Nothing yet."""
         cells = (readings[0].groups + 1) * (readings[1].groups + 1)
-        zeros = [np.zeros(size, np.int64) for size in (cells, SEVERITIES * SEVERITIES)]
-        return cls(ground, *zeros, np.zeros((len(KINDS), ground.rows), np.int64))
+        matrix, severity = np.zeros(cells, np.int64), np.zeros(SEVERITIES * SEVERITIES, np.int64)
+        return cls(ground, matrix, severity, np.zeros((len(KINDS), ground.rows), np.int64))
 
     def add(self, readings: tuple[Reading, Reading], before: Decided, after: Decided, start: int) -> None:
         """Some more findings, the first of which is `start`."""

@@ -54,7 +54,7 @@ class Term(NamedTuple):
     whole: Condition | None = None
 
 
-class _TooMany(Exception):  # noqa: N818  never leaves this module
+class _TooMany(Exception):
     """More terms than are allowed."""
 
 
@@ -139,12 +139,12 @@ def _of(column: str | None) -> Dimensions:
 
 def _terms(condition: Condition, most: int, *, joined: bool) -> tuple[Term, ...]:
     numbers: dict[Literal, int] = {}
-    found = _normal(condition, True, numbers, most, joined)
+    found = _normal(condition, True, numbers, most, joined)  # noqa: FBT003  not negated
     literals = tuple(numbers)
     return tuple(Term(tuple(literals[i] for i in sorted(one))) for one in found)
 
 
-def _normal(  # noqa: PLR0911  one for each kind
+def _normal(
     condition: Condition,
     holds: bool,  # noqa: FBT001  the sign under which it stands
     numbers: dict[Literal, int],
@@ -155,7 +155,7 @@ def _normal(  # noqa: PLR0911  one for each kind
         return _normal(item, holds, numbers, most, joined)
 
     match condition:
-        case Constant(value):
+        case Constant(value) if value is not None:
             return [frozenset()] if value == holds else []
         case Not(item):
             return _normal(item, not holds, numbers, most, joined)
@@ -176,28 +176,25 @@ def _number(leaf: Condition, holds: bool, numbers: dict[Literal, int]) -> int:  
 
 def _by_dimension(condition: All | Any) -> tuple[Condition, ...]:
     """The same with all items on one dimension as one; itself when nothing else is in it."""
-    kind, parts = type(condition), {}
+    kind = type(condition)
+    parts: dict[object, list[Condition]] = {}
     for i, item in enumerate(condition.items):
         found = dimensions(item)
-        key: object = home(found) if len(found) <= 1 else i
+        key = home(found) if len(found) <= 1 else i
         parts.setdefault(key, []).append(item)
     if len(parts) == 1 and len(dimensions(condition)) <= 1:
         return (condition,)
     return tuple(items[0] if len(items) == 1 else kind(tuple(items)) for items in parts.values())
 
 
-def _union(
-    items: Iterable[Condition], inner: Callable[[Condition], list[Indexes]], most: int
-) -> list[Indexes]:
+def _union(items: Iterable[Condition], inner: Callable[[Condition], list[Indexes]], most: int) -> list[Indexes]:
     found: dict[Indexes, None] = {}
     for item in items:
         found |= dict.fromkeys(inner(item))
     return _absorbed(list(found), most)
 
 
-def _product(
-    items: Sequence[Condition], inner: Callable[[Condition], list[Indexes]], most: int
-) -> list[Indexes]:
+def _product(items: Sequence[Condition], inner: Callable[[Condition], list[Indexes]], most: int) -> list[Indexes]:
     found: list[Indexes] = [frozenset()]
     for item in items:
         more = inner(item)

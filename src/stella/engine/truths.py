@@ -67,7 +67,7 @@ class Rows(NamedTuple):
     owners: Longs | None = None
 
     @property
-    def count(self) -> int:
+    def size(self) -> int:
         return self.table.rows
 
 
@@ -76,19 +76,19 @@ def rows_of(table: Table, as_of: int) -> Rows:
     return Rows(table, as_of, table if isinstance(table, Evidence) else None)
 
 
-def truths(condition: Condition, rows: Rows) -> Truths:  # noqa: PLR0911  one for each kind of condition
+def truths(condition: Condition, rows: Rows) -> Truths:
     """The truth of a condition, row by row."""
     match condition:
         case Constant(value):
-            return _same(value, rows.count)
+            return _same(value, rows.size)
         case OutcomeIs():
-            return _same(None, rows.count)
+            return _same(None, rows.size)
         case Not(item):
             return opposite(truths(item, rows))
         case All(items):
-            return every((truths(item, rows) for item in items), rows.count)
+            return every((truths(item, rows) for item in items), rows.size)
         case Any(items):
-            return opposite(every((opposite(truths(item, rows)) for item in items), rows.count))
+            return opposite(every((opposite(truths(item, rows)) for item in items), rows.size))
         case Some(item):
             return _spread(_some(item, rows), rows)
         case Every(item):
@@ -130,15 +130,15 @@ def _where(held: Bools, known: Bools) -> Truths:
 def _known(column: str, rows: Rows) -> Bools:
     match rows.table.columns.get(column):
         case Coded(codes):
-            return codes >= 0
+            return np.greater_equal(codes, 0)
         case Many(known=known):
-            return known != 0
+            return np.not_equal(known, 0)
         case Scaled(values):
-            return values != NO_VALUE
+            return np.not_equal(values, NO_VALUE)
         case Flags(flags):
-            return flags != NO_FLAG
+            return np.not_equal(flags, NO_FLAG)
         case _:
-            return np.zeros(rows.count, np.bool_)
+            return np.zeros(rows.size, np.bool_)
 
 
 def _test(leaf: Flagged | OneOf | StartsWith | Ranked | Has, rows: Rows) -> Truths:
@@ -146,22 +146,22 @@ def _test(leaf: Flagged | OneOf | StartsWith | Ranked | Has, rows: Rows) -> Trut
     match leaf:
         case Flagged(_, default):
             if not isinstance(values, Flags):
-                return _same(default, rows.count)
+                return _same(default, rows.size)
             missing = np.int8(NO_FLAG if default is None else default)
             flags = np.where(values.values == NO_FLAG, missing, values.values)
             return Truths(flags == 1, flags != 0)
         case Has(_, words, lower):
             if not isinstance(values, Many):
-                return _same(None, rows.count)
+                return _same(None, rows.size)
             hits = _decided(values.words, _among(words, lower=lower))[values.codes]
             return _where(_any_within(hits, values.offsets), values.known != 0)
         case OneOf(_, words, lower, default):
-            return _coded(values, _among(words, lower=lower), default, rows.count)
+            return _coded(values, _among(words, lower=lower), default, rows.size)
         case StartsWith(_, prefix, lower, default):
-            return _coded(values, lambda word: (word.lower() if lower else word).startswith(prefix), default, rows.count)
+            return _coded(values, lambda word: (word.lower() if lower else word).startswith(prefix), default, rows.size)
         case Ranked(column, sign, word, default):
             ranks, holds = RANKS[column], OPERATORS[sign]
-            return _coded(values, lambda one: holds(ranks[one], ranks[word]), default, rows.count)
+            return _coded(values, lambda one: holds(ranks[one], ranks[word]), default, rows.size)
 
 
 def _among(words: tuple[str, ...], *, lower: bool) -> Callable[[str], bool]:
@@ -184,10 +184,10 @@ def _coded(values: object, test: Callable[[str], bool], default: str | None, cou
 
 def _before(column: str | None, instant: int | None, rows: Rows) -> Truths:
     if column is None:
-        return _same(None if instant is None else rows.as_of < instant, rows.count)
+        return _same(None if instant is None else rows.as_of < instant, rows.size)
     values = rows.table.columns.get(column)
     if not isinstance(values, Scaled):
-        return _same(None, rows.count)
+        return _same(None, rows.size)
     return _where(values.values > rows.as_of, values.values != NO_VALUE)
 
 
@@ -204,14 +204,14 @@ def _statements(item: Condition, sets: Evidence, as_of: int) -> Truths:
 
 def _some(item: Condition, rows: Rows) -> Truths:
     if rows.sets is None:
-        return _same(False, rows.count)  # noqa: FBT003  no statements at all
+        return _same(False, rows.size)  # noqa: FBT003  no statements at all
     held = _statements(item, rows.sets, rows.as_of)
     return Truths(_any_within(held.sure, rows.sets.offsets), _any_within(held.maybe, rows.sets.offsets))
 
 
 def _every(item: Condition, rows: Rows) -> Truths:
     if rows.sets is None:
-        return _same(None, rows.count)
+        return _same(None, rows.size)
     held = opposite(_statements(item, rows.sets, rows.as_of))
     empty = rows.sets.offsets[1:] == rows.sets.offsets[:-1]
     sure, maybe = _any_within(held.maybe, rows.sets.offsets), _any_within(held.sure, rows.sets.offsets)
@@ -225,8 +225,8 @@ def _spread(held: Truths, rows: Rows) -> Truths:
 
 def amounts(total: Sum, rows: Rows) -> Amounts:
     """The value of a sum, row by row: `language.interpret.amount`."""
-    value: Exact = np.zeros(rows.count, np.int64)
-    known = np.ones(rows.count, np.bool_)
+    value: Exact = np.zeros(rows.size, np.int64)
+    known = np.ones(rows.size, np.bool_)
     if any(abs(one) >= SAFE for one in (total.constant, total.low or 0, total.high or 0)) or len(total.parts) > 15:  # noqa: PLR2004  of SAFE
         value = value.astype(object)
     value = value + total.constant
@@ -241,13 +241,13 @@ def part_amounts(part: Part, rows: Rows) -> Amounts:
     """The value of one part; 0 where it is missing."""
     match part:
         case Addend(column, factor, default):
-            return _addend(rows.table.columns.get(column), factor, default, rows.count)
+            return _addend(rows.table.columns.get(column), factor, default, rows.size)
         case Mapped(column, weights):
-            return _mapped(rows.table.columns.get(column), dict(weights), rows.count)
+            return _mapped(rows.table.columns.get(column), dict(weights), rows.size)
         case Adjusted(cases):
             held = [(truths(condition, rows), weight) for condition, weight in cases]
-            known = np.ones(rows.count, np.bool_)
-            value = _exact([0] * rows.count, sum(abs(weight) for _, weight in cases))
+            known = np.ones(rows.size, np.bool_)
+            value = _exact([0] * rows.size, sum(abs(weight) for _, weight in cases))
             for one, weight in held:
                 known &= one.sure | ~one.maybe
                 value = value + np.where(one.sure, *_exact([weight, 0], weight))

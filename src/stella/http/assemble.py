@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -114,6 +115,7 @@ def assemble(  # noqa: PLR0913, PLR0917  # its parts
     settings = ctx.settings.service
     offered = [operation for operation in operations if not operation.local]
     metrics = metrics or Metrics()
+    ctx = dataclasses.replace(ctx, counts=metrics.counts)
     shared = "" if ctx.settings.store.accounts else shared_key(ctx.settings.store)
     grounds = Grounds(work, parts, settings.bucket, shared)
 
@@ -131,12 +133,13 @@ def assemble(  # noqa: PLR0913, PLR0917  # its parts
     limits = Limits(settings.max_body_mib * MIB, parse_duration(settings.send_timeout), queued)
     own = Own(store, grounds, offered)
     jobs = Jobs(store, runner, own, now)
-    handlers = Handlers(ctx, grounds, store, runner, jobs, own, limits)
+    handlers = Handlers(ctx, grounds, store, runner, jobs, own, limits, offered)
     uploads = Uploads(store, grounds, settings.max_upload_mib * MIB, now)
     transfers = Transfers(store, uploads, Files(grounds), own, metrics, limits, now, ctx.entropy)
     issuing = [row for row in ISSUER if row.name in {route.name for route in more}]
     status = Status(store, metrics, offered, issuing, lambda: runner.stopping)
     routes = [*status.routes(), *jobs.routes(), *transfers.routes(), *map(handlers.route, offered), *more]
+    metrics.lanes.update((one.name, one.lane.name) for one in offered if one.lane)
     metrics.access.update((route.name, access_of(route)) for route in routes)
     app = App(Routes(routes), tokens, log, metrics, ctx.entropy(4).hex(), *filter(None, [denied]))
     return Service(app, runner, uploads, grounds, store, handlers, log, ctx)

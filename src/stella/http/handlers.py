@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -29,7 +30,7 @@ from stella.http.places import Grounds
 from stella.http.resources import Jobs
 from stella.http.routes import Handler, Route
 from stella.http.standing import stand
-from stella.http.store import Bound, Store
+from stella.http.store import Bound, Queue, Store
 from stella.kernel.digest import sha256
 from stella.operations import Context, Operation, Principal
 
@@ -46,11 +47,29 @@ class Limits(NamedTuple):
     queued: Bound
 
 
+def queues_of(operations: Iterable[Operation[Any, Any]]) -> dict[str, Queue]:
+    """The queues that operations share, by their names."""
+    found: dict[str, Queue] = {}
+    for operation in operations:
+        if operation.lane:
+            names = found[operation.lane.name].operations if operation.lane.name in found else ()
+            found[operation.lane.name] = Queue((*names, operation.name), operation.lane.depth)
+    return found
+
+
 class Handlers:
     """Makes the route of each operation."""
 
     def __init__(  # its parts
-        self, context: Context, grounds: Grounds, store: Store, runner: Runner, jobs: Jobs, own: Own, limits: Limits
+        self,
+        context: Context,
+        grounds: Grounds,
+        store: Store,
+        runner: Runner,
+        jobs: Jobs,
+        own: Own,
+        limits: Limits,
+        operations: Iterable[Operation[Any, Any]] = (),
     ) -> None:
         self._context = context
         self._grounds = grounds
@@ -63,6 +82,7 @@ class Handlers:
         self._limits = limits
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="operation")
         self._running = 0
+        self._queues = queues_of(operations)
         self._contexts = lru_cache(MAX_PRINCIPALS)(self._context_of)
 
     def route(self, operation: Operation[Any, Any]) -> Route:
@@ -128,10 +148,13 @@ class Handlers:
         return tell.run(context, operation, want)
 
     def _long(self, operation: Operation[Any, Any], binder: Binder) -> Handler:
+        lane = operation.lane.name if operation.lane else ""
+
         async def handle(request: Request) -> Answer:
             want, body = await self._bound(operation, binder, request)
             if self._runner.stopping:
                 raise Draining
+            await asyncio.to_thread(operation.admit, self._contextual(request), want)
             now = self._now()
             key = idempotency.key_of(request) or None
             new = NewJob(
@@ -146,7 +169,9 @@ class Handlers:
                 key=key,
                 digest=sha256(body),
             )
-            job = await asyncio.to_thread(self._store.submit, new, self._limits.queued)
+            job = await asyncio.to_thread(self._store.submit, new, self._limits.queued, self._queues.get(lane))
+            if job is None and operation.lane is not None:
+                raise operation.lane.full(min(operation.lane.depth, self._limits.queued.each))
             if job is None:
                 raise TooManyJobs(limit=self._limits.queued.each)
             headers = [(b"location", f"/v1/jobs/{job.id}".encode())]

@@ -296,7 +296,10 @@ class Identity:
 
 
 def _principal(found: Verified) -> Principal:
-    return Principal(found.subject, rules.counting(found.scopes, found.tenant, found.subject), found.tenant)
+    scopes = rules.counting(found.scopes, found.tenant, found.subject)
+    # a client that asks in its own name proves who it is with each token; of anybody else the token says when that was
+    since = found.issued if found.subject == found.client and not found.acting else found.authenticated
+    return Principal(found.subject, scopes, found.tenant, since)
 
 
 def _passphrase(ctx: Context) -> bytes:

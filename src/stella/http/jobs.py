@@ -20,6 +20,7 @@ import contextlib
 import dataclasses
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -37,7 +38,7 @@ from stella.http.store import Outcome, Place, Store
 from stella.identity.model import State
 from stella.kernel.errors import StellaError
 from stella.kernel.tenant import DEFAULT_TENANT
-from stella.operations import Context, Operation, Principal
+from stella.operations import Context, Lane, Operation, Principal
 from stella.runtime.errors import DatabaseUnavailable
 
 MAX_ATTEMPTS = 3  # starts of one job; more would let one that kills the service keep it down
@@ -67,6 +68,7 @@ class Runner:
         self._report = report
         self._feeds: dict[str, Feed] = {}
         self._places: dict[str, Place] = {}
+        self._lanes: dict[str, tuple[str, str]] = {}  # of jobs that run: their tenant, and the queue they came from
         self._threads: dict[str, threading.Thread] = {}
         self._starting = threading.Lock()  # a thread that is listed has started
         self._wake = asyncio.Event()
@@ -151,11 +153,14 @@ class Runner:
     async def _start_next(self) -> bool:
         if self._stop.is_set():
             return False
-        job = await asyncio.to_thread(self._store.claim, list(self._places.values()), self._now())
+        job = await asyncio.to_thread(self._store.claim, list(self._places.values()), self._now(), self._full())
         if job is None:
             return False
         feed = Feed(lambda reached: self._keep_task(job, reached))
         self._feeds[job.id], self._places[job.id] = feed, Place(job.tenant, job.folder)
+        lane = self._lane(job.operation)
+        if lane is not None:
+            self._lanes[job.id] = job.tenant, lane.name
         if job.cancelling or job.id in self._cancelled:
             feed.stop(cancel=True)
         if self._stop.is_set():
@@ -166,6 +171,21 @@ class Runner:
             self._threads[job.id] = thread
             thread.start()
         return True
+
+    def _lane(self, name: str) -> Lane | None:
+        operation = self._operations.get(name)
+        return operation.lane if operation else None
+
+    def _full(self) -> list[tuple[str, str]]:
+        """Tenants and operations of which no more may start now: so many of that queue run already."""
+        running = Counter(list(self._lanes.values()))
+        lanes = [(name, operation.lane) for name, operation in self._operations.items() if operation.lane]
+        return [
+            (tenant, name)
+            for (tenant, queue), count in running.items()
+            for name, lane in lanes
+            if lane.name == queue and count >= lane.at_once
+        ]
 
     def cancel(self, job_id: str) -> None:
         """Let a job that runs here, or is about to, end."""
@@ -203,7 +223,7 @@ class Runner:
             "ms": milliseconds,
         }
         self._report("job", told | ({"trace": job.trace} if job.trace else {}))
-        for table in (self._feeds, self._places, self._threads):
+        for table in (self._feeds, self._places, self._lanes, self._threads):
             table.pop(job.id, None)
         self._cancelled.discard(job.id)
         try:

@@ -29,6 +29,7 @@ CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 SERVICE = "stella"  # the label `service`; drills have another
 READING = frozenset({"GET", "HEAD"})
 BOUNDS = (*map(str, SECONDS), "+Inf")
+SIMULATION = "simulation"  # the queue whose depth is shown
 MOVED: MetricName = "tenant_data_volume_bytes_total"
 
 Access = Literal["read", "write", "transfer"]
@@ -61,7 +62,11 @@ class Metrics:
         self.counts = Counts()
         self.access: dict[str, Access] = {}
         self._cells: dict[tuple[str, str], _Cell] = {}
+        self.lanes: dict[str, str] = {}  # an operation, and the queue that it waits in
         self._looks: list[Callable[[], None]] = []
+        for name, metric in METRICS.items():
+            for value in metric.known:  # what grows from nothing at all is no growth to see
+                self.counts.begin(name, **dict.fromkeys(metric.labels, value))
 
     def request(self, operation: str, tenant: str, status: int, seconds: float) -> None:
         """A request was answered; an empty tenant is nobody's."""
@@ -115,7 +120,7 @@ class Metrics:
             measure()
         cells = list(self._cells.items())
         loads = self._loads(jobs, {tenant for (_, tenant), _ in cells})
-        return generate_latest(_Scrape(cells, self.access, loads, list(self.counts.series())))
+        return generate_latest(_Scrape(cells, self.access, self.lanes, loads, list(self.counts.series())))
 
     def _loads(self, jobs: Sequence[Load] | None, seen: set[str]) -> list[Load] | None:
         """The same with the label of each tenant; whoever was seen and has no job waits for none."""
@@ -132,11 +137,13 @@ class _Scrape:
         self,
         cells: Sequence[tuple[tuple[str, str], _Cell]],
         access: Mapping[str, Access],
+        lanes: Mapping[str, str],
         loads: Sequence[Load] | None,
         series: Sequence[Series],
     ) -> None:
         self._cells = cells
         self._access = access
+        self._lanes = lanes
         self._loads = loads
         self._series = series
 
@@ -175,12 +182,16 @@ class _Scrape:
         if self._loads is None:
             return
         for state in ("queued", "running"):
-            yield Series("stella_jobs", (state,), sum(load.jobs for load in self._loads if load.state == state))
-        waiting: Counter[str] = Counter()
+            here = [load for load in self._loads if load.state == state]
+            yield Series("stella_jobs", (state,), sum(load.jobs for load in here))
+            if SIMULATION in self._lanes.values():
+                waiting = sum(load.jobs for load in here if self._lanes.get(load.operation) == SIMULATION)
+                yield Series("policy_simulation_queue_depth", (state,), waiting)
+        queued: Counter[str] = Counter()
         for load in self._loads:
             if load.state == "queued":
-                waiting[load.tenant] += load.jobs
-        for tenant, count in waiting.items():
+                queued[load.tenant] += load.jobs
+        for tenant, count in queued.items():
             yield Series("tenant_queue_depth", (tenant, SERVICE), count)
 
 
@@ -188,8 +199,9 @@ def _family(name: MetricName, series: Iterable[Series]) -> Metric:
     metric = METRICS[name]
     if metric.kind == "histogram":
         histogram = HistogramMetricFamily(name, metric.help, labels=metric.labels)
+        bounds = (*map(str, metric.bounds), "+Inf")
         for one in series:
-            histogram.add_metric(one.labels, list(zip(BOUNDS, accumulate(one.shares), strict=True)), one.value)
+            histogram.add_metric(one.labels, list(zip(bounds, accumulate(one.shares), strict=True)), one.value)
         return histogram
     kind = CounterMetricFamily if metric.kind == "counter" else GaugeMetricFamily
     family = kind(name, metric.help, labels=metric.labels)

@@ -34,7 +34,7 @@ from stella.http.model import (
     sources,
 )
 from stella.http.right import Right
-from stella.http.store import Bound, Key, Load, Outcome, Place
+from stella.http.store import Bound, Key, Load, Outcome, Place, Queue
 from stella.identity.model import State
 from stella.runtime.connections import Connections
 from stella.runtime.errors import DatabaseAbsent, DatabaseDenied, DatabaseUnavailable, StatementRefused
@@ -122,8 +122,10 @@ class PostgresStore:
     def ping(self) -> None:
         self._duty("ping")
 
-    def submit(self, job: NewJob, limit: Bound) -> Job | None:
+    def submit(self, job: NewJob, limit: Bound, queue: Queue | None = None) -> Job | None:
+        lane, depth = (list(queue.operations), queue.depth) if queue else ([], 1)
         values = msgspec.structs.asdict(job) | {"limit": limit.each, "data": state_data(JobState.QUEUED)}
+        values |= {"lane": lane, "depth": depth}
         full = self._duty("waiting_jobs", limit=limit.all)[0][0] >= limit.all
         with _answering(), self._tenants.transaction(job.tenant) as opened:
             row = None if full else opened.one(PACKAGE, "submit_job", **values)
@@ -152,9 +154,9 @@ class PostgresStore:
         rows = self._all(tenant, "events_after", id=job_id, after=after, limit=limit)
         return [Event(number=number, at=at, kind=kind, data=data) for number, at, kind, data in rows]
 
-    def claim(self, working: Collection[Place], now: int) -> Job | None:
+    def claim(self, working: Collection[Place], now: int, full: Collection[tuple[str, str]] = ()) -> Job | None:
         busy = [f"{place.tenant}/{place.folder}" for place in working if place.folder]
-        values = {"busy": busy, "working": [place.tenant for place in working]}
+        values = {"busy": busy, "working": [place.tenant for place in working], "full": ["/".join(one) for one in full]}
         rows = self._as_owner("claim_job", now=now, data=state_data(JobState.RUNNING), **values)
         return _job(rows[0]) if rows else None
 

@@ -2,14 +2,15 @@
 -- and the figures span tenants and have a role of their own.
 
 -- name: submit_job
--- Queue a job with its first event, unless too many of its tenant wait or its key is taken; the job.
+-- Queue a job with its first event, unless too many of its tenant wait, in all or in its queue, or its key is taken; the job.
 WITH waiting AS (
-    SELECT count(*) AS jobs FROM service.jobs WHERE tenant_id = %(tenant)s AND state = 'queued'
+    SELECT count(*) AS jobs, count(*) FILTER (WHERE operation = ANY (%(lane)s::text[])) AS lane
+    FROM service.jobs WHERE tenant_id = %(tenant)s AND state = 'queued'
 ), queued AS (
     INSERT INTO service.jobs (tenant_id, id, operation, request, folder, principal, trace, key, digest, state, created)
     SELECT %(tenant)s, %(id)s::uuid, %(operation)s, %(request)s::bytea, %(folder)s, %(principal)s, %(trace)s, %(key)s, %(digest)s,
         'queued', %(created)s
-    FROM waiting WHERE jobs < %(limit)s
+    FROM waiting WHERE jobs < %(limit)s AND lane < %(depth)s
     ON CONFLICT DO NOTHING
     RETURNING *
 ), told AS (
@@ -73,11 +74,12 @@ SELECT count(*) FROM (SELECT FROM service.jobs WHERE state = 'queued' LIMIT %(li
 
 -- name: claim_job
 -- Start the oldest waiting job of those tenants that have the fewest at work, if no other job works in its folder and
--- the tenant was not stopped.
+-- the tenant was not stopped, and no more of its kind may run at once.
 -- duty: stella_jobs
 WITH next AS (
     SELECT tenant_id, id FROM service.jobs AS waiting
     WHERE state = 'queued' AND tenant_id || '/' || folder <> ALL (%(busy)s)
+        AND tenant_id || '/' || operation <> ALL (%(full)s::text[])
         AND NOT EXISTS (
             SELECT FROM identity.tenants AS whose WHERE whose.tenant_id = waiting.tenant_id AND whose.state <> 'active'
         )
@@ -136,9 +138,10 @@ WITH counted AS (
 SELECT events FROM counted;
 
 -- name: count_jobs
--- How many jobs of each tenant wait and run.
+-- How many jobs of each tenant wait and run, by operation.
 -- duty: stella_jobs
-SELECT tenant_id, state, count(*) FROM service.jobs WHERE state IN ('queued', 'running') GROUP BY tenant_id, state;
+SELECT tenant_id, state, count(*), operation FROM service.jobs
+WHERE state IN ('queued', 'running') GROUP BY tenant_id, state, operation;
 
 -- name: forget_jobs
 -- Remove jobs that ended before a time, and their events.

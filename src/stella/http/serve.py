@@ -18,6 +18,7 @@ import signal
 import socket
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -56,7 +57,7 @@ from stella.runtime.files import DiskFolder, make_directory
 from stella.runtime.places import BUCKET
 from stella.runtime.postgres import Login, duty_login, owner_login, service_login
 from stella.runtime.roles import ISSUER, JOBS
-from stella.runtime.settings import Settings
+from stella.runtime.settings import BaoSettings, Settings
 from stella.runtime.transaction import Duty, Refusal, Seal, TenantDatabase
 
 TURN = 45.0  # seconds that somebody else may keep the schemas; then whoever supervises this start should hear of it
@@ -141,7 +142,7 @@ def serve(ctx: Context, want: Serve) -> Served:
         ctx = dataclasses.replace(
             ctx,
             progress=Quiet(),
-            secret=_secret,
+            secret=partial(_secret, bao=ctx.settings.bao),
             settings=at_home,
             database=lambda: tenants,
             duties={ISSUER: issuer}.__getitem__,
@@ -232,9 +233,9 @@ def _at_home(settings: Settings, data: Path) -> Settings:
     )
 
 
-def _secret(reference: str) -> bytes:
+def _secret(reference: str, bao: BaoSettings) -> bytes:
     """A secret of the service's own environment; nobody is asked for one."""
-    return read_secret(reference, os.environ)
+    return read_secret(reference, os.environ, bao)
 
 
 def _log(ctx: Context) -> Log:

@@ -56,6 +56,14 @@ class Load(NamedTuple):
     tenant: str
     state: str
     jobs: int
+    operation: str = ""
+
+
+class Queue(NamedTuple):
+    """The queue of a tenant that some operations share, and how many jobs may wait in it."""
+
+    operations: tuple[str, ...]
+    depth: int
 
 
 class Store(Protocol):
@@ -71,8 +79,8 @@ class Store(Protocol):
         """Raise DatabaseAway unless the store answers."""
         ...
 
-    def submit(self, job: NewJob, limit: Bound) -> Job | None:
-        """Queue a job; the earlier one when its key is taken; None when so many wait already."""
+    def submit(self, job: NewJob, limit: Bound, queue: Queue | None = None) -> Job | None:
+        """Queue a job; the earlier one when its key is taken; None when too many wait, in all or in its queue."""
         ...
 
     def find_job(self, tenant: str, job_id: str) -> Job | None: ...
@@ -91,7 +99,7 @@ class Store(Protocol):
 
     def events_after(self, tenant: str, job_id: str, after: int, limit: int) -> list[Event]: ...
 
-    def claim(self, working: Collection[Place], now: int) -> Job | None:
+    def claim(self, working: Collection[Place], now: int, full: Collection[tuple[str, str]] = ()) -> Job | None:
         """Start the oldest job, of those tenants with the fewest at work, whose place no other job works in.
 
         Jobs of a tenant that was suspended or deleted wait.

@@ -34,6 +34,12 @@ INSTALLATION = frozenset(
 NEEDS = {"advisory:read": "aoc:verify", "vex:read": "aoc:verify"}
 # A scope, and the areas that it is never together with: what brings data in must not decide on it.
 NEVER_WITH = {"effective:write": frozenset({"ingest"})}
+# Scopes that are gone, and those that took their place.
+GONE = {
+    "policy:write": "policy:author",
+    "policy:edit": "policy:author",
+    "policy:submit": "policy:author",
+}
 # A scope, and the one name that may have it.
 ONLY_FOR = {"effective:write": "policy-engine"}
 _SPECIAL = INSTALLATION.union(NEEDS, NEVER_WITH, ONLY_FOR)  # there is nothing to decide about the others
@@ -95,7 +101,8 @@ def check_scopes(asked: Iterable[str], known: Collection[str], tenant: str, name
     found = frozenset(asked)
     for scope in sorted(found):
         if scope not in known:
-            nearest = did_you_mean(scope, known, "see docs/reference/operations.md")
+            gone = f"it is gone: ask for `{GONE[scope]}`" if scope in GONE else ""
+            nearest = gone or did_you_mean(scope, known, "see docs/reference/operations.md")
             raise UnknownScope(scope=ascii(scope)[1:-1][:MAX_SHOWN], nearest=nearest)
         problem = _problem(scope, found, tenant, name)
         if problem:

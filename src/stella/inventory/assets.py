@@ -75,7 +75,7 @@ def _told(document: Document) -> Iterator[dict[str, Any]]:
     else:
         rows = msgspec.json.decode(document.data, type=list[dict[str, Any]])
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise ValueError("it is no list of `[[asset]]`")  # noqa: TRY004  # of a file, not of a caller
+        raise ValueError("it is no list of `[[asset]]`")
     yield from (dict(_dotted(row, "")) for row in rows)
 
 
@@ -92,7 +92,7 @@ def _dotted(told: Mapping[str, Any], before: str) -> Iterator[tuple[str, Any]]:
 
 def _entry(told: Mapping[str, Any], number: int) -> Entry:
     if not isinstance(told.get(ID), str):
-        raise ValueError(f"asset {number} has no `{ID}`")
+        raise ValueError(f"asset {number} has no `{ID}`")  # noqa: TRY004  # of a file, not of a caller
     for key in told:
         if key not in ASSET_COLUMNS and key != SBOM:
             close = nearest(key, [*ASSET_COLUMNS, SBOM])

@@ -127,7 +127,7 @@ def micros(text: str, low: int, high: int) -> int:
         value = Decimal(text)
     except InvalidOperation:
         raise ValueError(f"{text[:40]!r} is no number") from None
-    if not value.is_finite() or not low <= value * MICRO <= high:
+    if not value.is_finite() or not Decimal(low) / MICRO <= value <= Decimal(high) / MICRO:
         raise ValueError(f"{text[:40]!r} is not between {low // MICRO} and {high // MICRO}")
     return int((value * MICRO).to_integral_value())
 

@@ -25,6 +25,7 @@ ECOSYSTEMS = {
 """The OSV ecosystem of a type of package URL."""
 
 MAX_PURL = 2048  # characters
+KEPT = 1 << 15  # parsed package URLs; about 50 MB at most
 _TYPES = {ecosystem: kind for kind, ecosystem in ECOSYSTEMS.items()}
 _RELEASE = re.compile(r"debian-(\d+)")
 _BUILT_FOR = re.compile(r"[+~]deb(\d+)u\d")
@@ -46,7 +47,7 @@ class Located(NamedTuple):
     version: str
 
 
-@lru_cache(1 << 18)
+@lru_cache(KEPT)
 def parse(purl: str) -> PackageURL:
     """Parse and normalise a package URL; raises ValueError."""
     if len(purl) > MAX_PURL:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -23,6 +24,7 @@ from stella.runtime.errors import ObjectMissing, TooLarge
 from stella.runtime.files import read_file
 
 MAX_FILE = 256 << 20  # bytes, unpacked too; the largest public feeds have half of it
+MAX_VALUES = 10_000_000  # commas; each may stand for a record of a hundred bytes in memory
 MAX_NAMES = 1_000_000  # files below what was given; more is a mistyped folder
 MAX_DEPTH = 500  # levels of JSON or YAML; real documents have some twenty
 _GZIP = b"\x1f\x8b"
@@ -50,19 +52,19 @@ class Document(NamedTuple):
 
 def inputs(kind: str, given: Iterable[str], endings: Sequence[str]) -> list[Input]:
     """The files that were given and those below folders that were; raises NothingToLoad or ObjectMissing."""
-    found: dict[Path, Input] = {}
+    found: dict[str, Input] = {}
     for text in given:
         path = Path(text)
         if path.is_dir():
             below = [Input(file.relative_to(path).as_posix(), file) for file in _below(path, endings)]
-        elif path.exists():
+        elif os.path.lexists(path):  # a link that leads nowhere is there, and cannot be read
             below = [Input(path.name, path)]
         else:
             raise ObjectMissing(path=text)
         if not below:
             raise NothingToLoad(where=text, kind=kind)
         for one in below:
-            found.setdefault(one.path.resolve(), one)
+            found.setdefault(os.path.realpath(one.path), one)
     return sorted(found.values())
 
 
@@ -79,13 +81,15 @@ def read(given: Input) -> Document:
     try:
         stored = read_file(given.path, MAX_FILE)
     except TooLarge:
-        raise FileTooLarge(file=given.shown, limit=MAX_FILE, unpacked="") from None
+        raise FileTooLarge(file=given.shown, limit=MAX_FILE, what="bytes") from None
     data = _unpacked(given.shown, stored) if stored.startswith(_GZIP) else stored
     data = data.removeprefix(b"\xef\xbb\xbf")
     try:
         data.decode()
     except UnicodeDecodeError as error:
         raise NotText(file=given.shown, place=error.start) from None
+    if data.count(b",") > MAX_VALUES:
+        raise FileTooLarge(file=given.shown, limit=MAX_VALUES, what="values")
     digest = sha256(stored)
     return Document(given.shown, data, digest, len(stored), digest if data is stored else sha256(data))
 
@@ -99,7 +103,7 @@ def _unpacked(shown: str, stored: bytes) -> bytes:
     except (gzip.BadGzipFile, zlib.error) as error:
         raise BadGzip(file=shown, problem=error) from None
     if len(data) > MAX_FILE:
-        raise FileTooLarge(file=shown, limit=MAX_FILE, unpacked=" when it is unpacked")
+        raise FileTooLarge(file=shown, limit=MAX_FILE, what="bytes when it is unpacked")
     return data
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
@@ -78,7 +79,7 @@ def folder_of(want: OfSnapshot) -> Path:
     if want.snapshot:
         return snapshot.find(want.snapshot, want.dir)
     store = Path(want.dir)
-    if (store / snapshot.HEAD).is_file():
+    if os.path.lexists(store / snapshot.HEAD):
         return store
     found = snapshot.snapshots(store)
     if not found:

@@ -30,7 +30,16 @@ from stella.kernel.canonical import dump
 from stella.kernel.digest import is_digest, sha256
 from stella.kernel.errors import StellaError
 from stella.kernel.instant import Instant, Seconds, format_duration
-from stella.runtime.files import DiskFolder, make_directory, read_file, reading, sync_directory, writing
+from stella.runtime.files import (
+    DiskFolder,
+    make_directory,
+    read_file,
+    reading,
+    replacing,
+    step,
+    sync_directory,
+    writing,
+)
 
 FORM = 1  # rises when the tables change
 HEAD = "snapshot.json"
@@ -134,10 +143,12 @@ def loading(store: Path) -> Iterator[Path]:
 def commit(store: Path, folder: Path, snapshot: Snapshot) -> Path:
     """Put a snapshot in its place, durable; one that is there already and whole stays as it is."""
     final = store / snapshot.digest
-    (folder / HEAD).write_bytes(msgspec.json.format(msgspec.json.encode(snapshot, order="sorted"), indent=1) + b"\n")
+    with replacing(folder / HEAD) as file:
+        file.write(msgspec.json.format(msgspec.json.encode(snapshot, order="sorted"), indent=1) + b"\n")
     for path in sorted(folder.iterdir()):
-        with writing(path), path.open("rb") as file:
-            _sync(file.fileno())
+        with writing(path), path.open("rb") as whole:
+            step("fsync", path)
+            os.fsync(whole.fileno())
     sync_directory(folder)
     if final.exists():
         try:
@@ -148,13 +159,10 @@ def commit(store: Path, folder: Path, snapshot: Snapshot) -> Path:
         else:
             return final
     with writing(final):
+        step("rename", final)
         folder.rename(final)
     sync_directory(store)
     return final
-
-
-def _sync(handle: int) -> None:
-    os.fsync(handle)
 
 
 def find(place: str, store: str = "") -> Path:
@@ -163,7 +171,7 @@ def find(place: str, store: str = "") -> Path:
     Raises SnapshotMissing or SnapshotAmbiguous.
     """
     path = Path(place)
-    if (path / HEAD).is_file():
+    if os.path.lexists(path / HEAD):
         return path
     found = [one for one in snapshots(Path(store)) if one.name.startswith(place)] if store and place else []
     if len(found) > 1:
@@ -174,13 +182,15 @@ def find(place: str, store: str = "") -> Path:
 
 
 def snapshots(store: Path) -> list[Path]:
-    """The snapshots of a store, in the order of their digests."""
+    """The snapshots of a store, in the order of their digests; raises ObjectMissing or Unreadable."""
+    with reading(store):
+        store.stat()
     return sorted(one.parent for one in store.glob(f"*/{HEAD}") if is_digest(one.parent.name))
 
 
 def read(folder: Path) -> Snapshot:
     """What a snapshot says of itself; raises SnapshotMissing, SnapshotVersion or SnapshotDamaged."""
-    if not (folder / HEAD).is_file():
+    if not os.path.lexists(folder / HEAD):
         raise SnapshotMissing(snapshot=folder)
     data = read_file(folder / HEAD, MAX_HEAD)
     try:

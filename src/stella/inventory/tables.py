@@ -18,6 +18,7 @@ import polars as pl
 
 from stella.inventory.star import NO_CODE, NO_FLAG, NO_VALUE, Coded, Flags, Longs, Many, Scaled, Table, Values
 from stella.language.names import Column, Type
+from stella.runtime.files import step, writing
 
 Array: TypeAlias = npt.NDArray[Any]
 
@@ -40,9 +41,9 @@ def write(path: Path, columns: Columns) -> None:
     frame = pl.DataFrame(
         [pl.Series(name, values, None if kind is None else kinds[kind]) for name, (kind, values) in columns.items()]
     )
-    frame.write_parquet(
-        path, compression="zstd", compression_level=LEVEL, row_group_size=GROUP, statistics=True, mkdir=False
-    )
+    with writing(path):
+        step("write", path)
+        frame.write_parquet(path, compression="zstd", compression_level=LEVEL, row_group_size=GROUP)
 
 
 def numbers(path: Path, column: str) -> Array:

@@ -8,6 +8,7 @@ from stella.formats.view import Cell, Facts, Table, Text, View, human_bytes, hum
 from stella.inventory.model import Figures, Left, SnapshotDetailed, SnapshotLoaded, SnapshotsListed, SnapshotVerified
 
 SHORT = 12  # characters of a digest that people compare
+PLACE, WHAT = 40, 90  # characters of a file and of a problem in a table; `--json` has all of them
 
 
 def loaded(result: SnapshotLoaded) -> View:
@@ -22,7 +23,9 @@ def loaded(result: SnapshotLoaded) -> View:
     ]
     view: list[Facts | Table | Text] = [Facts(rows), *_left(result.left)]
     if result.refused:
-        view.append(Text(f"{human_count(len(result.refused))} files were refused: {result.refused[0]} first", "warn"))
+        count = len(result.refused)
+        files = "1 file was" if count == 1 else f"{human_count(count)} files were"
+        view.append(Text(f"{files} refused and left out; the first is {_end(result.refused[0])}", "warn"))
     return view
 
 
@@ -91,14 +94,23 @@ def _age(age: str, *, stale: bool) -> Cell:
     return Cell(f"{age}, stale" if stale else age, "warn" if stale else "plain")
 
 
+def _end(text: str) -> str:
+    """The end of a path, which tells files apart."""
+    return text if len(text) <= PLACE else f"...{text[3 - PLACE :]}"
+
+
+def _start(text: str) -> str:
+    return text if len(text) <= WHAT else f"{text[: WHAT - 3]}..."
+
+
 def _left(left: Sequence[Left]) -> list[Table]:
     """The quarantine, reason by reason, each with its first record."""
     rows = [
         (
             Cell(one.reason.replace("_", " "), "bad" if one.bad else "dim"),
             human_count(one.count),
-            one.file,
-            f"{one.record}: {one.problem}",
+            _end(one.file),
+            _start(one.problem if one.record in one.problem else f"{one.record}: {one.problem}"),
         )
         for one in left
     ]

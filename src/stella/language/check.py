@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from stella.kernel.nearest import did_you_mean, nearest
 from stella.language import compare
 from stella.language.compare import sorted_words
 from stella.language.diagnostics import Diagnostic, Fix, Span
@@ -37,7 +36,7 @@ from stella.language.model import (
     Warn,
 )
 from stella.language.names import COLUMNS, JUSTIFICATION, MICRO, SEVERITY, STATUS
-from stella.language.resolve import PROFILE, UNKNOWN, Resolver
+from stella.language.resolve import PROFILE, UNKNOWN, Resolver, quotes
 from stella.language.size import MAX_TERMS, terms
 from stella.language.tree import (
     ActionNode,
@@ -46,6 +45,7 @@ from stella.language.tree import (
     Entry,
     Expression,
     InvariantNode,
+    Name,
     PolicyNode,
     ProfileNode,
     Require,
@@ -61,6 +61,7 @@ MAX_PRIORITY = 1_000_000
 SHORT = {"source": "advisory.source", "vendor": "vex.latest.vendor"}  # in a `map`, as policies have always written them
 SETTINGS = ("shadow", "default_status")
 NO_OPTIONS = Options()
+UNSAID = Unknown()
 
 
 class Checked(NamedTuple):
@@ -98,7 +99,8 @@ class _Checker:
         places |= {f"rule {one.name}": one.name_span for one in node.members if isinstance(one, RuleNode)}
         places |= {f"invariant {one.name}": one.name_span for one in node.members if isinstance(one, InvariantNode)}
         wrong = tuple(self._resolver.diagnostics)
-        made = Policy(node.name.value, SYNTAX, metadata, settings, tuple(shapes), rules, invariants)
+        profiles = tuple(sorted(shapes, key=lambda one: one.name.encode()))
+        made = Policy(node.name.value, SYNTAX, metadata, settings, profiles, rules, invariants)
         return Checked(None if any(one.level == "error" for one in wrong) else made, wrong, places)
 
     def _once(self, entries: Iterable[Entry]) -> dict[str, Entry]:
@@ -118,7 +120,7 @@ class _Checker:
     # metadata, settings
 
     def _text(self, entry: Entry | None) -> str:
-        value = self._resolver.value(entry.value) if entry else Said("")
+        value = self._resolver.settled(entry.value) if entry else Said("")
         if isinstance(value, Said):
             return value.text
         if entry and not isinstance(value, Unknown):
@@ -126,7 +128,7 @@ class _Checker:
         return ""
 
     def _texts(self, entry: Entry | None) -> tuple[str, ...]:
-        value = self._resolver.value(entry.value) if entry else Items(())
+        value = self._resolver.settled(entry.value) if entry else Items(())
         if isinstance(value, Items):
             return value.texts
         if entry and not isinstance(value, Unknown):
@@ -144,9 +146,9 @@ class _Checker:
         entries = self._block(blocks, "settings")
         for key, entry in entries.items():
             if key not in SETTINGS:
-                guess = nearest(key, SETTINGS)
+                guess = self._resolver.guess(key, SETTINGS)
                 fix = Fix(f"write `{guess}`", entry.key_span, guess) if guess else None
-                said = did_you_mean(key, SETTINGS, f"there are {', '.join(SETTINGS)}")
+                said = f"did you mean `{guess}`?" if guess else f"there are {', '.join(SETTINGS)}"
                 self.say("POL2001", f"no setting `{key}`; {said}", entry.key_span, fix)
         shadow, default = entries.get("shadow"), entries.get("default_status")
         return Options(
@@ -155,7 +157,7 @@ class _Checker:
         )
 
     def _flag(self, entry: Entry) -> bool:
-        value = self._resolver.value(entry.value)
+        value = self._resolver.settled(entry.value)
         match value:
             case Truthy(condition) if getattr(condition, "value", None) in {True, False}:
                 return bool(getattr(condition, "value", False))
@@ -164,12 +166,15 @@ class _Checker:
                 return False
 
     def _word(self, node: Expression, words: tuple[str, ...], name: str) -> str:
-        value = self._resolver.value(node)
+        if isinstance(node, Name) and node.name in words:
+            self.say("POL2002", f'a {name} is a string: `"{node.name}"`', node.span, quotes(node))
+            return node.name
+        value = self._resolver.settled(node)
         if isinstance(value, Said) and value.text in words:
             return value.text
         if isinstance(value, Said):
             same = next((word for word in words if word.lower() == value.text.lower()), None)
-            guess = same or nearest(value.text, words)
+            guess = same or self._resolver.guess(value.text, words)
             fix = Fix(f"write `{guess}`", node.span, f'"{guess}"', safe=same is not None) if guess else None
             self.say("POL2003", f"`{value.text}` is no {name}; there are {', '.join(words)}", node.span, fix)
         elif not isinstance(value, Unknown):
@@ -260,25 +265,27 @@ class _Checker:
         because = node.because.value if node.because else ""
         if not because.strip() and any(isinstance(one, _DECIDING) for one in (*then, *otherwise)):
             self.say("POL2005", f"rule `{node.name}` decides something and says no `because`", node.name_span)
-        self._cost(node, when)
+        self._cost(node, when, (*then, *otherwise))
         return Rule(node.name, priority, when, then, otherwise, because)
 
-    def _cost(self, node: RuleNode, when: Condition) -> None:
+    def _cost(self, node: RuleNode, when: Condition, actions: tuple[Action, ...]) -> None:
         if node.when is None:
             return
         count = terms(when)
         if count > MAX_TERMS:
             self.say("POL2090", f"rule `{node.name}` has more than {MAX_TERMS} alternatives", node.name_span)
-        if compare.mixed(when):
+        banded = (one.sum for one in actions if isinstance(one, BandSeverity))
+        if compare.mixed(when) or any(len(compare.dimensions(one)) > 1 for one in banded):
             self.say("POL4001", f"rule `{node.name}` adds numbers of several dimensions", node.name_span)
 
     def _priority(self, node: Expression) -> int:
-        value = self._resolver.value(node)
+        value = self._resolver.settled(node)
         match value:
             case Numeric(total) if not total.parts and total.constant % MICRO == 0:
                 if 0 <= total.constant // MICRO <= MAX_PRIORITY:
                     return total.constant // MICRO
-        self.say("POL2002", f"a priority is a whole number, 0 to {MAX_PRIORITY}", node.span)
+        if not isinstance(value, Unknown):
+            self.say("POL2002", f"a priority is a whole number, 0 to {MAX_PRIORITY}", node.span)
         return DEFAULT_PRIORITY
 
     def _actions(self, nodes: tuple[ActionNode, ...], span: Span) -> tuple[Action, ...]:
@@ -293,12 +300,12 @@ class _Checker:
             case Assign("status", value):
                 return [SetStatus(self._word(value, STATUS.words, STATUS.name))]
             case Assign("severity", value):
-                found = self._resolver.value(value)
+                found = UNSAID if isinstance(value, Name) else self._resolver.settled(value)
                 if isinstance(found, Banded):
                     return [BandSeverity(found.sum)]
                 return [SetSeverity(self._word(value, SEVERITY.words, SEVERITY.name))]
             case Assign(name):
-                guess = nearest(name, ("status", "severity"))
+                guess = self._resolver.guess(name, ("status", "severity"))
                 fix = Fix(f"write `{guess}`", node.name_span, guess) if guess else None
                 self.say("POL2001", f"`{name}` cannot be assigned; `status` and `severity` can", node.name_span, fix)
             case Say("warn", _, text):
@@ -312,7 +319,7 @@ class _Checker:
         return []
 
     def _ignore(self, node: Expression) -> list[Action]:
-        value = self._resolver.value(node)
+        value = self._resolver.settled(node)
         end = before(value)
         if end is not None:
             return [Ignore(end)]
@@ -327,11 +334,13 @@ class _Checker:
             if key not in {"vendors", "justifications"}:
                 self.say("POL2001", f"no `{key}` in `requireVex`; there are vendors, justifications", entry.key_span)
         justifications = known.get("justifications")
-        for word in self._texts(justifications):
+        words = self._texts(justifications)
+        for word in words:
             if word not in JUSTIFICATION.words and justifications is not None:
-                said = f"`{word}` is no justification; {did_you_mean(word, JUSTIFICATION.words, 'see OpenVEX')}"
-                self.say("POL2003", said, justifications.value.span)
-        return RequireVex(sorted_words(self._texts(known.get("vendors"))), sorted_words(self._texts(justifications)))
+                guess = self._resolver.guess(word, JUSTIFICATION.words)
+                more = f"did you mean `{guess}`?" if guess else f"there are {', '.join(JUSTIFICATION.words)}"
+                self.say("POL2003", f"`{word}` is no justification; {more}", justifications.value.span)
+        return RequireVex(sorted_words(self._texts(known.get("vendors"))), sorted_words(words))
 
     # invariants
 

@@ -7,6 +7,7 @@ Rules:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple, cast
 
 from stella.kernel.instant import format_time
@@ -38,7 +39,7 @@ from stella.language.model import (
     StartsWith,
     Sum,
 )
-from stella.language.names import COLUMNS, MICRO, OUTCOME, SEVERITY, Column, Dimension, Words
+from stella.language.names import COLUMNS, MICRO, OUTCOME, SEVERITY, STATEMENT, Column, Dimension, Words
 from stella.language.tree import Comparison, Expression, Text
 from stella.language.values import (
     NOUNS,
@@ -58,7 +59,11 @@ from stella.language.values import (
 )
 
 TURNED: dict[str, str] = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
+MOST_WORDS = 8  # wrong ones of a list that are said
 OPPOSITE = {"!=": "==", "not in": "in"}
+LARGEST = 2**53 - 1  # of a sum in micros: what JSON and every engine hold exactly
+LARGEST_FACTOR = 1_000_000 * MICRO  # with it the product of a number below a million and a factor is exact in 64 bits
+TOO_LARGE = f"a sum of this policy can be more than {LARGEST // MICRO}"
 ORDERS = frozenset({"<", "<=", ">", ">="})
 
 
@@ -72,8 +77,7 @@ class Judged(NamedTuple):
 def compared(sign: str, left: Value, right: Value, node: Comparison) -> Judged:
     """The test that a comparison makes. Raises nothing; None and a diagnostic when it makes none."""
     if sign in TURNED and isinstance(left, Said | Null | Items) and not isinstance(right, Said | Null | Items):
-        turned = Comparison(cast("Operator", TURNED[sign]), node.right, node.left, node.span, node.operator_span)
-        return compared(TURNED[sign], right, left, turned)
+        return compared(TURNED[sign], right, left, turned(node))
     if sign in OPPOSITE:
         judged = compared(OPPOSITE[sign], left, right, node)
         return Judged(judged.condition and Not(judged.condition), judged.diagnostics)
@@ -101,6 +105,12 @@ def compared(sign: str, left: Value, right: Value, node: Comparison) -> Judged:
             return _mismatch(sign, left, right, node)
 
 
+def turned(node: Comparison) -> Comparison:
+    """The same comparison written the other way round; of those that have one."""
+    sign = cast("Operator", TURNED[node.operator])
+    return Comparison(sign, node.right, node.left, node.span, node.operator_span)
+
+
 def _mismatch(sign: str, left: Value, right: Value, node: Comparison) -> Judged:
     more = ""
     if isinstance(left, Plural):
@@ -113,6 +123,8 @@ def _mismatch(sign: str, left: Value, right: Value, node: Comparison) -> Judged:
 
 def _null(sign: str, left: Value, node: Comparison) -> Judged:
     column = getattr(left, "column", None)
+    if getattr(left, "default", None) is not None:
+        return Judged(None, (found("POL2002", "what `coalesce` gives is never missing", node.span),))
     if sign != "==" or not isinstance(column, Column):
         return _mismatch(sign, left, Null(), node)
     return Judged(Not(Present(column.name)))
@@ -125,8 +137,10 @@ def _numbers(sign: str, left: Numeric, right: Value, node: Comparison) -> Judged
     if not isinstance(right, Numeric) or sign == "in":
         return _mismatch(sign, left, right, node)
     if right.sum.parts and not left.sum.parts:
-        return _numbers(TURNED[sign], right, left, node)
-    total = left.sum if not right.sum.parts else added(left.sum, negated(right.sum))
+        return _numbers(TURNED[sign], right, left, turned(node))
+    total: Sum | None = left.sum
+    if right.sum.parts:
+        total = added((left.sum, negated(right.sum)))
     if total is None:
         return Judged(None, (found("POL2002", "a score with limits is compared with a number only", node.span),))
     bound = right.sum.constant if not right.sum.parts else 0
@@ -134,6 +148,8 @@ def _numbers(sign: str, left: Numeric, right: Value, node: Comparison) -> Judged
         total, bound = Sum(total.parts), bound - total.constant
     if not total.parts:
         return Judged(Constant(value=_holds(sign, total.constant, bound)))
+    if too_large(total) or abs(bound) > LARGEST:
+        return Judged(None, (found("POL2004", TOO_LARGE, node.span),))
     condition = Compared(total, cast("Operator", sign), bound)
     column = left.column if not right.sum.parts else None
     low, high = (column.low, column.high) if column else (total.low, total.high)
@@ -158,20 +174,41 @@ def decimal(micros: int) -> str:
     return f"-{text}" if micros < 0 else text
 
 
-def added(left: Sum, right: Sum) -> Sum | None:
-    """The sum of two; None when one of them has limits and the other is more than nothing."""
-    if right.low is not None or right.high is not None:
-        return right if not left.parts and not left.constant and left.low is None else None
-    if left.low is not None or left.high is not None:
-        return left if not right.parts and not right.constant else None
-    return Sum((*left.parts, *right.parts), left.constant + right.constant)
+def added(sums: Sequence[Sum | None]) -> Sum | None:
+    """The sum of all; None when one is None, or has limits and the others are more than nothing."""
+    whole = [one for one in sums if one is not None]
+    limited = [one for one in whole if one.low is not None or one.high is not None]
+    more = [one for one in whole if one.parts or one.constant]
+    if len(whole) < len(sums) or (limited and (len(limited) > 1 or more not in ([], limited))):
+        return None
+    if limited:
+        return limited[0]
+    return Sum(tuple(part for one in whole for part in one.parts), sum(one.constant for one in whole))
 
 
-def negated(total: Sum) -> Sum:
-    """The same with the other sign. What has limits keeps them, and so cannot be added."""
+def negated(total: Sum) -> Sum | None:
+    """The same with the other sign; None when it has limits."""
     if total.low is not None or total.high is not None:
-        return total
+        return None
     return Sum(tuple(times(part, -1) for part in total.parts), -total.constant)
+
+
+def too_large(total: Sum) -> bool:
+    """Whether the sum can be more than LARGEST, or has a factor that is more than anybody means."""
+    return abs(total.constant) + sum(_most(part) for part in total.parts) > LARGEST
+
+
+def _most(part: Part) -> int:
+    match part:
+        case Addend(name, factor, default):
+            column = COLUMNS.get(name) or STATEMENT[name]
+            if abs(factor) > LARGEST_FACTOR:
+                return LARGEST + 1
+            return max(abs(column.low), abs(column.high), abs(default or 0)) * abs(factor) // MICRO + 1
+        case Mapped(_, weights):
+            return max((abs(weight) for _, weight in weights), default=0)
+        case Adjusted(cases):
+            return sum(abs(weight) for _, weight in cases)
 
 
 def times(part: Part, factor: int, divisor: int = 1) -> Part:
@@ -228,7 +265,10 @@ def _words(sign: str, left: Worded | Outcome | Banded, right: Value, node: Compa
     )
     if given is None or (sign == "in" and isinstance(right, Said)):
         return _mismatch(sign, left, right, node)
-    wrong = [_no_word(word, words, node.right) for word in given if word not in words.words]
+    if not given:
+        return _empty(node)
+    strange = [word for word in given if word not in words.words]
+    wrong = [_no_word(word, words, node.right) for word in strange[:MOST_WORDS]]
     if wrong:
         return Judged(None, tuple(wrong))
     if sign in ORDERS and not words.ordered:
@@ -273,7 +313,9 @@ def _ordered(sign: str, left: Worded | Outcome | Banded, word: str, words: Words
             if first >= len(BANDS):
                 held = All((Compared(total, "<", BANDS[0]), Compared(total, ">=", BANDS[0])))
                 return held if sign == ">" else Not(held)
-            above = Compared(total, ">=", BANDS[first])
+            above: Condition = Compared(total, ">=", BANDS[first])
+            if first == 0:  # the lowest band takes all below it: of what is known this holds
+                above = Any((Compared(total, "<", BANDS[0]), above))
             return above if sign in {">", ">="} else Not(above)
 
 
@@ -303,9 +345,15 @@ def _texts(sign: str, left: Textual, right: Value, node: Comparison) -> Judged:
         given = right.texts
     else:
         return _mismatch(sign, left, right, node)
+    if not given:
+        return _empty(node)
     if left.lower:
         given = tuple(word.lower() for word in given)
     return Judged(OneOf(left.column.name, sorted_words(given), left.lower, left.default))
+
+
+def _empty(node: Comparison) -> Judged:
+    return Judged(None, (found("POL2002", "nothing is in an empty list", node.right.span),))
 
 
 def _flags(sign: str, left: Truthy, right: Value, node: Comparison) -> Judged:
@@ -324,7 +372,7 @@ def _flags(sign: str, left: Truthy, right: Value, node: Comparison) -> Judged:
 def _instants(sign: str, right: Value, node: Comparison) -> Judged:
     end = before(right)
     if sign not in ORDERS or end is None:
-        if isinstance(right, Said):
+        if isinstance(right, Said) and end is None:
             example = format_time(0).replace("1970", "2027")
             said = f"`{right.text[:40]}` is no instant; write it as `{example}`"
             return Judged(None, (found("POL2002", said, node.right.span),))

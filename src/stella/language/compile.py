@@ -7,10 +7,11 @@ Rules:
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from typing import NamedTuple
 
 from stella.language.check import check
-from stella.language.diagnostics import Diagnostic, Span, found
+from stella.language.diagnostics import MAX_DIAGNOSTICS, Diagnostic, Span, found
 from stella.language.lexer import Lexed, lex
 from stella.language.model import Policy
 from stella.language.parser import parse
@@ -37,25 +38,47 @@ class Compiled(NamedTuple):
 
 def compile_policy(source: bytes | str, *, strict: bool = False) -> Compiled:
     """Compile a file; never raises. With `strict` a name that does not exist is an error."""
-    if len(source) > MAX_SOURCE:
-        return _refused("POL1004", f"the file has {len(source)} bytes, the limit is {MAX_SOURCE}")
+    data = source.encode(errors="surrogatepass") if isinstance(source, str) else source
+    if len(data) > MAX_SOURCE:
+        return _refused("POL1004", f"the file has {len(data)} bytes, the limit is {MAX_SOURCE}")
     try:
-        text = source.decode("utf-8-sig") if isinstance(source, bytes) else source
+        text = source if isinstance(source, str) else source.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line = bytes(error.object)[: error.start].count(b"\n") + 1
-        return _refused("POL1002", f"line {line} is not UTF-8: {error.reason}")
+        return _undecoded(data.removeprefix(BOM_UTF8), error.reason)
     parsed = parse(text)
     wrong = list(parsed.diagnostics)
     policy, places = None, {}
     if parsed.policy is not None:
         checked = check(parsed.policy, strict=strict)
-        wrong += checked.diagnostics
+        # what did not parse may be what uses a profile
+        wrong += [one for one in checked.diagnostics if not (parsed.diagnostics and one.code == "POL4002")]
         policy, places = checked.policy, checked.places
     if any(one.level == "error" for one in wrong):
         policy = None
-    wrong.sort(key=lambda one: (one.span, one.code, one.message))
-    return Compiled(policy, tuple(dict.fromkeys(wrong)), text, parsed.policy, parsed.lexed, places)
+    return Compiled(policy, _first(wrong), text, parsed.policy, parsed.lexed, places)
 
 
-def _refused(code: str, message: str) -> Compiled:
-    return Compiled(None, (found(code, message, Span(0, 0)),), "", None, lex(""), {})
+def _first(wrong: list[Diagnostic]) -> tuple[Diagnostic, ...]:
+    """The diagnostics in the order of the text; of too many the errors are kept before the others."""
+    kept = sorted(dict.fromkeys(wrong), key=lambda one: (one.level != "error", one.span, one.code, one.message))
+    return tuple(sorted(kept[:MAX_DIAGNOSTICS], key=lambda one: (one.span, one.code, one.message)))
+
+
+def _undecoded(data: bytes, reason: str) -> Compiled:
+    """What is no UTF-8: shown with signs of replacement, and refused where the first one stands."""
+    text = data.decode(errors="replace")
+    start = len(data[: _wrong_byte(data)].decode())
+    return _refused("POL1002", f"this is not UTF-8: {reason}", text, start)
+
+
+def _wrong_byte(data: bytes) -> int:
+    try:
+        data.decode()
+    except UnicodeDecodeError as error:
+        return error.start
+    return 0
+
+
+def _refused(code: str, message: str, text: str = "", start: int = 0) -> Compiled:
+    span = Span(start, min(start + 1, len(text)))
+    return Compiled(None, (found(code, message, span),), text, None, lex(""), {})

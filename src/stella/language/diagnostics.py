@@ -14,6 +14,10 @@ from typing import NamedTuple
 
 from stella.language.codes import CODES, Level
 
+MAX_DIAGNOSTICS = 100  # of one text; more of them help nobody
+LONGEST_GUESS = 64  # of a word that may be mistyped; longer than any name
+MAX_MESSAGE = 400  # of a message, in code points: the words in it come from the text
+
 _END_OF_LINE = re.compile(r"\r\n|\r|\n")
 
 
@@ -69,13 +73,15 @@ class Lines:
 
 def found(code: str, message: str, span: Span, fix: Fix | None = None, *, level: Level | None = None) -> Diagnostic:
     """A diagnostic with the level of its code, or another one."""
+    if len(message) > MAX_MESSAGE:
+        message = f"{message[: MAX_MESSAGE - 1]}…"
     return Diagnostic(code, level or CODES[code].level, message, span, fix)
 
 
 def applied(text: str, fixes: Iterable[Fix]) -> str:
     """The text with the fixes made, from behind; of two that overlap the first one counts."""
     made: list[Fix] = []
-    for fix in sorted(set(fixes), key=lambda fix: fix.span):
+    for fix in sorted(set(fixes), key=lambda fix: (fix.span, fix.text)):
         if not made or fix.span.start >= made[-1].span.end:
             made.append(fix)
     for fix in reversed(made):

@@ -15,12 +15,14 @@ Rules:
 from __future__ import annotations
 
 import datetime as dt
+import re
 import tomllib
 from collections.abc import Callable
+from itertools import islice
 from typing import Any, NamedTuple
 
 from stella.kernel.nearest import did_you_mean
-from stella.language.diagnostics import Diagnostic, Span, found
+from stella.language.diagnostics import MAX_DIAGNOSTICS, Diagnostic, Span, found
 from stella.language.instants import instant
 from stella.language.model import ExceptionRule
 from stella.language.names import STATUS
@@ -28,6 +30,9 @@ from stella.language.parser import parse_expression
 from stella.language.resolve import Resolver
 
 MAX_SOURCE = 4 << 20  # bytes; some ten thousand exceptions, which nobody oversees
+MAX_KEY = 64  # dots of one key; reading a key takes memory with the square of them
+_KEY = r"(?:[A-Za-z0-9_-]++|\"[^\"\n]*+\"|'[^'\n]*+')[ \t]*+\."
+_DEEP_KEY = re.compile(rf"(?:^|[\[{{,])[ \t]*+(?:{_KEY}[ \t]*+){{{MAX_KEY}}}", re.MULTILINE)
 TEXTS = ("name", "when", "status", "justification", "author")
 KEYS = (*TEXTS, "expires", "permanent")
 
@@ -46,29 +51,32 @@ def exceptions(source: bytes) -> Exceptions:
         return _refused("POL1004", f"the file has {len(source)} bytes, the limit is {MAX_SOURCE}")
     try:
         text = source.decode()
+        if _DEEP_KEY.search(text):
+            return _refused("POL1004", f"a key of the file has more than {MAX_KEY} dots")
         read = tomllib.loads(text)
     except UnicodeDecodeError:
         return _refused("POL1002", "the file is not UTF-8")
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # a ValueError too for a number of thousands of digits
         return _refused("POL1001", f"the file is no TOML: {error}")
     wrong = [
         found("POL2001", f"no `{key}` here; entries begin with `[[exception]]`", Span(0, 0))
-        for key in read
-        if key != "exception"
+        for key in islice((key for key in read if key != "exception"), MAX_DIAGNOSTICS)
     ]
     rows = read.get("exception", [])
     rules: list[ExceptionRule] = []
+    names: set[str] = set()
     starts = _starts(text, len(rows) if isinstance(rows, list) else 0)
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         return _refused("POL1001", "entries begin with `[[exception]]`")
     for row, span in zip(rows, starts, strict=True):
         rule, more = read_exception(row, span)
-        wrong += more
-        if rule is not None and any(one.name == rule.name for one in rules):
-            wrong.append(found("POL2006", f"another exception is called `{rule.name}`", span))
+        wrong += more[: max(0, MAX_DIAGNOSTICS - len(wrong))]
+        if rule is not None and rule.name in names:
+            wrong += [found("POL2006", f"another exception is called `{rule.name}`", span)]
         elif rule is not None:
             rules.append(rule)
-    return Exceptions(tuple(rules), tuple(wrong), text)
+            names.add(rule.name)
+    return Exceptions(tuple(rules), tuple(wrong[:MAX_DIAGNOSTICS]), text)
 
 
 def read_exception(row: dict[str, Any], span: Span) -> tuple[ExceptionRule | None, list[Diagnostic]]:

@@ -8,13 +8,14 @@ Rules:
 
 from __future__ import annotations
 
-from typing import cast
+from collections.abc import Iterable
+from typing import Literal, cast
 
-from stella.language.diagnostics import Diagnostic, Fix, Span, found
+from stella.kernel.nearest import nearest
+from stella.language.diagnostics import LONGEST_GUESS, MAX_DIAGNOSTICS, Diagnostic, Fix, Span, found
 from stella.language.lexer import Lexed, Token
 from stella.language.names import MICRO
 from stella.language.tree import (
-    COMPARISONS,
     Arithmetic,
     Atom,
     Call,
@@ -31,10 +32,19 @@ from stella.language.tree import (
 )
 
 MAX_DEPTH = 64  # nesting that an author can follow; bounds the stack
-MAX_DIAGNOSTICS = 100  # of the parser for one text; more of them help nobody
 PLACES = 6  # of a number after its point: what MICRO holds
 
 OR, AND, NOT, COMPARE, ADD = 1, 2, 3, 4, 5
+BINDS: dict[str, int] = {
+    "or": OR,
+    "and": AND,
+    "not": COMPARE,
+    "in": COMPARE,
+    "+": ADD,
+    "-": ADD,
+    **dict.fromkeys(("==", "!=", "<", "<=", ">", ">="), COMPARE),
+}
+"""How tight an operator binds that stands behind a value; `not` begins `not in` there."""
 ATOMS = {"true": True, "false": False, "null": None}
 RESERVED = frozenset({"and", "or", "not", "in", "when", "then", "else", "because", "if", "rule", "invariant", "until"})
 
@@ -51,6 +61,7 @@ class Expressions:
         self.place = 0
         self.depth = 0
         self.diagnostics: list[Diagnostic] = list(lexed.diagnostics)
+        self.cut = any(one.code == "POL1002" and one.span.end == lexed.tokens[-1].end for one in lexed.diagnostics)
 
     # the cursor
 
@@ -78,11 +89,12 @@ class Expressions:
     def at(self, *words: str) -> bool:
         """Whether the next token is one of these words or symbols."""
         token = self.tokens[self.place]
-        return token.text in words and (token.kind == "name" or token.kind == "symbol")  # noqa: PLR1714  hot
+        return token.text in words and token.kind != "text"
 
     def skip(self, word: str) -> bool:
         """Read the next token if it is that one."""
-        if self.at(word):
+        token = self.tokens[self.place]
+        if token.text == word and token.kind != "text":
             self.place += 1
             return True
         return False
@@ -92,11 +104,16 @@ class Expressions:
         if len(self.diagnostics) < MAX_DIAGNOSTICS:
             self.diagnostics.append(found(code, message, span, fix))
 
+    def guess(self, word: str, known: Iterable[str]) -> str | None:
+        """The known word that may be meant, as long as a diagnostic with it would be heard."""
+        return nearest(word, known) if len(self.diagnostics) < MAX_DIAGNOSTICS and len(word) <= LONGEST_GUESS else None
+
     def lost(self, expected: str) -> Stop:
         """Say what was expected in place of the next token."""
         token = self.next
         there = "the end of the file" if token.kind == "end" else f"`{_shown(token)}`"
-        self.say("POL1001", f"expected {expected}, found {there}", token.span)
+        if token.kind != "end" or not self.cut:  # behind a comment or string without an end anything may stand
+            self.say("POL1001", f"expected {expected}, found {there}", token.span)
         return Stop()
 
     def want(self, symbol: str, expected: str = "") -> Token:
@@ -128,29 +145,32 @@ class Expressions:
             self.say("POL1004", f"nested deeper than {MAX_DEPTH}", self.next.span)
             raise Stop
         left = self._first()
-        while True:
-            if power < OR and self.at("or"):
-                left = self._logic("or", left, OR)
-            elif power < AND and self.at("and"):
-                left = self._logic("and", left, AND)
-            elif power < COMPARE and (self._compares() or (self.at("not") and self.peek().text == "in")):
+        while (binds := self._binds()) > power:
+            if binds <= AND:
+                left = self._logic("or" if binds == OR else "and", left, binds)
+            elif binds == COMPARE:
                 left = self._comparison(left)
-            elif power < ADD and self.at("+", "-"):
-                left = self._sum(left)
             else:
-                break
+                left = self._sum(left)
         self.depth -= 1
         return left
 
-    def _compares(self) -> bool:
-        token = self.next
-        return (token.kind == "symbol" and token.text in COMPARISONS) or (token.kind == "name" and token.text == "in")
+    def _binds(self) -> int:
+        """How tight the next token binds; 0 when it is no operator."""
+        token = self.tokens[self.place]
+        binds = BINDS.get(token.text)
+        if binds is None or token.kind == "text" or (token.text == "not" and not self._at_not_in()):
+            return 0
+        return binds
 
-    def _logic(self, operator: str, left: Expression, power: int) -> Expression:
+    def _at_not_in(self) -> bool:
+        return self.peek().text == "in" and self.peek().kind == "name"
+
+    def _logic(self, operator: Literal["and", "or"], left: Expression, power: int) -> Expression:
         items = [left]
         while self.skip(operator):
             items.append(self.expression(power))
-        return Logic("and" if operator == "and" else "or", tuple(items), self._since(left))
+        return Logic(operator, tuple(items), self._since(left))
 
     def _comparison(self, left: Expression) -> Expression:
         first = self.take()
@@ -161,7 +181,7 @@ class Expressions:
         right = self.expression(COMPARE)
         where = Span(first.start, first.start + len(sign))
         whole = Comparison(cast("Sign", sign), left, right, self._since(left), where)
-        if self._compares():
+        if self._binds() == COMPARE:
             raise self.lost("`and`: comparisons do not chain")
         return whole
 
@@ -227,6 +247,8 @@ class Expressions:
     def dotted(self) -> Name:
         """Read a name with its dots; raises Stop."""
         first = self.take()
+        if not self.at("."):
+            return Name(first.text, first.span)
         parts = [first.text]
         while self.at(".") and self.peek().kind == "name":
             self.take()

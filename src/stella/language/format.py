@@ -58,6 +58,7 @@ class _Printer:
         self._comments = list(comments)
         self._next = 0
         self._lines: list[str] = []
+        self._ended = 0  # how many lines there were when one ended with `//`
 
     def policy(self, node: PolicyNode) -> str:
         self._comments_before(node.span.start, 0)
@@ -79,10 +80,15 @@ class _Printer:
                 return
             self._next += 1
             text = comment.text.replace("\r\n", "\n").replace("\r", "\n").rstrip()
-            if comment.beside and self._lines and self._lines[-1]:
+            if comment.beside and self._open():
                 self._lines[-1] += f" {text}"
             else:
                 self._line(depth, text)
+            self._ended = len(self._lines) if text.startswith("//") else 0
+
+    def _open(self) -> bool:
+        """Whether something can stand behind the last line: not behind `//`, which would take it in."""
+        return bool(self._lines and self._lines[-1]) and self._ended != len(self._lines)
 
     def _blocks(self, nodes: Sequence[Member], show: Callable[[Member, int], None], depth: int, end: int) -> None:
         for number, node in enumerate(nodes):
@@ -97,7 +103,7 @@ class _Printer:
         """Comments that stand behind the line before come first, so that no blank line parts them from it."""
         while self._next < len(self._comments):
             comment = self._comments[self._next]
-            if not comment.beside or comment.start >= offset:
+            if not comment.beside or comment.start >= offset or not self._open():
                 return
             self._comments_before(comment.start + 1, depth)
 
@@ -239,7 +245,9 @@ def _sum(items: Sequence[tuple[bool, Expression]]) -> tuple[str, int]:
     if len(items) == 1:
         minus, item = items[0]
         return f"{'-' if minus else '+'}{shown(item, ADD)}", ADD
-    text = shown(items[0][1], ADD)
+    first = items[0][1]
+    signed = isinstance(first, Arithmetic) and len(first.items) == 1  # a sign in front binds no tighter than the sum
+    text = shown(first, 0 if signed else ADD)
     for minus, item in items[1:]:
         text += f" {'-' if minus else '+'} {shown(item, ADD)}"
     return text, ADD

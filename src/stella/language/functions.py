@@ -43,6 +43,9 @@ def typed(column: Column) -> Value:
 
 
 def _column_of(value: Value) -> Column | None:
+    """The column that a value is, when it is nothing but that one: what has a default is never missing."""
+    if getattr(value, "default", None) is not None:
+        return None
     return value.column if isinstance(value, Truthy | Numeric | Worded | Textual | Plural | Dated) else None
 
 
@@ -52,6 +55,8 @@ def _exists(value: Value) -> Value | None:
 
 
 def _coalesce(value: Value, other: Value) -> Value | None:
+    if getattr(value, "default", None) is not None:
+        return None
     match value, other:
         case Numeric(_, Column() as column), Numeric(Sum((), constant)):
             return Numeric(Sum((Addend(column.name, MICRO, constant),)), column, constant)
@@ -74,7 +79,7 @@ def _lowercase(value: Value) -> Value | None:
 def _starts_with(value: Value, prefix: Value) -> Value | None:
     match value, prefix:
         case Textual(column, lower, default), Said(text):
-            return Truthy(StartsWith(column.name, text, lower, default))
+            return Truthy(StartsWith(column.name, text.lower() if lower else text, lower, default))
         case _:
             return None
 
@@ -90,6 +95,8 @@ def _percent_of(percent: Value, value: Value) -> Value | None:
 
 def _normalize_cvss(value: Value) -> Value | None:
     match value:
+        case Numeric(Sum((), constant, None, None)):
+            return Numeric(Sum((), max(0, min(constant * RISK, 100 * MICRO))))
         case Numeric(Sum(parts, constant, None, None)):
             scored = tuple(compare.times(part, RISK) for part in parts)
             return Numeric(Sum(scored, constant * RISK, 0, 100 * MICRO))

@@ -11,27 +11,33 @@ from __future__ import annotations
 import re
 from typing import Literal, NamedTuple
 
-from stella.language.diagnostics import Diagnostic, Span, found
+import msgspec
+
+from stella.language.diagnostics import MAX_DIAGNOSTICS, Diagnostic, Span, found
 
 Kind = Literal["name", "number", "text", "symbol", "end"]
 
+# Nothing of it goes back over what it has read, so that a hostile text costs no more than its length.
 _TOKEN = re.compile(
-    r"""(?P<space>[ \t\r\n\f\v]+)
-    |(?P<comment>//[^\r\n]*|/\*(?:[^*]|\*(?!/))*\*/)
-    |(?P<number>[0-9]+(?:\.[0-9]+)?)
-    |(?P<name>[A-Za-z_][A-Za-z0-9_]*)
-    |(?P<text>"(?:[^"\\\r\n]|\\[^\r\n])*")
+    r"""[ \t\r\n\f\v]*+(?:
+    (?P<name>[A-Za-z_][A-Za-z0-9_]*+)
     |(?P<symbol>:=|==|!=|<=|>=|=>|[<>=.,:;+\-(){}\[\]])
-    |(?P<half>"(?:[^"\\\r\n]|\\[^\r\n])*\\?|/\*[\s\S]*)""",
+    |(?P<text>"[^"\\\r\n]*+(?:\\[^\r\n][^"\\\r\n]*+)*+")
+    |(?P<number>[0-9]++(?:\.[0-9]++)?+)
+    |(?P<comment>//[^\r\n]*+|/\*(?:[^*]++|\*(?!/))*+\*/)
+    |(?P<half>"(?:[^"\\\r\n]++|\\[^\r\n])*+\\?+|/\*[\s\S]*+)
+    |(?P<strange>[^ \t\r\n\f\v0-9A-Za-z_":!=<>.,;+\-(){}\[\]/]++|[\s\S])
+    |\Z)""",
     re.VERBOSE,
 )
-_STRANGE = re.compile(r"""[^ \t\r\n\f\v0-9A-Za-z_":!=<>.,;+\-(){}\[\]/]+|[\s\S]""")
-_PLAIN: dict[str | None, Kind] = {"name": "name", "number": "number", "symbol": "symbol"}
-_ESCAPE = re.compile(r"\\(.)")
+_PLAIN: dict[str, Kind] = {"name": "name", "symbol": "symbol", "number": "number"}
+_END_OF_LINE = re.compile(r"[\r\n]")
+_HALVES = re.compile("[\ud800-\udfff]")  # of a pair of UTF-16: no characters, but a Python text can hold them
+_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 ESCAPES = {"n": "\n", "t": "\t", "r": "\r", '"': '"', "\\": "\\"}
 
 
-class Token(NamedTuple):
+class Token(msgspec.Struct, frozen=True, gc=False):
     """A token: `text` is as it stands there, of a text what it says."""
 
     kind: Kind
@@ -63,33 +69,49 @@ class Lexed(NamedTuple):
 
 def lex(text: str) -> Lexed:
     """Read all tokens; never raises."""
+    wrong: list[Diagnostic] = []
+    text = _whole(text, wrong)
     tokens: list[Token] = []
     comments: list[Comment] = []
-    wrong: list[Diagnostic] = []
-    place = 0
-    while place < len(text):
-        match = _TOKEN.match(text, place)
-        if match is None:
-            strange = _STRANGE.match(text, place)
-            end = strange.end() if strange else place + 1
-            wrong.append(found("POL1001", f"`{text[place:end][:20]}` has no meaning here", Span(place, end)))
-            place = end
-            continue
-        kind, said, start, place = match.lastgroup, match.group(), place, match.end()
-        if kind in _PLAIN:
-            tokens.append(Token(_PLAIN[kind], said, start, place))
+    last = 0  # where the token or comment before ends
+    for match in _TOKEN.finditer(text):
+        kind = match.lastgroup
+        if kind is None:
+            break
+        start, end = match.span(kind)
+        said = text[start:end]
+        plain = _PLAIN.get(kind)
+        if plain is not None:
+            tokens.append(Token(plain, said, start, end))
         elif kind == "text":
-            tokens.append(Token("text", _said(said[1:-1], start + 1, wrong), start, place))
+            tokens.append(Token("text", _said(said[1:-1], start + 1, wrong), start, end))
         elif kind == "comment":
-            line = text[text.rfind("\n", 0, start) + 1 : start]
-            comments.append(Comment(said, start, place, beside=bool(line.strip())))
-        elif kind == "half":
+            beside = last > 0 and not _END_OF_LINE.search(text, last, start)
+            comments.append(Comment(said, start, end, beside))
+        elif kind == "strange":
+            _say(wrong, "POL1001", f"`{said[:20]}` has no meaning here", Span(start, end))
+        else:
             what = 'the string has no closing `"`' if said[0] == '"' else "the comment has no closing `*/`"
-            wrong.append(found("POL1002", what, Span(start, place)))
+            _say(wrong, "POL1002", what, Span(start, end))
             if said[0] == '"':
-                tokens.append(Token("text", said[1:], start, place))
+                tokens.append(Token("text", said[1:], start, end))
+        last = end
     tokens.append(Token("end", "", len(text), len(text)))
     return Lexed(tuple(tokens), tuple(comments), tuple(wrong))
+
+
+def _say(wrong: list[Diagnostic], code: str, message: str, span: Span) -> None:
+    if len(wrong) < MAX_DIAGNOSTICS:
+        wrong.append(found(code, message, span))
+
+
+def _whole(text: str, wrong: list[Diagnostic]) -> str:
+    """The text without halves of characters; each of them is said."""
+    if text.isascii():
+        return text
+    for half in _HALVES.finditer(text):
+        _say(wrong, "POL1002", "half of a character, which UTF-8 cannot write", Span(half.start(), half.end()))
+    return _HALVES.sub("\ufffd", text)
 
 
 def _said(inside: str, start: int, wrong: list[Diagnostic]) -> str:
@@ -100,7 +122,7 @@ def _said(inside: str, start: int, wrong: list[Diagnostic]) -> str:
         letter = match.group(1)
         if letter not in ESCAPES:
             place = Span(start + match.start(), start + match.end())
-            wrong.append(found("POL1001", f'`\\{letter}` is no escape; there are \\" \\\\ \\n \\r \\t', place))
+            _say(wrong, "POL1001", f'`\\{letter}` is no escape; there are \\" \\\\ \\n \\r \\t', place)
         return ESCAPES.get(letter, letter)
 
     return _ESCAPE.sub(one, inside)

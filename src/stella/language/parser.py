@@ -8,12 +8,13 @@ Rules:
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final, Literal, NamedTuple
 
-from stella.kernel.nearest import nearest
 from stella.language.diagnostics import Diagnostic, Fix, Span
 from stella.language.expressions import Expressions, Stop
 from stella.language.lexer import Lexed, Token, lex
+from stella.language.model import SYNTAX
 from stella.language.tree import (
     ActionNode,
     Assign,
@@ -38,7 +39,9 @@ from stella.language.tree import (
 NAMED = ("rule", "invariant", "profile")
 PLAIN = ("metadata", "settings")
 VERBS: Final = ("warn", "annotate", "ignore", "requireVex")
+ATTRIBUTES = ("status", "severity")
 CLAUSES = ("when", "then", "else", "because")
+HEADER = 8  # tokens behind the name of a policy among which its `{` is looked for
 
 
 class Parsed(NamedTuple):
@@ -85,6 +88,17 @@ def parse_invariant(text: str) -> tuple[Expression, Expression, tuple[Diagnostic
     return given, then, tuple(parser.diagnostics)
 
 
+class _Clauses:
+    """The clauses of a rule as they are read; a broken one does not make others seem to be missing."""
+
+    def __init__(self) -> None:
+        self.when: Expression | None = None
+        self.because: Text | None = None
+        self.branches: dict[str, tuple[ActionNode, ...]] = {"then": (), "else": ()}
+        self.seen: dict[str, Span] = {}
+        self.broken = False
+
+
 class _Parser(Expressions):
     def file(self) -> PolicyNode | None:
         first: PolicyNode | None = None
@@ -114,9 +128,7 @@ class _Parser(Expressions):
     def _policy(self) -> PolicyNode:
         start = self.take().start
         name = self.want_text("the name of the policy as a string")
-        self.want("syntax")
-        syntax = self.want_text('`"stella-dsl@1"`')
-        self.want("{")
+        syntax = self._syntax()
         members: list[Member] = []
         while not self.at("}") and self.next.kind != "end":
             begin = self.place
@@ -124,10 +136,24 @@ class _Parser(Expressions):
                 members.append(self._member())
             except Stop:
                 self._to_member(begin)
-        if self.next.kind == "end":
+        if self.next.kind == "end" and not self.cut:
             self.say("POL1001", "the policy has no closing `}`", self.next.span)
         self.skip("}")
         return PolicyNode(name, syntax, tuple(members), Span(start, self.last_end))
+
+    def _syntax(self) -> Text:
+        """Read `syntax "..." {`; what is wrong between the name and the brace does not hide what is behind it."""
+        syntax = Text(SYNTAX, Span(self.last_end, self.last_end))
+        try:
+            self.want("syntax", f'`syntax "{SYNTAX}"`')
+            syntax = self.want_text(f'`"{SYNTAX}"`')
+            self.want("{")
+        except Stop:
+            ahead = next((i for i in range(HEADER) if self.peek(i).text == "{"), None)
+            if ahead is None:
+                raise
+            self.place += ahead + 1
+        return syntax
 
     def _to_member(self, begin: int) -> None:
         """Go on behind the member that began there, or at the next one."""
@@ -149,6 +175,23 @@ class _Parser(Expressions):
                     self.take()
                     return
             self.take()
+
+    def _to_line(self, begin: int, begins: Callable[[], bool]) -> None:
+        """Go on at the next line of the block in hand, or at its closing brace; raises Stop where there is none.
+
+        `begins` says whether such a line begins at the next token.
+        """
+        self.depth = 0
+        braces = sum((token.text == "{") - (token.text == "}") for token in self._symbols(begin, self.place))
+        if self.place == begin and not self.at("}") and not self._begins_member(self.next):
+            braces += self.at("{")
+            self.take()
+        while self.next.kind != "end" and not self._begins_member(self.next):
+            if braces <= 0 and (self.at("}") or begins()):
+                return
+            braces += self.at("{") - self.at("}")
+            self.take()
+        raise Stop
 
     def _symbols(self, begin: int, end: int) -> list[Token]:
         return [token for token in self.tokens[begin:end] if token.kind == "symbol"]
@@ -172,7 +215,7 @@ class _Parser(Expressions):
             return self._entries("metadata")
         if self.at("settings"):
             return self._entries("settings")
-        guess = nearest(token.text, (*NAMED, *PLAIN)) if token.kind == "name" else None
+        guess = self.guess(token.text, (*NAMED, *PLAIN)) if token.kind == "name" else None
         if guess is not None:
             self.say("POL1001", f"expected `{guess}`, found `{token.text}`", token.span, _instead(guess, token))
             raise Stop
@@ -189,7 +232,11 @@ class _Parser(Expressions):
         self.want("{")
         entries = []
         while not self.at("}"):
-            entries.append(self._entry())
+            begin = self.place
+            try:
+                entries.append(self._entry())
+            except Stop:
+                self._to_line(begin, lambda: self.next.kind == "name" and self.peek().text in {"=", ":"})
         self.take()
         return tuple(entries)
 
@@ -210,12 +257,16 @@ class _Parser(Expressions):
         self.want("{")
         members: list[Weights | Entry] = []
         while not self.at("}"):
-            if self.at("map", "env") and self.peek().kind == "name":
-                members.append(self._weights())
-            else:
-                members.append(self._entry())
+            begin = self.place
+            try:
+                members.append(self._weights() if self._begins_weights() else self._entry())
+            except Stop:
+                self._to_line(begin, self._begins_weights)
         self.take()
         return ProfileNode(name.text, tuple(members), name.span, Span(start, self.last_end))
+
+    def _begins_weights(self) -> bool:
+        return self.at("map", "env") and self.peek().kind == "name"
 
     def _weights(self) -> Weights:
         first = self.take()
@@ -225,86 +276,112 @@ class _Parser(Expressions):
         column: Name | None = None
         weights: list[Weight] = []
         while not self.at("}"):
-            begin = self.next.start
-            if kind == "env":
-                self.want("if")
-                condition = self.expression()
-                self.want("then")
-                value = self.expression()
-                weights.append(Weight(None, condition, value, Span(begin, self.last_end)))
-            else:
-                if self.next.kind != "name":
-                    raise self.lost('a name, such as `source "GHSA" => 0.5`')
-                found = self.dotted()
-                if column is not None and found.name != column.name:
-                    self.say("POL2002", f"this map is about `{column.name}`", found.span)
-                column = column or found
-                key = self.want_text("a word as a string")
-                self.want("=>")
-                value = self.expression()
-                weights.append(Weight(key, None, value, Span(begin, self.last_end)))
+            begin = self.place
+            try:
+                weight, about = self._case() if kind == "env" else self._mapped()
+            except Stop:
+                self._to_line(begin, lambda: self.at("if") if kind == "env" else self._begins_mapped())
+                continue
+            weights.append(weight)
+            if column is not None and about is not None and about.name != column.name:
+                self.say("POL2002", f"this map is about `{column.name}`", about.span)
+            column = column or about
             self.skip(",")
             self.skip(";")
         self.take()
         return Weights(kind, name.text, column, tuple(weights), name.span, Span(first.start, self.last_end))
+
+    def _case(self) -> tuple[Weight, None]:
+        begin = self.next.start
+        self.want("if")
+        condition = self.expression()
+        self.want("then")
+        value = self.expression()
+        return Weight(None, condition, value, Span(begin, self.last_end)), None
+
+    def _begins_mapped(self) -> bool:
+        return self.next.kind == "name" and self.peek().kind in {"text", "symbol"} and self.peek().text != "=>"
+
+    def _mapped(self) -> tuple[Weight, Name]:
+        begin = self.next.start
+        if self.next.kind != "name":
+            raise self.lost('a name, such as `source "GHSA" => 0.5`')
+        about = self.dotted()
+        key = self.want_text("a word as a string")
+        self.want("=>")
+        value = self.expression()
+        return Weight(key, None, value, Span(begin, self.last_end)), about
 
     # rule
 
     def _rule(self) -> RuleNode:
         start = self.take().start
         name = self.want_name("the name of the rule")
-        priority = None
-        if self.skip("priority"):
-            priority = self.expression()
+        priority = self.expression() if self.skip("priority") else None
         self.want("{", "`priority` or `{`")
-        return self._clauses(start, name, priority)
-
-    def _clauses(self, start: int, name: Token, priority: Expression | None) -> RuleNode:
-        when: Expression | None = None
-        because: Text | None = None
-        branches: dict[str, tuple[ActionNode, ...]] = {"then": (), "else": ()}
-        seen: dict[str, Span] = {}
+        clauses = _Clauses()
         while not self.at("}"):
-            if not self.at(*CLAUSES):
-                raise self.lost("`when`, `then`, `else`, `because` or `}`")
-            word = self.take()
-            if word.text in seen:
-                self.say("POL1003", f"`{word.text}` is there twice in rule `{name.text}`", word.span)
-            seen[word.text] = word.span
-            if word.text == "when":
-                when = self.expression()
-            elif word.text == "because":
-                because = self.want_text("the reason as a string")
-            else:
-                branches[word.text] = self._actions()
-            self.skip(";")
+            begin = self.place
+            try:
+                self._clause(name, clauses)
+            except Stop:
+                clauses.broken = True
+                self._to_line(begin, lambda: self.at(*CLAUSES))
         self.take()
-        whole = Span(start, self.last_end)
-        if when is None:
+        return self._ruled(name, priority, clauses, Span(start, self.last_end))
+
+    def _clause(self, name: Token, clauses: _Clauses) -> None:
+        if not self.at(*CLAUSES):
+            raise self.lost("`when`, `then`, `else`, `because` or `}`")
+        word = self.take()
+        if word.text in clauses.seen:
+            self.say("POL1003", f"`{word.text}` is there twice in rule `{name.text}`", word.span)
+        clauses.seen[word.text] = word.span
+        if word.text == "when":
+            clauses.when = Wrong(word.span)
+            clauses.when = self.expression()
+        elif word.text == "because":
+            clauses.because = Text("?", word.span)
+            clauses.because = self.want_text("the reason as a string")
+        else:
+            clauses.branches[word.text] = self._actions()
+        self.skip(";")
+
+    def _ruled(self, name: Token, priority: Expression | None, clauses: _Clauses, whole: Span) -> RuleNode:
+        seen = clauses.seen
+        if clauses.when is None and not clauses.broken:
             self.say("POL1001", f"rule `{name.text}` has no `when`", name.span)
-        if not branches["then"]:
+        if "then" not in seen and not clauses.broken:
             self.say("POL1001", f"rule `{name.text}` does nothing: `then` is missing", name.span)
-        then_span = seen.get("then", name.span)
+        because = clauses.because or (Text("?", name.span) if clauses.broken else None)
         return RuleNode(
             name.text,
             priority,
-            when,
-            branches["then"],
-            branches["else"],
+            clauses.when,
+            clauses.branches["then"],
+            clauses.branches["else"],
             because,
             name.span,
             whole,
-            then_span,
+            seen.get("then", name.span),
             seen.get("else"),
         )
 
     def _actions(self) -> tuple[ActionNode, ...]:
-        actions = [self._action()]
-        while True:
+        actions: list[ActionNode] = []
+        more = True
+        while more:
+            begin = self.place
+            try:
+                actions.append(self._action())
+            except Stop:
+                self._to_line(begin, lambda: self.at(*CLAUSES) or self._begins_action())
             self.skip(";")
-            if self.next.kind != "name" or self.at(*CLAUSES):
-                return tuple(actions)
-            actions.append(self._action())
+            more = self.next.kind == "name" and not self.at(*CLAUSES) and not self._begins_member(self.next)
+        return tuple(actions)
+
+    def _begins_action(self) -> bool:
+        return self.next.kind == "name" and (self.next.text in VERBS or self.peek().text == ":=")
 
     def _action(self) -> ActionNode:
         token = self.next
@@ -328,20 +405,22 @@ class _Parser(Expressions):
             return Until(self.expression(), Span(token.start, self.last_end))
         name = self.dotted()
         if not self.at(":="):
-            guess = nearest(name.name, (*VERBS, "status", "severity"))
-            if guess is not None and not self.at("=", "=="):
-                self.say(
-                    "POL2001", f"no action `{name.name}`; did you mean `{guess}`?", name.span, _instead(guess, token)
-                )
-                raise Stop
             if self.at("=", "=="):
                 sign = self.next
                 self.say("POL1001", f"expected `:=`, found `{sign.text}`", sign.span, _instead(":=", sign, safe=True))
                 self.take()
                 return Assign(name.name, self.expression(), name.span, Span(token.start, self.last_end))
-            raise self.lost("`:=`")
+            if name.name in ATTRIBUTES:
+                raise self.lost("`:=`")
+            raise self._no_action(name, token)
         self.take()
         return Assign(name.name, self.expression(), name.span, Span(token.start, self.last_end))
+
+    def _no_action(self, name: Name, token: Token) -> Stop:
+        guess = self.guess(name.name, (*VERBS, *ATTRIBUTES))
+        more = f"did you mean `{guess}`?" if guess else "there are `status :=`, `severity :=`, " + ", ".join(VERBS)
+        self.say("POL2001", f"no action `{name.name}`; {more}", name.span, _instead(guess, token) if guess else None)
+        return Stop()
 
     # invariant
 

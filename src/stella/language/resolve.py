@@ -9,11 +9,12 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from itertools import islice
 
 from stella.kernel.nearest import nearest
 from stella.language import compare
-from stella.language.diagnostics import Diagnostic, Fix, Span, found
+from stella.language.diagnostics import LONGEST_GUESS, MAX_DIAGNOSTICS, Diagnostic, Fix, Span, found
 from stella.language.functions import APPLY, FUNCTIONS, RISK, typed
 from stella.language.model import (
     Addend,
@@ -66,11 +67,27 @@ OUTSIDE = frozenset(
 )
 
 
+MOST_NAMES = 50  # of an author that are shown or compared in one message
+OF_FINDINGS = frozenset({"sbom.has_tag"})
+WORDS = frozenset(
+    word
+    for words in (*OUTCOME.values(), *(one.words for one in (COLUMNS | STATEMENT).values() if one.words is not None))
+    for word in words.words
+)
+
+
+def quotes(name: Name) -> Fix:
+    """The proposal to make a name a string."""
+    return Fix(f'write `"{name.name}"`', name.span, f'"{name.name}"', safe=True)
+
+
 class Resolver:
     """Gives meaning to expressions of one policy; writes what is wrong into `diagnostics`."""
 
     def __init__(self, *, strict: bool, profiles: Mapping[str, Profiled] | None = None) -> None:
         self.diagnostics: list[Diagnostic] = []
+        self._left = {"error": MAX_DIAGNOSTICS, "warning": MAX_DIAGNOSTICS, "note": MAX_DIAGNOSTICS}
+        self._guesses = MAX_DIAGNOSTICS
         self.used: set[str] = set()  # parts and numbers of profiles, by their full names
         self._strict = strict
         self._profiles = {} if profiles is None else profiles
@@ -78,19 +95,36 @@ class Resolver:
         self._outcomes = False
 
     def say(self, code: str, message: str, span: Span, fix: Fix | None = None) -> None:
-        """Write a diagnostic."""
-        self.diagnostics.append(found(code, message, span, fix))
+        """Write a diagnostic, as long as there are not too many of its level."""
+        self._write(found(code, message, span, fix))
+
+    def _write(self, one: Diagnostic) -> None:
+        if self._left[one.level] > 0:
+            self._left[one.level] -= 1
+            self.diagnostics.append(one)
+
+    def guess(self, word: str, known: Iterable[str]) -> str | None:
+        """The known word that may be meant; after many of them none any more, since it takes time."""
+        self._guesses -= 1
+        return nearest(word, known) if self._guesses >= 0 and len(word) <= LONGEST_GUESS else None
+
+    def settled(self, node: Expression) -> Value:
+        """The value of what a policy decides or states: a name that does not exist is an error there, strict or not."""
+        strict, self._strict = self._strict, True
+        value = self.value(node)
+        self._strict = strict
+        return value
 
     def condition(self, node: Expression, *, outcomes: bool = False) -> Condition:
         """The condition that an expression is; unknown when it is none. Invariants may speak of outcomes."""
         self._outcomes = outcomes
-        value = self.value(node)
+        value = self.settled(node) if outcomes else self.value(node)
         self._outcomes = False
         return self.truthy(value, node.span)
 
     def number(self, node: Expression) -> Sum | None:
         """The sum that an expression is; None when it is none."""
-        value = self.value(node)
+        value = self.settled(node)
         if isinstance(value, Numeric):
             return value.sum
         if not isinstance(value, Unknown):
@@ -146,7 +180,7 @@ class Resolver:
                 texts.append(value.text)
             elif not isinstance(value, Unknown):
                 self.say("POL2002", f"a list holds strings, not {NOUNS[type(value)]}", item.span)
-        return Items(tuple(texts))
+        return Items(tuple(texts)) if len(texts) == len(node.items) else Unknown()
 
     # names
 
@@ -156,21 +190,20 @@ class Resolver:
                 return Outcome("status" if node.name == "status" else "severity")
             if node.name == "as_of":
                 return AsOf()
-            if node.name.startswith(PROFILE):
-                return self._of_profile(node)
+        if node.name.startswith(PROFILE):
+            return self._of_profile(node)
         column = self._scope.get(node.name)
         return self._unknown(node) if column is None else typed(column)
 
     def _unknown(self, node: Name) -> Unknown:
-        if node.name.split(".")[0] in OUTSIDE and self._scope is COLUMNS:
+        if node.name.split(".")[0] in OUTSIDE:
             self.say("POL2007", f"`{node.name}` would read the world; the instant of a run is `as_of`", node.span)
             return Unknown()
-        guess = nearest(node.name, self._scope)
+        guess = self.guess(node.name, self._scope)
         fix = Fix(f"write `{guess}`", node.span, guess) if guess else None
         where = "" if self._scope is COLUMNS else " in a statement"
         said = f"no name `{node.name}`{where}" + (f"; did you mean `{guess}`?" if guess else "")
-        level = "error" if self._strict else "warning"
-        self.diagnostics.append(found("POL2001", said, node.span, fix, level=level))  # type: ignore[arg-type]
+        self._write(found("POL2001", said, node.span, fix, level="error" if self._strict else "warning"))
         return Unknown()
 
     def _of_profile(self, node: Name) -> Value:
@@ -179,11 +212,14 @@ class Resolver:
         if known is not None and member in known.scalars:
             self.used.add(node.name)
             return Numeric(Sum((), known.scalars[member]))
+        if known is not None and member in known.parts and self._scope is STATEMENT:
+            self.say("POL2002", f"`{node.name}` is about the finding, not about one statement", node.span)
+            return Unknown()
         if known is not None and member in known.parts:
             self.used.add(node.name)
             return Numeric(Sum((known.parts[member],)))
-        names = [f"{PROFILE}{one}.{name}" for one, of in self._profiles.items() for name in (*of.parts, *of.scalars)]
-        guess = nearest(node.name, names)
+        names = (f"{PROFILE}{one}.{name}" for one, of in self._profiles.items() for name in (*of.parts, *of.scalars))
+        guess = self.guess(node.name, islice(names, MOST_NAMES))
         fix = Fix(f"write `{guess}`", node.span, guess) if guess else None
         self.say("POL2001", f"no `{node.name}`" + (f"; did you mean `{guess}`?" if guess else ""), node.span, fix)
         return Unknown()
@@ -191,31 +227,45 @@ class Resolver:
     # sums
 
     def _arithmetic(self, items: tuple[tuple[bool, Expression], ...]) -> Value:
-        total = Sum(())
-        wrong = False
+        sums: list[Sum | None] = []
         for minus, item in items:
             value = self.value(item)
-            if not isinstance(value, Numeric):
-                if not isinstance(value, Unknown):
-                    self.say("POL2002", f"only numbers are added, not {NOUNS[type(value)]}", item.span)
-                wrong = True
-                continue
-            more = compare.added(total, compare.negated(value.sum) if minus else value.sum)
-            if more is None:
-                self.say("POL2002", "a score with limits cannot be added to; compare it alone", item.span)
-                wrong = True
-            else:
-                total = more
-        return Unknown() if wrong else Numeric(total)
+            if isinstance(value, Numeric):
+                sums.append(compare.negated(value.sum) if minus else value.sum)
+            elif not isinstance(value, Unknown):
+                self.say("POL2002", f"only numbers are added, not {NOUNS[type(value)]}", item.span)
+        if len(sums) < len(items):
+            return Unknown()
+        span = Span(items[0][1].span.start, items[-1][1].span.end)
+        total = compare.added(sums)
+        if total is None:
+            self.say("POL2002", "a score with limits cannot be added to; compare it alone", span)
+            return Unknown()
+        return self._bounded(Numeric(total), span)
+
+    def _bounded(self, value: Numeric, span: Span) -> Value:
+        if compare.too_large(value.sum):
+            self.say("POL2004", compare.TOO_LARGE, span)
+            return Unknown()
+        return value
 
     # comparisons
 
+    def _compared_with(self, node: Comparison) -> Value:
+        """The right side; a word without its quotes is said to be one."""
+        if isinstance(node.right, Name) and node.right.name in WORDS and node.right.name not in self._scope:
+            word = node.right.name
+            self.say("POL2002", f'a word is a string: `"{word}"`', node.right.span, quotes(node.right))
+            return Unknown()
+        return self.value(node.right)
+
     def _comparison(self, node: Comparison) -> Value:
-        left, right = self.value(node.left), self.value(node.right)
+        left, right = self.value(node.left), self._compared_with(node)
         if isinstance(left, Unknown) or isinstance(right, Unknown):
             return Unknown()
         judged = compare.compared(node.operator, left, right, node)
-        self.diagnostics += judged.diagnostics
+        for one in judged.diagnostics:
+            self._write(one)
         return Unknown() if judged.condition is None else Truthy(judged.condition)
 
     # functions
@@ -225,11 +275,13 @@ class Resolver:
         if name in {"vex.any", "vex.all"}:
             return self._quantified(node)
         if name == "risk_score":
-            return self._risk(node)
-        if name in COLUMNS and not node.arguments:
-            return typed(COLUMNS[name])
+            return self._risk(node) if self._scope is COLUMNS else self._not_of_statements(node)
+        if name in self._scope and not node.arguments:
+            return typed(self._scope[name])
         if name not in FUNCTIONS:
             return self._no_function(node)
+        if name in OF_FINDINGS and self._scope is STATEMENT:
+            return self._not_of_statements(node)
         wanted = FUNCTIONS[name].count(",") + 1
         if len(node.arguments) != wanted:
             said = f"`{FUNCTIONS[name]}` takes {wanted}, not {len(node.arguments)}"
@@ -241,15 +293,29 @@ class Resolver:
         made = APPLY[name](*values)
         if made is None:
             kinds = ", ".join(NOUNS[type(value)] for value in values)
-            self.say("POL2002", f"`{FUNCTIONS[name]}` does not take {kinds}", node.span)
+            self.say("POL2002", f"`{FUNCTIONS[name]}` does not take {kinds}{_taken(name, values)}", node.span)
             return Unknown()
-        return made
+        return self._made(made, node)
+
+    def _made(self, made: Value, node: Call) -> Value:
+        if not isinstance(made, Numeric):
+            return made
+        column, default = made.column, made.default
+        if column is not None and default is not None and not column.low <= default <= column.high:
+            domain = f"{compare.decimal(column.low)} to {compare.decimal(column.high)}"
+            self.say("POL2004", f"`{column.name}` is {domain}, and so is what stands for it", node.arguments[1].span)
+            return Unknown()
+        return self._bounded(made, node.span)
+
+    def _not_of_statements(self, node: Call) -> Unknown:
+        self.say("POL2002", f"`{node.name}(...)` is about the finding, not about one statement", node.name_span)
+        return Unknown()
 
     def _no_function(self, node: Call) -> Unknown:
         if node.name.split(".")[0] in OUTSIDE:
             self.say("POL2007", f"`{node.name}(...)` would read the world", node.name_span)
             return Unknown()
-        guess = nearest(node.name, FUNCTIONS)
+        guess = self.guess(node.name, FUNCTIONS)
         fix = Fix(f"write `{guess}`", node.name_span, guess) if guess else None
         said = f"no function `{node.name}`" + (f"; did you mean `{guess}`?" if guess else "")
         self.say("POL2001", said, node.name_span, fix)
@@ -275,10 +341,21 @@ class Resolver:
             name = next(iter(self._profiles))
         profile = self._profiles.get(name)
         if len(node.arguments) > 1 or (profile is None and (node.arguments or self._profiles)):
-            known = ", ".join(f"`{one}`" for one in self._profiles) or "none"
+            known = ", ".join(f"`{one}`" for one in islice(self._profiles, MOST_NAMES)) or "none"
             self.say("POL2001", f"`risk_score(profile)` names one profile of this policy: {known}", node.span)
             return Unknown()
         parts = profile.parts if profile else {}
         self.used |= {f"{PROFILE}{name}.{part}" for part in parts}
         scored = (Addend("cvss", RISK * MICRO), *(compare.times(part, RISK) for part in parts.values()))
-        return Numeric(Sum(scored, 0, 0, 100 * MICRO))
+        return self._bounded(Numeric(Sum(scored, 0, 0, 100 * MICRO)), node.span)
+
+
+def _taken(name: str, values: list[Value]) -> str:
+    """Why two values do not go together, where it can be said."""
+    match name, values:
+        case "coalesce", [Worded(column), Said(text)] if column.words is not None:
+            return f": `{text[:40]}` is no {column.words.name}; there are {', '.join(column.words.words)}"
+        case "coalesce", [value, _] if getattr(value, "default", None) is not None:
+            return ", which is never missing"
+        case _:
+            return ""

@@ -12,21 +12,21 @@ Sign = Literal["==", "!=", "<", "<=", ">", ">=", "in", "not in"]
 COMPARISONS: frozenset[str] = frozenset({"==", "!=", "<", "<=", ">", ">="})
 
 
-class Name(msgspec.Struct, frozen=True):
+class Name(msgspec.Struct, frozen=True, gc=False):
     """A name with its dots."""
 
     name: str
     span: Span
 
 
-class Text(msgspec.Struct, frozen=True):
+class Text(msgspec.Struct, frozen=True, gc=False):
     """A string."""
 
     value: str
     span: Span
 
 
-class Number(msgspec.Struct, frozen=True):
+class Number(msgspec.Struct, frozen=True, gc=False):
     """A number in micros, without its sign; `places` after the point were written."""
 
     micros: int
@@ -34,21 +34,21 @@ class Number(msgspec.Struct, frozen=True):
     span: Span
 
 
-class Atom(msgspec.Struct, frozen=True):
+class Atom(msgspec.Struct, frozen=True, gc=False):
     """`true`, `false` or `null`."""
 
     value: bool | None
     span: Span
 
 
-class Listed(msgspec.Struct, frozen=True):
+class Listed(msgspec.Struct, frozen=True, gc=False):
     """`[a, b]`."""
 
     items: tuple[Expression, ...]
     span: Span
 
 
-class Call(msgspec.Struct, frozen=True):
+class Call(msgspec.Struct, frozen=True, gc=False):
     """`name(a, b)`."""
 
     name: str
@@ -57,7 +57,7 @@ class Call(msgspec.Struct, frozen=True):
     span: Span
 
 
-class Logic(msgspec.Struct, frozen=True):
+class Logic(msgspec.Struct, frozen=True, gc=False):
     """`a and b and c`, or `a or b or c`."""
 
     operator: Literal["and", "or"]
@@ -65,14 +65,14 @@ class Logic(msgspec.Struct, frozen=True):
     span: Span
 
 
-class Negation(msgspec.Struct, frozen=True):
+class Negation(msgspec.Struct, frozen=True, gc=False):
     """`not a`."""
 
     item: Expression
     span: Span
 
 
-class Comparison(msgspec.Struct, frozen=True):
+class Comparison(msgspec.Struct, frozen=True, gc=False):
     """`a < b`, `a in b`."""
 
     operator: Sign
@@ -82,14 +82,14 @@ class Comparison(msgspec.Struct, frozen=True):
     operator_span: Span
 
 
-class Arithmetic(msgspec.Struct, frozen=True):
+class Arithmetic(msgspec.Struct, frozen=True, gc=False):
     """`a + b - c`; of each item, whether it is subtracted."""
 
     items: tuple[tuple[bool, Expression], ...]
     span: Span
 
 
-class Wrong(msgspec.Struct, frozen=True):
+class Wrong(msgspec.Struct, frozen=True, gc=False):
     """Where an expression should be, and was not; a diagnostic says so."""
 
     span: Span
@@ -98,7 +98,7 @@ class Wrong(msgspec.Struct, frozen=True):
 Expression: TypeAlias = Name | Text | Number | Atom | Listed | Call | Logic | Negation | Comparison | Arithmetic | Wrong
 
 
-class Entry(msgspec.Struct, frozen=True):
+class Entry(msgspec.Struct, frozen=True, gc=False):
     """`key = value`."""
 
     key: str
@@ -107,7 +107,7 @@ class Entry(msgspec.Struct, frozen=True):
     span: Span
 
 
-class Assign(msgspec.Struct, frozen=True):
+class Assign(msgspec.Struct, frozen=True, gc=False):
     """`status := value`."""
 
     name: str
@@ -116,7 +116,7 @@ class Assign(msgspec.Struct, frozen=True):
     span: Span
 
 
-class Say(msgspec.Struct, frozen=True):
+class Say(msgspec.Struct, frozen=True, gc=False):
     """`warn message "..."`, or `annotate key "..."`."""
 
     verb: Literal["warn", "annotate"]
@@ -125,14 +125,14 @@ class Say(msgspec.Struct, frozen=True):
     span: Span
 
 
-class Until(msgspec.Struct, frozen=True):
+class Until(msgspec.Struct, frozen=True, gc=False):
     """`ignore until value`."""
 
     value: Expression
     span: Span
 
 
-class Require(msgspec.Struct, frozen=True):
+class Require(msgspec.Struct, frozen=True, gc=False):
     """`requireVex { ... }`."""
 
     entries: tuple[Entry, ...]
@@ -142,7 +142,7 @@ class Require(msgspec.Struct, frozen=True):
 ActionNode: TypeAlias = Assign | Say | Until | Require
 
 
-class Weight(msgspec.Struct, frozen=True):
+class Weight(msgspec.Struct, frozen=True, gc=False):
     """One line of a `map` or an `env` block: when it holds, so much is added."""
 
     key: Text | None
@@ -151,7 +151,7 @@ class Weight(msgspec.Struct, frozen=True):
     span: Span
 
 
-class Weights(msgspec.Struct, frozen=True):
+class Weights(msgspec.Struct, frozen=True, gc=False):
     """`map name { column "text" => number }` or `env name { if condition then number }`."""
 
     kind: Literal["map", "env"]
@@ -162,7 +162,7 @@ class Weights(msgspec.Struct, frozen=True):
     span: Span
 
 
-class ProfileNode(msgspec.Struct, frozen=True):
+class ProfileNode(msgspec.Struct, frozen=True, gc=False):
     """`profile name { ... }`."""
 
     name: str
@@ -171,7 +171,7 @@ class ProfileNode(msgspec.Struct, frozen=True):
     span: Span
 
 
-class EntriesNode(msgspec.Struct, frozen=True):
+class EntriesNode(msgspec.Struct, frozen=True, gc=False):
     """`metadata { ... }` or `settings { ... }`."""
 
     kind: Literal["metadata", "settings"]
@@ -179,7 +179,7 @@ class EntriesNode(msgspec.Struct, frozen=True):
     span: Span
 
 
-class RuleNode(msgspec.Struct, frozen=True):
+class RuleNode(msgspec.Struct, frozen=True, gc=False):
     """`rule name priority N { ... }`."""
 
     name: str
@@ -194,7 +194,7 @@ class RuleNode(msgspec.Struct, frozen=True):
     else_span: Span | None
 
 
-class InvariantNode(msgspec.Struct, frozen=True):
+class InvariantNode(msgspec.Struct, frozen=True, gc=False):
     """`invariant name { a => b }`."""
 
     name: str
@@ -207,7 +207,7 @@ class InvariantNode(msgspec.Struct, frozen=True):
 Member: TypeAlias = EntriesNode | ProfileNode | RuleNode | InvariantNode
 
 
-class PolicyNode(msgspec.Struct, frozen=True):
+class PolicyNode(msgspec.Struct, frozen=True, gc=False):
     """A whole policy."""
 
     name: Text

@@ -5,73 +5,362 @@ from __future__ import annotations
 from stella.kernel.errors import Exit, StellaError
 
 
-class NoPolicies(StellaError):
-    """{where} holds no policy.
+class BadWord(StellaError):
+    """`{text}` is no {what}.
 
-    Policies are files whose names end in `.stella`. A lint that looked at nothing must not pass for one that found
-    nothing.
+    Names, digests and transitions have one spelling each, since they become part of addresses and signed documents.
     """
 
-    code = "POLICY-300"
+    code = "POLICY-100"
     exit = Exit.USAGE
     reason = "usage"
-    hint = "name a file or the folder of the policies, for example `stella policy lint policies/`"
+    hint = "write it as {form}"
 
 
-class TooManyPolicies(StellaError):
-    """{where} holds more than {limit} policies.
+class NoSuchPolicy(StellaError):
+    """There is no policy {policy}.
 
-    The limit keeps a mistyped folder from being read for minutes.
+    Policies are those of the tenant of whoever asks.
     """
 
-    code = "POLICY-301"
+    code = "POLICY-101"
+    exit = Exit.NOT_FOUND
+    reason = "not_found"
+    hint = "see `stella policy list`"
+
+
+class NoSuchVersion(StellaError):
+    """There is no version {version}.
+
+    Versions are numbered from 1 on, and none ever goes.
+    """
+
+    code = "POLICY-102"
+    exit = Exit.NOT_FOUND
+    reason = "not_found"
+    hint = "see `stella policy show`"
+
+
+class PolicyTaken(StellaError):
+    """The id {policy} is taken.
+
+    An id belongs to one policy for ever.
+    """
+
+    code = "POLICY-103"
+    exit = Exit.USAGE
+    reason = "conflict"
+    hint = "take another id, or add a version with `stella policy bump {policy} FILE`"
+    status = 409
+
+
+class TwoBeginnings(StellaError):
+    """A policy begins with one thing, and {count} were given.
+
+    A file, a template or a version of a policy; without any of them it begins with the template `blank`.
+    """
+
+    code = "POLICY-104"
     exit = Exit.USAGE
     reason = "usage"
-    hint = "name the folder of the policies themselves"
+    hint = "give one of --file, --template and --from"
 
 
-class BrokenSource(StellaError):
-    """{path} cannot be compiled: {problem}.
+class DoesNotCompile(StellaError):
+    """The policy does not compile: {diagnostic} at {place}: {first}.
 
-    The reason of this error is the code of the first diagnostic, such as POL1001; `stella explain` answers it too.
-    Nothing was written.
+    What does not compile is never stored as a version: nobody could say what it means.
     """
 
-    code = "POLICY-302"
+    code = "POLICY-105"
     exit = Exit.USAGE
-    reason = "broken_source"
-    hint = "see all that is wrong with it: `stella policy lint {path}`"
+    reason = "does_not_compile"
+    hint = "see all {count} errors with `stella policy lint FILE`"
 
     def __init__(self, **facts: object) -> None:
         super().__init__(**facts)
-        first = str(facts.get("problem", "")).rpartition("[")[2].rstrip("]")
-        if first.startswith("POL"):
-            self.reason = first  # type: ignore[misc]  # of this one error
+        self.reason = str(facts["diagnostic"])  # type: ignore[misc]  # the code of the first error, for this one alone
 
 
-class BrokenInvariant(StellaError):
-    """The invariant cannot be read: {problem}.
+class NothingChanged(StellaError):
+    """The text means the same as {version}.
 
-    It is written as `condition => condition`; both are those of the policy language, and may name `status` and
-    `severity`, which are what the policy decides.
+    Layout and comments are no part of what a version is, so there is nothing that a new one would say.
     """
 
-    code = "POLICY-303"
+    code = "POLICY-106"
     exit = Exit.USAGE
-    reason = "broken_invariant"
-    hint = 'for example `--invariant \'kev and env.exposure == "internet" => status == "blocked"\'`'
+    reason = "conflict"
+    hint = "go on with {version}"
+    status = 409
 
 
-class NothingToProve(StellaError):
-    """There is nothing to prove of {path}.
+class IllegalTransition(StellaError):
+    """{version} is {state}, so it cannot be the subject of `{event}`; what can be done: {allowed}.
 
-    The policy has no invariant, and none was given, nor another policy to compare it with.
+    A version goes from draft over submitted and approved to active, and ends as archived. No state is left out.
     """
 
-    code = "POLICY-304"
+    code = "POLICY-107"
+    exit = Exit.USAGE
+    reason = "illegal_transition"
+    hint = "see `stella policy show`; what can be done now is {allowed}"
+    status = 409
+
+    @property
+    def message(self) -> str:
+        return self.template().format_map(self._said()).removesuffix(".")
+
+    @property
+    def advice(self) -> str:
+        return self.hint.format_map(self._said())
+
+    def _said(self) -> dict[str, object]:
+        found = self.facts["allowed"]
+        words = ", ".join(map(str, found)) if isinstance(found, list) else str(found)
+        return {**self.facts, "allowed": words or "nothing"}
+
+
+class SelfApproval(StellaError):
+    """{actor} has written or submitted {version}, and so cannot approve it.
+
+    Two people are needed: what one has written another one approves.
+    """
+
+    code = "POLICY-108"
+    exit = Exit.DENIED
+    reason = "two_person_rule"
+    hint = "let somebody else approve it"
+
+
+class NotFresh(StellaError):
+    """Whoever does this must have logged in within the last {limit} minutes.
+
+    What gives rights away is not done with a login of long ago, which somebody else may have come by. The token of the
+    administrator says nothing of a login.
+    """
+
+    code = "POLICY-109"
+    exit = Exit.DENIED
+    reason = "reauth_required"
+    hint = "log in again: `stella login`"
+
+
+class GateShut(StellaError):
+    """The gate says {decision}: {reasons}.
+
+    Before a version decides, it was linted, its fixtures and their coverage were good, it ran in shadow, a simulation
+    of the last day kept the limits, two runs gave the same, and a signature was verified. A reason that ends in
+    `missing` or `stale`, and `policy_shadow_required`, asks for something to be run; all others are findings.
+    """
+
+    code = "POLICY-110"
+    exit = Exit.NEGATIVE
+    reason = "gate"
+    hint = "see the evidence with `stella policy show`; run what is missing and try again"
+
+
+class ShadowRequired(GateShut):
+    """The gate says {decision}: {reasons}; it has not run in shadow.
+
+    What is new or changed first runs beside what decides, without deciding anything, and with its fixtures.
+    """
+
+    code = "POLICY-111"
+    reason = "policy_shadow_required"
+    hint = "let it run in shadow, then try again"
+    status = 412
+
+
+class NotPublished(StellaError):
+    """{version} was not published.
+
+    Who publishes a version says why it is to count, and its signature is verified then.
+    """
+
+    code = "POLICY-112"
+    exit = Exit.NEGATIVE
+    reason = "not_published"
+    hint = "publish it first: `stella policy publish`"
+    status = 409
+
+
+class IrHashMismatch(StellaError):
+    """What is stored of {version} has the digest {found}, not {expected}.
+
+    A version is what its digest says. Something other than Stella has changed the database.
+    """
+
+    code = "POLICY-113"
+    exit = Exit.NEGATIVE
+    reason = "policy_ir_hash_mismatch"
+    hint = "restore the database, and look into the audit log"
+    status = 409
+
+
+class InputsUnfrozen(StellaError):
+    """The inputs {digest} are not frozen.
+
+    A run is about inputs that do not change under it, so that it can be repeated.
+    """
+
+    code = "POLICY-114"
+    exit = Exit.USAGE
+    reason = "policy_inputs_unfrozen"
+    hint = "freeze them first: `stella policy freeze`"
+    status = 409
+
+
+class InputsStale(StellaError):
+    """The inputs {digest} were frozen {age} hours ago, the limit is {limit} hours.
+
+    What was known a day ago says too little of today's findings.
+    """
+
+    code = "POLICY-115"
+    exit = Exit.NEGATIVE
+    reason = "inputs_stale"
+    hint = "freeze newer ones: `stella policy freeze`"
+    status = 409
+
+
+class NoPrediction(StellaError):
+    """Nothing is foretold for a canary of {version}: {problem}.
+
+    A canary is compared with the transitions of a simulation, asset by asset. They are in the object that the evidence
+    of the simulation names.
+    """
+
+    code = "POLICY-116"
+    exit = Exit.NEGATIVE
+    reason = "prediction_missing"
+    hint = "simulate again, and promote then"
+    status = 409
+
+
+class Misplaced(StellaError):
+    """{version} and {env}: {problem}.
+
+    What decides in an environment is one version, and beside it a canary at most. A canary needs a version that decides
+    for all other assets; a rollback goes back to one that decided there before.
+    """
+
+    code = "POLICY-117"
+    exit = Exit.USAGE
+    reason = "conflict"
+    hint = "see what decides where with `stella policy show`"
+    status = 409
+
+
+class NoSuchException(StellaError):
+    """There is no exception {id}.
+
+    Exceptions are those of the tenant of whoever asks.
+    """
+
+    code = "POLICY-118"
+    exit = Exit.NOT_FOUND
+    reason = "not_found"
+    hint = "see `stella exception list`"
+
+
+class ExceptionTaken(StellaError):
+    """The id {id} is taken.
+
+    An id belongs to one exception for ever.
+    """
+
+    code = "POLICY-119"
+    exit = Exit.USAGE
+    reason = "conflict"
+    hint = "take another id"
+    status = 409
+
+
+class NoExpiry(StellaError):
+    """An exception ends at some time, but for a permanent one: {problem}.
+
+    One that never ends is asked for with --permanent, and approved with --permanent: both say so in so many words.
+    """
+
+    code = "POLICY-120"
     exit = Exit.USAGE
     reason = "usage"
-    hint = "give `--invariant 'a => b'` or `--against OLD.stella`, or write an `invariant` into the policy"
+    hint = "give --expires 2026-12-31T00:00:00Z, or --permanent, when it is made; --permanent for such a one alone"
+
+
+class BadMatcher(StellaError):
+    """The matcher is no condition: {problem}.
+
+    It is what a rule would have behind `when`.
+    """
+
+    code = "POLICY-121"
+    exit = Exit.USAGE
+    reason = "usage"
+    hint = "see docs/policy for what a condition may say"
+
+
+class ExceptionMoved(StellaError):
+    """The exception {id} is {state}, so it cannot become {wanted}.
+
+    An exception is requested, then approved, and ends as revoked.
+    """
+
+    code = "POLICY-122"
+    exit = Exit.USAGE
+    reason = "illegal_transition"
+    hint = "see `stella exception show {id}`"
+    status = 409
+
+
+class QueueFull(StellaError):
+    """{waiting} of the tenant's runs wait already, as many as may.
+
+    A tenant has a queue of its own, so that it cannot keep others from working.
+    """
+
+    code = "POLICY-123"
+    exit = Exit.TRANSIENT
+    reason = "queue_full"
+    hint = "send the request again when some of them are done"
+    status = 429
+
+
+class BadEvidence(StellaError):
+    """Evidence cannot be recorded: {problem}.
+
+    A gate reads what was recorded, so nothing is taken that it could not.
+    """
+
+    code = "POLICY-124"
+    exit = Exit.USAGE
+    reason = "usage"
+    hint = "record what the operation has found, by its digest"
+
+
+class RunMissing(StellaError):
+    """There is no run {id}.
+
+    Runs are those of the tenant of whoever asks.
+    """
+
+    code = "POLICY-125"
+    exit = Exit.NOT_FOUND
+    reason = "not_found"
+    hint = "a run is named in the result of the operation that made it"
+
+
+class BadSnapshot(StellaError):
+    """The snapshot {digest} cannot be used: {problem}.
+
+    What is evaluated is an object that was frozen, by its digest.
+    """
+
+    code = "POLICY-126"
+    exit = Exit.NEGATIVE
+    reason = "structure"
+    hint = "load the inventory again"
 
 
 class FixturesUnreadable(StellaError):
@@ -182,3 +471,120 @@ class NoActivePolicy(StellaError):
     exit = Exit.USAGE
     reason = "no_active_policy"
     hint = "name the file of today's policy with `--from FILE`, or begin with `--from none`"
+
+
+class NoPolicies(StellaError):
+    """{where} holds no policy.
+
+    Policies are files whose names end in `.stella`. A lint that looked at nothing must not pass for one that found
+    nothing.
+    """
+
+    code = "POLICY-300"
+    exit = Exit.USAGE
+    reason = "usage"
+    hint = "name a file or the folder of the policies, for example `stella policy lint policies/`"
+
+
+class TooManyPolicies(StellaError):
+    """{where} holds more than {limit} policies.
+
+    The limit keeps a mistyped folder from being read for minutes.
+    """
+
+    code = "POLICY-301"
+    exit = Exit.USAGE
+    reason = "usage"
+    hint = "name the folder of the policies themselves"
+
+
+class BrokenSource(StellaError):
+    """{path} cannot be compiled: {problem}.
+
+    The reason of this error is the code of the first diagnostic, such as POL1001; `stella explain` answers it too.
+    Nothing was written.
+    """
+
+    code = "POLICY-302"
+    exit = Exit.USAGE
+    reason = "broken_source"
+    hint = "see all that is wrong with it: `stella policy lint {path}`"
+
+    def __init__(self, **facts: object) -> None:
+        super().__init__(**facts)
+        first = str(facts.get("problem", "")).rpartition("[")[2].rstrip("]")
+        if first.startswith("POL"):
+            self.reason = first  # type: ignore[misc]  # of this one error
+
+
+class BrokenInvariant(StellaError):
+    """The invariant cannot be read: {problem}.
+
+    It is written as `condition => condition`; both are those of the policy language, and may name `status` and
+    `severity`, which are what the policy decides.
+    """
+
+    code = "POLICY-303"
+    exit = Exit.USAGE
+    reason = "broken_invariant"
+    hint = 'for example `--invariant \'kev and env.exposure == "internet" => status == "blocked"\'`'
+
+
+class NothingToProve(StellaError):
+    """There is nothing to prove of {path}.
+
+    The policy has no invariant, and none was given, nor another policy to compare it with.
+    """
+
+    code = "POLICY-304"
+    exit = Exit.USAGE
+    reason = "usage"
+    hint = "give `--invariant 'a => b'` or `--against OLD.stella`, or write an `invariant` into the policy"
+
+
+class PolicyNotCompiled(StellaError):
+    """{file} is no policy that can be signed: {problem}.
+
+    What is signed is the canonical form of a policy, and only a policy without errors has one.
+    """
+
+    code = "POLICY-400"
+    exit = Exit.USAGE
+    reason = "not_compiled"
+    hint = "`stella policy lint {file}` shows what is wrong"
+
+
+class BadSignedFact(StellaError):
+    """{word} `{text}` cannot be signed: expected {expected}.
+
+    What is signed about a version is read by machines years later, so each fact has one form.
+    """
+
+    code = "POLICY-401"
+    exit = Exit.USAGE
+    reason = "usage"
+    hint = "write it in that form"
+
+
+class SignedFactDiffers(StellaError):
+    """{file} is signed for {word} `{found}`, expected `{wanted}`.
+
+    The signature is good and the policy is the very one, but it was signed as something else.
+    """
+
+    code = "POLICY-402"
+    exit = Exit.NEGATIVE
+    reason = "policy_attestation_differs"
+    hint = "take the attestation of the version that was asked for"
+
+
+class SignedFactsMalformed(StellaError):
+    """{file} says of its policy what cannot be read: {problem}.
+
+    The signature is good. What was signed is not what this kind of statement says.
+    """
+
+    code = "POLICY-403"
+    exit = Exit.NEGATIVE
+    reason = "policy_attestation_structure"
+    hint = "sign the policy again: `stella policy sign`"

@@ -16,13 +16,17 @@ from stella.policy.text_model import Finding, PolicyLinted
 TOOL = "stella policy lint"
 
 
-def as_sarif(result: PolicyLinted) -> bytes:
-    """SARIF 2.1.0, with every code that there is, found or not."""
-    rules = [
+def rules() -> list[sarif.Rule]:
+    """Every code that there is, found or not."""
+    return [
         sarif.Rule(code.code, code.name, code.what, code.why, code.level, f"{code.why} {code.fix}")
         for code in CODES.values()
     ]
-    results = [
+
+
+def results(result: PolicyLinted) -> list[sarif.Result]:
+    """The findings in the form of SARIF."""
+    return [
         sarif.Result(
             one.code,
             one.level,
@@ -36,10 +40,14 @@ def as_sarif(result: PolicyLinted) -> bytes:
         )
         for one in result.findings
     ]
-    return sarif.document(TOOL, stella.__version__, rules, results)
 
 
-def as_junit(result: PolicyLinted) -> bytes:
+def as_sarif(result: PolicyLinted) -> bytes:
+    """SARIF 2.1.0."""
+    return sarif.document(TOOL, stella.__version__, rules(), results(result))
+
+
+def suites(result: PolicyLinted) -> list[Suite]:
     """A suite for each file, a check for each rule and invariant in it and one for the rest of the file."""
     found: dict[tuple[str, str], list[Finding]] = defaultdict(list)
     for one in result.findings:
@@ -48,11 +56,15 @@ def as_junit(result: PolicyLinted) -> bytes:
     for file, subject in found:
         if subject not in names.setdefault(file, []):
             names[file].append(subject)
-    suites = [
+    return [
         Suite(file, [_case(result, file, subject, found[file, subject]) for subject in subjects])
         for file, subjects in names.items()
     ]
-    return junit.document(TOOL, suites)
+
+
+def as_junit(result: PolicyLinted) -> bytes:
+    """The suites of all files."""
+    return junit.document(TOOL, suites(result))
 
 
 def _case(result: PolicyLinted, file: str, subject: str, found: list[Finding]) -> Case:
@@ -90,21 +102,25 @@ def as_github(result: PolicyLinted) -> bytes:
     )
 
 
-def as_markdown(result: PolicyLinted) -> bytes:
-    """A comment on a pull request; the worst comes first, so that what is left out is the least."""
+def tables(result: PolicyLinted) -> list[Rows]:
+    """The findings, the worst first, so that what is left out is the least; then the files."""
     ranks = {"error": 0, "warning": 1, "note": 2}
     ordered = sorted(result.findings, key=lambda one: ranks[one.level])
     rows = [
         (one.level, f"`{one.code}`", f"`{one.file}:{one.line}`", one.message, f"`{one.example}`" if one.example else "")
         for one in ordered
     ]
+    files = [(f"`{one.file}`", one.policy, f"`{one.digest[:16]}`" if one.digest else "none") for one in result.files]
+    found = [Rows("Findings", ("level", "code", "place", "what", "example"), rows)] if rows else []
+    return [*found, Rows("Files", ("file", "policy", "digest"), files, folded=True)]
+
+
+def as_markdown(result: PolicyLinted) -> bytes:
+    """A comment on a pull request."""
     counts = f"{result.errors:,} errors, {result.warnings:,} warnings, {result.notes:,} notes"
     proved = sum(one.proved for one in result.files)
     lines = [f"{counts} in {len(result.files):,} files; {proved:,} proved."]
-    files = [(f"`{one.file}`", one.policy, f"`{one.digest[:16]}`" if one.digest else "none") for one in result.files]
-    tables = [Rows("Findings", ("level", "code", "place", "what", "example"), rows)] if rows else []
-    tables.append(Rows("Files", ("file", "policy", "digest"), files, folded=True))
-    return markdown.comment(TOOL, f"Policy lint: {result.verdict}", lines, tables)
+    return markdown.comment(TOOL, f"Policy lint: {result.verdict}", lines, tables(result))
 
 
 FORMATS: dict[str, Callable[[PolicyLinted], bytes]] = {

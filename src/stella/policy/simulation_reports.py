@@ -14,7 +14,7 @@ import msgspec
 
 import stella
 from stella.engine.moves import Moved, Shift
-from stella.formats import junit, markdown
+from stella.formats import junit, markdown, sarif
 from stella.formats.junit import Case, Suite
 from stella.formats.markdown import Rows
 from stella.policy.simulation_model import FindingChanged, Level, LimitResult, PolicySimulated
@@ -45,7 +45,7 @@ def as_json(result: PolicySimulated) -> bytes:
 def as_markdown(result: PolicySimulated) -> bytes:
     """The comment."""
     marker = f"{TOOL} {result.after.policy}"
-    return markdown.comment(marker, _headline(result), list(_lines(result)), list(_tables(result)))
+    return markdown.comment(marker, _headline(result), list(lines(result)), list(tables(result)))
 
 
 def headline(result: PolicySimulated) -> str:
@@ -82,12 +82,14 @@ def warnings(result: PolicySimulated) -> Iterable[str]:
         yield f"Slow: {', '.join(f'`{one}`' for one in result.slow)} is asked finding by finding."
 
 
-def _lines(result: PolicySimulated) -> Iterable[str]:
+def lines(result: PolicySimulated) -> Iterable[str]:
+    """What changes, and what makes that worth less."""
     yield sentence(result)
     yield from warnings(result)
 
 
-def _tables(result: PolicySimulated) -> Iterable[Rows]:
+def tables(result: PolicySimulated) -> Iterable[Rows]:
+    """Limits first, then what changes, then details."""
     rows = [
         (*_named(one), one.value, one.allowed, "exceeded" if one.exceeded else "kept")
         for one in sorted(result.limits, key=lambda one: not one.exceeded)
@@ -175,20 +177,26 @@ def said(one: LimitResult) -> str:
     return f"{TITLES[one.limit]} in {one.scope}{where}: {one.value} {verb} the limit of {one.allowed}"
 
 
-def as_sarif(result: PolicySimulated) -> bytes:
-    """SARIF 2.1.0: each exceeded limit at the proposed policy, with its gravest findings."""
-    from stella.formats import sarif  # noqa: PLC0415  # a view needs the words of this module, and no JSON
+def rules() -> list[sarif.Rule]:
+    """The limits as rules of SARIF."""
+    return [sarif.Rule(name, title, f"Limit: {title}.", WHYS[name]) for name, title in TITLES.items()]
 
-    rules = [sarif.Rule(name, title, f"Limit: {title}.", WHYS[name]) for name, title in TITLES.items()]
-    results = [
+
+def results(result: PolicySimulated) -> list[sarif.Result]:
+    """Each exceeded limit at the proposed policy, with its gravest findings."""
+    return [
         sarif.Result(one.limit, "error", "\n".join((said(one), *map(told, one.top))), result.after.file, 1, 1)
         for one in result.limits
         if one.exceeded
     ]
-    return sarif.document(TOOL, stella.__version__, rules, results)
 
 
-def as_junit(result: PolicySimulated) -> bytes:
+def as_sarif(result: PolicySimulated) -> bytes:
+    """SARIF 2.1.0."""
+    return sarif.document(TOOL, stella.__version__, rules(), results(result))
+
+
+def suite(result: PolicySimulated) -> Suite:
     """A check for each limit."""
     cases = []
     for one in result.limits:
@@ -198,7 +206,12 @@ def as_junit(result: PolicySimulated) -> bytes:
             cases.append(Case(name, result.after.file, "failed", "threshold_exceeded", said(one), text))
         else:
             cases.append(Case(name, result.after.file, out=text))
-    return junit.document(TOOL, [Suite(result.after.file, cases)])
+    return Suite(result.after.file, cases)
+
+
+def as_junit(result: PolicySimulated) -> bytes:
+    """The checks of the limits."""
+    return junit.document(TOOL, [suite(result)])
 
 
 FORMATS: dict[str, Callable[[PolicySimulated], bytes]] = {

@@ -17,9 +17,14 @@ GATES: tuple[tuple[Reason, str], ...] = (
 )
 
 
-def as_junit(result: PolicyTested) -> bytes:
+def suites(result: PolicyTested) -> list[Suite]:
     """A suite for each policy: a check for each fixture, and one for each figure that is asked for."""
-    return junit.document(TOOL, [Suite(one.file, _cases(one)) for one in result.policies])
+    return [Suite(one.file, _cases(one)) for one in result.policies]
+
+
+def as_junit(result: PolicyTested) -> bytes:
+    """The suites of all policies."""
+    return junit.document(TOOL, suites(result))
 
 
 def _cases(one: PolicyTrial) -> list[Case]:
@@ -55,7 +60,7 @@ def _left(one: PolicyTrial, reason: Reason) -> str:
     return ""
 
 
-def as_markdown(result: PolicyTested) -> bytes:
+def tables(result: PolicyTested) -> list[Rows]:
     """The figures first, then failures, then what no fixture reaches or notices."""
     figures = [
         (
@@ -75,17 +80,22 @@ def as_markdown(result: PolicyTested) -> bytes:
     ]
     uncovered = [(term.rule, f"`{term.text}`") for one in result.policies for term in one.uncovered]
     survivors = [(mutant.rule, mutant.what) for one in result.policies for mutant in one.survivors]
-    tables = [Rows("Policies", ("policy", "fixtures passed", "coverage", "mutants killed", "verdict"), figures)]
+    found = [Rows("Policies", ("policy", "fixtures passed", "coverage", "mutants killed", "verdict"), figures)]
     if failures:
-        tables.append(Rows("Failures", ("fixture", "what", "expected", "found"), failures))
+        found.append(Rows("Failures", ("fixture", "what", "expected", "found"), failures))
     if uncovered:
-        tables.append(Rows("Terms that no fixture reaches", ("rule", "term"), uncovered, folded=True))
+        found.append(Rows("Terms that no fixture reaches", ("rule", "term"), uncovered, folded=True))
     if survivors:
-        tables.append(Rows("Changes that no fixture notices", ("rule", "change"), survivors, folded=True))
+        found.append(Rows("Changes that no fixture notices", ("rule", "change"), survivors, folded=True))
+    return found
+
+
+def as_markdown(result: PolicyTested) -> bytes:
+    """A comment on a pull request."""
     fixtures = sum(len(one.fixtures) for one in result.policies)
     failed = sum(one.failed for one in result.policies)
     lines = [f"{failed:,} of {fixtures:,} fixtures failed in {len(result.policies):,} policies."]
-    return markdown.comment(TOOL, f"Policy test: {result.verdict}", lines, tables)
+    return markdown.comment(TOOL, f"Policy test: {result.verdict}", lines, tables(result))
 
 
 FORMATS: dict[str, Callable[[PolicyTested], bytes]] = {"junit": as_junit, "markdown": as_markdown}

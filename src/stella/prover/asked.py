@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from stella.language.model import (
     Adjusted,
@@ -23,12 +24,19 @@ from stella.language.names import LATEST
 from stella.prover.texts import Patterns
 
 
+class Sought(NamedTuple):
+    """A statement of which a condition is true, or false; else one of which it is unknown."""
+
+    item: Condition
+    wanted: bool
+
+
 class Asked:
     """All that is asked by the conditions that were shown so far."""
 
     def __init__(self) -> None:
         self.patterns: dict[str, Patterns] = {}
-        self.statements: dict[Condition, int] = {}  # by what is asked of statements, but for denials: its number
+        self.statements: dict[Sought, int] = {}  # its number, by what is sought among statements
 
     def look(self, conditions: Iterable[Condition]) -> None:
         """Take in more conditions."""
@@ -43,7 +51,7 @@ class Asked:
             case Not(item):
                 self._look(item, prefix)
             case Some(item) | Every(item):
-                self.statements.setdefault(plain(item), len(self.statements))
+                self.statements.setdefault(sought(condition), len(self.statements))
                 self._look(item, LATEST)
             case Compared(total):
                 self._sum(total, prefix)
@@ -74,8 +82,9 @@ class Asked:
         self.patterns[key] = self.patterns.get(key, Patterns()) | more
 
 
-def plain(condition: Condition) -> Condition:
-    """Without denials around it: a statement that decides the one decides the other."""
-    while isinstance(condition, Not):
-        condition = condition.item
-    return condition
+def sought(condition: Some | Every) -> Sought:
+    """What statement decides a condition: `vex.any` seeks one of which it is true, `vex.all` one of which it is not."""
+    wanted, item = isinstance(condition, Some), condition.item
+    while isinstance(item, Not):
+        wanted, item = not wanted, item.item
+    return Sought(item, wanted)

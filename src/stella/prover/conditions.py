@@ -29,7 +29,7 @@ from stella.language.model import (
     Some,
     StartsWith,
 )
-from stella.prover.asked import Asked
+from stella.prover.asked import Asked, Sought, sought
 from stella.prover.columns import Cases, Column, Members, Numbers
 from stella.prover.graph import FALSE, TRUE, Graph
 from stella.prover.sums import Sums
@@ -51,6 +51,8 @@ class Encoder:
 
     def __init__(self, graph: Graph, asked: Asked, as_of: int | None = None) -> None:
         self.graph = graph
+        self.asked = asked
+        self._required: set[Sought] = set()
         self.worlds = Worlds(graph, len(asked.statements), asked.patterns, as_of)
         self.sums = Sums(graph, self.worlds, self.pair)
         self._done: dict[tuple[int, int], tuple[Pair, Condition]] = {}  # by identity; the condition is kept alive
@@ -82,8 +84,8 @@ class Encoder:
             case Any(items):
                 pairs = [self.pair(item, slot, outcome) for item in items]
                 return Pair(graph.some(one.true for one in pairs), graph.every(one.false for one in pairs))
-            case Some(item) | Every(item):
-                return self._statements(item, outcome, every=isinstance(condition, Every))
+            case Some() | Every():
+                return self._statements(condition, outcome)
             case OutcomeIs(attribute, words):
                 decided = outcome.get(attribute, {})
                 true = graph.some(decided[word] for word in words if word in decided)
@@ -93,16 +95,26 @@ class Encoder:
             case _:
                 return self._column(condition, slot)
 
-    def _statements(self, item: Condition, outcome: Mapping[str, Mapping[str, int]], *, every: bool) -> Pair:
-        graph, exists = self.graph, self.worlds.exists
-        pairs = [self.pair(item, slot, outcome) for slot in range(len(exists))]
-        one_true = graph.some(graph.both(there, one.true) for there, one in zip(exists, pairs, strict=True))
-        one_false = graph.some(graph.both(there, one.false) for there, one in zip(exists, pairs, strict=True))
-        if every:
-            true = graph.every(graph.either(-there, one.true) for there, one in zip(exists, pairs, strict=True))
-            return Pair(graph.both(exists[-1], true), one_false)
-        false = graph.every(graph.either(-there, one.false) for there, one in zip(exists, pairs, strict=True))
-        return Pair(one_true, false)
+    def _statements(self, condition: Some | Every, outcome: Mapping[str, Mapping[str, int]]) -> Pair:
+        """Its own statement and the latest one decide; that no other one says more is required of every world."""
+        graph, exists, every = self.graph, self.worlds.exists, isinstance(condition, Every)
+        found = sought(condition)
+        own, latest = self.asked.statements[found], self.worlds.latest
+        hits: list[int] = []  # by statement: it is there and decides
+        maybes: list[int] = []  # by statement: it is there and might
+        for slot, there in enumerate(exists):
+            true, false = self.pair(condition.item, slot, outcome)
+            hits.append(graph.both(there, false if every else true))
+            maybes.append(graph.both(there, -true if every else -false))
+        hit, maybe = graph.either(hits[own], hits[latest]), graph.either(maybes[own], maybes[latest])
+        if found not in self._required:
+            self._required.add(found)
+            graph.require(-exists[own], maybes[own])
+            for slot in range(latest):
+                if slot != own:
+                    graph.require(-hits[slot], hit)
+                    graph.require(-maybes[slot], maybe)
+        return Pair(graph.both(exists[latest], -maybe), hit) if every else Pair(hit, -maybe)
 
     def _column(self, leaf: Present | Before | Flagged | OneOf | StartsWith | Ranked | Has, slot: int) -> Pair:
         if isinstance(leaf, Before) and leaf.column is None:

@@ -1,7 +1,8 @@
 """An example: one finding, as plain data, with no more in it than it takes.
 
 Rules:
-- What is not named does not matter: with any value of it, and without one, the example shows the same.
+- What is not named does not matter: with any value of it, and without one, the example shows the same. Statements are
+  those that there are: it would not be the same with one more.
 - `missing` names what must not be known. `statements` is None where evidence does not matter.
 - As JSON it is stored as a fixture; as one line it is read by people.
 """

@@ -74,6 +74,16 @@ class Graph:
         """Keep to worlds where one of these holds."""
         self.clauses.append(literals)
 
+    def valid(self, values: list[int], full: int) -> int:
+        """The worlds that keep all clauses."""
+        found = full
+        for clause in self.clauses:
+            held = 0
+            for literal in clause:
+                held |= values[literal] if literal > 0 else full ^ values[-literal]
+            found &= held
+        return found
+
     def reached(self, literals: Iterable[int]) -> list[int]:
         """All nodes that these literals are made of, in ascending order."""
         seen: set[int] = set()

@@ -7,7 +7,7 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -15,6 +15,9 @@ from stella.prover.claims import Claims, Question
 from stella.prover.example import Example
 from stella.prover.scene import Confirm
 from stella.prover.verdicts import CODES, State, Verdict
+
+Rivals = Sequence[tuple[str, int]]
+"""Names and formulas of groups."""
 
 
 class Judge:
@@ -50,22 +53,30 @@ class Judge:
         return verdict
 
     def _shadowed(self, question: Question, verdict: Verdict) -> Verdict:
-        by = self._shadows(question.shown, self.claims.stronger(question))
         example = self._example(question.shown, question.confirm_shown, question)
+        by = self._shadows(question, example)
         return msgspec.structs.replace(verdict, by=by, example=example)
 
-    def _shadows(self, shown: int, stronger: list[tuple[str, int]]) -> tuple[str, ...]:
-        """One that is always stronger; else as few as are enough together."""
-        can = self.scene.can
-        for name, true in stronger:
-            if can(shown, -true) is False:
-                return (name,)
-        needed = list(stronger)
-        for one in reversed(stronger):
-            rest = [other for other in needed if other is not one]
-            if can(shown, *(-true for _, true in rest)) is False:
-                needed = rest
-        return tuple(dict.fromkeys(name for name, _ in needed))
+    def _shadows(self, question: Question, example: Example | None) -> tuple[str, ...]:
+        """One rule that is always stronger, if there is one; else a set that is enough, and no longer without one."""
+        stronger = self.claims.stronger(question)
+        if example is not None:  # whatever is always stronger is so in the example too
+            true = {self.claims.groups[at].rule for at in self.claims.decide(example.facts()).true}
+            for name, literal in stronger:
+                if name in true and self.scene.can(question.shown, -literal) is False:
+                    return (name,)
+        return tuple(dict.fromkeys(name for name, _ in self._enough(question.shown, (), (), stronger)))
+
+    def _enough(self, shown: int, given: Rivals, added: Rivals, rest: Rivals) -> list[tuple[str, int]]:
+        """Which of the rest are needed beside the given ones, the strongest first: QuickXplain (Junker 2004)."""
+        if added and self.scene.can(shown, *(-literal for _, literal in given)) is False:
+            return []
+        if len(rest) == 1:
+            return list(rest)
+        middle = len(rest) // 2
+        first, second = rest[:middle], rest[middle:]
+        later = self._enough(shown, (*given, *first), first, second)
+        return self._enough(shown, (*given, *later), later, first) + later
 
     def _with_example(self, question: Question, verdict: Verdict) -> Verdict:
         against, by = question.against, self._rivals(question)

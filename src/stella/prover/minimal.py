@@ -3,7 +3,8 @@
 Rules:
 - Columns are chosen one after the other in the order of the names, each as it can be: known rather than missing, and
   then its first value. That is one world, whatever the solver has learned before.
-- Then each column is dropped when the formula holds whatever it is, missing or not. What is left matters.
+- Then each column is dropped when the formula holds whatever it is, missing or not. What is left matters. A column of a
+  statement is dropped when it makes no difference while those that were dropped before are missing.
 - The reference interpreter confirms the finding that has just what is left.
 """
 
@@ -33,7 +34,7 @@ def minimal(
     claim: tuple[str, str],
 ) -> Example | None:
     """The plainest finding of which a literal holds; None when the solver finds none in time."""
-    search = _Search(solver, worlds, sums, literal)
+    search = _Search(solver, worlds, sums, literal, confirm)
     if not search.choose():
         return None
     search.drop()
@@ -44,7 +45,10 @@ def minimal(
 
 
 class _Search:
-    def __init__(self, solver: Solver, worlds: Worlds, sums: Sums, literal: int) -> None:
+    def __init__(
+        self, solver: Solver, worlds: Worlds, sums: Sums, literal: int, confirm: Callable[[Facts], bool]
+    ) -> None:
+        self.confirm = confirm
         self.solver = solver
         self.worlds = worlds
         self.literal = literal
@@ -135,12 +139,28 @@ class _Search:
         return [literal for chosen in self.kept.values() for literal in chosen]
 
     def drop(self) -> None:
-        """Leave out what makes no difference."""
-        for place in list(self.kept):
+        """Leave out what makes no difference: of the finding first, while all statements stay as they are."""
+        for place in [one for one in self.kept if one.slot == FINDING]:
             chosen = self.kept.pop(place)
             if not self._always(self.exists):
                 self.kept[place] = chosen
-        self.evidence = self.evidence and (any(p.slot != FINDING for p in self.kept) or not self._always([]))
+        about = {place: self.kept.pop(place) for place in list(self.kept) if place.slot != FINDING}
+        self.evidence = self.evidence and not self._always([])
+        if self.evidence:
+            self.kept |= about
+            for place in about:
+                self._drop_of_statement(place)
+
+    def _drop_of_statement(self, place: Place) -> None:
+        """The worlds do not have all statements that there could be, so each value is shown to the interpreter."""
+        column, chosen, drawn = self.worlds.columns[place], self.kept[place], self.drawn[place]
+        assert not isinstance(column, Members)  # noqa: S101  no column of a statement is a set
+        for value in (*(plain(column.value(at)) for at in range(column.count)), None):
+            self.drawn[place] = value
+            if not self.confirm(self.read().facts()):
+                self.drawn[place] = drawn
+                return
+        self.kept.pop(place, chosen)
 
     def _always(self, exists: list[int]) -> bool:
         return self.solver.holds(-self.literal, *exists, *self._fixed()) is False

@@ -75,7 +75,7 @@ class _Run:
         named = [keys.other("exception", one) for one in self.exceptions]
         named += [keys.rules[rule.name] for rule in self.policy.rules]
         named += [keys.other("invariant", one) for one in self.policy.invariants]
-        recalled = [self.memory.recall(key, self.universe) for key in named]
+        recalled = [self._decided(self.memory.recall(key, self.universe)) for key in named]
         if None in recalled:
             # all formulas first: the graph does not grow once something was asked
             asked = [None if done is not None else list(self._questions(at)) for at, done in enumerate(recalled)]
@@ -86,12 +86,17 @@ class _Run:
                     self.memory.keep(named[at], self.universe, done)
                     recalled[at] = done
         return Proofs(
-            tuple(self._decided(verdict) for verdicts in recalled for verdict in verdicts or ()),
+            tuple(verdict for verdicts in recalled for verdict in verdicts or ()),
             tuple(self._inclusions()) if self.limits.inclusions else (),
         )
 
-    def _decided(self, verdict: Verdict) -> Verdict:
-        """With what the whole policy decides for its example: other rules have a say too."""
+    def _decided(self, recalled: tuple[Verdict, ...] | None) -> tuple[Verdict, ...] | None:
+        """With what the whole policy decides for the examples: rules that a claim does not depend on have a say too."""
+        if recalled is None or all(verdict.example is None for verdict in recalled):
+            return recalled
+        return tuple(self._with_outcome(verdict) for verdict in recalled)
+
+    def _with_outcome(self, verdict: Verdict) -> Verdict:
         if verdict.example is None:
             return verdict
         decided = decide(self.groups, self.policy.settings.default_status, verdict.example.facts())

@@ -2,7 +2,8 @@
 
 Rules:
 - Chance has a fixed seed: the same columns give the same worlds.
-- Every world is a finding that could be; arithmetic over several decimals is done on its own numbers.
+- Arithmetic over several decimals is done on the numbers of each world.
+- A world that does not keep the clauses of the graph is left out by whoever looks.
 """
 
 from __future__ import annotations
@@ -24,11 +25,7 @@ def sample(worlds: Worlds, sums: Sums) -> dict[int, int]:
     chance = Random(_SEED)  # noqa: S311  not a secret
     inputs: dict[int, int] = {}
     numbers: dict[Place, list[int]] = {}
-    last = 0
-    for one in worlds.exists[:-1]:
-        inputs[one] = chance.getrandbits(COUNT) & chance.getrandbits(COUNT)
-        last |= inputs[one]
-    inputs[worlds.exists[-1]] = last | chance.getrandbits(COUNT)
+    _evidence(chance, worlds.exists, inputs)
     for place, column in sorted(worlds.columns.items()):
         inputs[column.missing] = _seldom(chance, place)
         if isinstance(column, Members):
@@ -42,6 +39,18 @@ def sample(worlds: Worlds, sums: Sums) -> dict[int, int]:
     for line, literal in sums.lines.items():
         inputs[literal] = _line(line.terms, line.bound, numbers)
     return inputs
+
+
+def _evidence(chance: Random, exists: list[int], inputs: dict[int, int]) -> None:
+    """The latest statement, and seldom one more: few worlds with many statements keep all clauses."""
+    others = exists[:-1]
+    inputs |= dict.fromkeys(others, 0)
+    for world in range(0, COUNT, 2) if others else ():
+        inputs[chance.choice(others)] |= 1 << world
+    more = 0
+    for one in others:
+        more |= inputs[one]
+    inputs[exists[-1]] = more | chance.getrandbits(COUNT)
 
 
 def _seldom(chance: Random, place: Place) -> int:

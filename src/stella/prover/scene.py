@@ -55,14 +55,19 @@ class Scene:
         self.worlds.settle()
         return self.graph.values(sample(self.worlds, self.encoder.sums), FULL)
 
+    @cached_property
+    def valid(self) -> int:
+        """The worlds by chance that can be."""
+        return self.graph.valid(self.chance, FULL)
+
     def seen(self, literal: int) -> int:
-        """The worlds by chance in which a literal holds."""
+        """The worlds by chance that can be and in which a literal holds."""
         found = self.chance[abs(literal)]
-        return found if literal > 0 else FULL ^ found
+        return self.valid & (found if literal > 0 else ~found)
 
     def can(self, *literals: int) -> bool | None:
         """Whether they can hold together; None when that was not found out."""
-        common = FULL
+        common = self.valid
         for literal in literals:
             common &= self.seen(literal)
         if common:

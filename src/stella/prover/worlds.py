@@ -2,8 +2,8 @@
 
 Rules:
 - A slot is the finding itself (FINDING), one of the statements, or LATEST, the last of them.
-- There are as many statements as can matter: one for each condition that is asked of statements, and the latest. Of
-  any set of statements, the one that makes such a condition true, or unknown, or not true, and the latest are enough.
+- There are as many statements as can matter: one for each condition that is sought among statements, and the latest.
+  Of any set of statements, one that decides the condition, else one that might, is enough for each, and the latest.
 - `vex.latest.*` are the columns of the latest statement, and missing when there is none. Nothing else is taken for
   granted: every column may be missing, and every decimal is inside of its domain.
 """

@@ -5,8 +5,8 @@ Rules:
   the default. A flag of a command comes before all of them. A value replaces the one below it.
 - An unknown key is refused wherever it stands, with the nearest known one. So is an unknown `STELLA_*` variable.
 - An empty variable counts as absent. Where a variable has a second name, either one can switch a restriction on.
-- A secret is a reference, `env:NAME` or `file:PATH`. What stands in its place is never shown; a relative path is
-  relative to the file that names it, or to the folder of the run.
+- A secret is a reference: `env:NAME`, `file:PATH`, or `bao:MOUNT/PATH#FIELD` in OpenBao. What stands in its place is
+  never shown; a relative path is relative to the file that names it, or to the folder of the run.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from stella.kernel.errors import BadDuration
 from stella.kernel.instant import parse_duration
 from stella.kernel.nearest import did_you_mean
 from stella.runtime.errors import BadSetting, LiteralSecret, NotToml, SecretMissing, SecretUnreadable, UnknownSetting
-from stella.runtime.settings import Settings
+from stella.runtime.settings import BaoSettings, Settings
 
 PROJECT_FILE = "stella.toml"
 SYSTEM_FILE = Path("/etc/stella/config.toml")
@@ -33,6 +33,8 @@ ALIASES = {
     "client.server": "STELLA_SERVER",
     "client.tenant": "STELLA_TENANT",
     "site.sealed": "STELLA_SEALED",
+    "keys.trust": "STELLA_TRUST_ROOTS",
+    "bao.address": "BAO_ADDR",
 }
 RESERVED = frozenset(
     {
@@ -192,7 +194,7 @@ def _spelled(key: Key, text: str, variable: str) -> object:
 
 def _checked(key: Key, value: object, origin: str) -> object:
     """The value itself when it has the type and form of its key."""
-    if key.secret and not (isinstance(value, str) and value.startswith(("env:", "file:")) and value.partition(":")[2]):
+    if key.secret and not (isinstance(value, str) and _refers(key.name, value)):
         raise LiteralSecret(key=key.name, origin=origin)
     if type(value) is not key.kind:
         expected = {str: "text in quotes", int: "a whole number", bool: "true or false"}[key.kind]
@@ -209,6 +211,12 @@ def _checked(key: Key, value: object, origin: str) -> object:
     return value
 
 
+def _refers(name: str, value: str) -> bool:
+    """Whether it has the form of a reference; the token of OpenBao is in no OpenBao."""
+    scheme, _, rest = value.partition(":")
+    return bool(rest) and scheme in ({"env", "file"} if name == "bao.token" else {"env", "file", "bao"})
+
+
 def _anchored(value: object, folder: Path) -> object:
     """A reference's path made absolute: it means the same in every folder below, and in a process that works elsewhere.
 
@@ -223,19 +231,27 @@ def _unknown(key: str, origin: str, known: set[str] | Mapping[str, Key]) -> Unkn
     return UnknownSetting(key=key, origin=origin, nearest=did_you_mean(key, known, f"remove it from {origin}"))
 
 
-def read_secret(reference: str, env: Mapping[str, str]) -> bytes:
-    """The secret behind `env:NAME` or `file:PATH`, without one trailing newline of a file.
+def read_secret(reference: str, env: Mapping[str, str], bao: BaoSettings | None = None) -> bytes:
+    """The secret behind `env:NAME`, `file:PATH` or `bao:MOUNT/PATH#FIELD`, without one trailing newline of a file.
 
     Raises SecretMissing for a variable that is unset or empty, SecretUnreadable for a file that is absent, empty or
-    unreadable: whoever names a file means it to be there.
+    unreadable: whoever names a file means it to be there. Of OpenBao it raises what `openbao.read_secret` does.
     """
     scheme, _, name = reference.partition(":")
     if scheme == "file":
         return _secret_file(Path(_home(name)))
+    if scheme == "bao":
+        return _secret_of_bao(reference, env, bao or BaoSettings(address=env.get(ALIASES["bao.address"], "")))
     if scheme == "env" and env.get(name):
         return env[name].encode("utf-8", "surrogateescape")
     shown, variable = (reference, name) if scheme == "env" else ("(no reference)", "NAME")
     raise SecretMissing(reference=shown, name=variable)
+
+
+def _secret_of_bao(reference: str, env: Mapping[str, str], bao: BaoSettings) -> bytes:
+    from stella.runtime import openbao  # noqa: PLC0415  # most runs have no such reference
+
+    return openbao.read_secret(openbao.OpenBao(bao.address, read_secret(bao.token, env)), reference)
 
 
 def _home(path: str) -> str:

@@ -12,7 +12,7 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from stella.runtime.telemetry import MAX_TENANTS, METRICS, OTHER, SECONDS, UNKNOWN, MetricName
+from stella.runtime.telemetry import MAX_TENANTS, METRICS, OTHER, UNKNOWN, MetricName
 
 Labels = tuple[str, ...]
 
@@ -49,6 +49,15 @@ class Counts:
         """Let a counter be there before anything is counted: what grows from nothing at all is no growth to see."""
         self.add(name, 0, **labels)
 
+    def begin(self, name: MetricName, **labels: str) -> None:
+        """Let a counter or histogram be there before anything is counted."""
+        with self._lock:
+            kind = METRICS[name].kind
+            key = (name, self._labels(name, kind, labels))
+            self._values.setdefault(key, 0)
+            if kind == "histogram":
+                self._shares.setdefault(key, [0] * (len(METRICS[name].bounds) + 1))
+
     def gauge(self, name: MetricName, value: float, **labels: str) -> None:
         """Set a gauge."""
         with self._lock:
@@ -58,8 +67,9 @@ class Counts:
         """One more observation of a histogram."""
         with self._lock:
             key = (name, self._labels(name, "histogram", labels))
-            shares = self._shares.setdefault(key, [0] * (len(SECONDS) + 1))
-            shares[bisect_left(SECONDS, value)] += 1
+            bounds = METRICS[name].bounds
+            shares = self._shares.setdefault(key, [0] * (len(bounds) + 1))
+            shares[bisect_left(bounds, value)] += 1
             self._values[key] = self._values.get(key, 0) + value
 
     def total(self, name: MetricName, **labels: str) -> float:

@@ -224,7 +224,7 @@ class LiteralSecret(StellaError):
     code = "CONF-003"
     exit = Exit.USAGE
     reason = "usage"
-    hint = "write `env:NAME` or `file:PATH`"
+    hint = "write `env:NAME`, `file:PATH` or `bao:MOUNT/PATH#FIELD`"
 
 
 class SecretMissing(StellaError):
@@ -461,3 +461,39 @@ class StackStoreAway(StellaError):
     exit = Exit.TRANSIENT
     reason = "unavailable"
     hint = "start it: `stella up --profile full`"
+
+
+class BaoAway(StellaError):
+    """OpenBao at {address} does not answer: {problem}.
+
+    It may be sealed, starting, or out of reach. Nothing was done.
+    """
+
+    code = "BAO-001"
+    exit = Exit.TRANSIENT
+    reason = "unavailable"
+    hint = "unseal it, or try again later"
+
+
+class BaoDenied(StellaError):
+    """OpenBao at {address} does not let this token at {path}.
+
+    The token is unknown, has expired or was used up, or its policy does not name this path.
+    """
+
+    code = "BAO-002"
+    exit = Exit.DENIED
+    reason = "denied"
+    hint = "get a token whose policy names the path, and set `bao.token`, by default BAO_TOKEN"
+
+
+class BaoRefused(StellaError):
+    """OpenBao refused {path}: {problem}.
+
+    The server answered, and not with what was asked for.
+    """
+
+    code = "BAO-003"
+    exit = Exit.USAGE
+    reason = "refused"
+    hint = "see whether the engine is mounted there: `bao secrets list`"

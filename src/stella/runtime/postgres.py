@@ -37,7 +37,7 @@ from stella.runtime.statements import statements
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 CONNECT_SECONDS = 10  # longer looks like a hang to whoever waits
-REFERENCES = ("env:", "file:")
+REFERENCES = ("env:", "file:", "bao:")
 PLAIN = "env:PGPASSWORD"  # what the settings name when nobody says anything
 DENIED = ("28", "42501")  # authorisation; missing rights
 UNAVAILABLE = ("08", "53", "57P", "58", "XX", "25006", "40", "55P03")  # from connections to locks: it may pass

@@ -3,7 +3,8 @@
 `stella config show` and the reference are made from these structs.
 
 Rules:
-- A setting that holds a secret holds a reference to it: `env:NAME` or `file:PATH`, never the secret.
+- A setting that holds a secret holds a reference to it: `env:NAME`, `file:PATH` or `bao:MOUNT/PATH#FIELD`, never the
+  secret.
 - Durations are written as 90s, 15m, 24h or 14d.
 """
 
@@ -25,6 +26,25 @@ class KeySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     passphrase: Annotated[
         str, setting("Passphrase that the private keys of channels and sites are encrypted with.", secret=True)
     ] = "env:STELLA_KEY_PASSPHRASE"
+    store: Annotated[str, setting("Folder of the keys that sign statements; or `s3://BUCKET/PREFIX`.")] = ".stella/keys"
+    custody: Annotated[
+        str, setting("Where new private keys are made: `file`, or `bao` for the transit engine of OpenBao.")
+    ] = "file"
+    trust: Annotated[
+        str,
+        setting(
+            "Trust folder that statements are verified with; empty: that of `keys.store`. Also STELLA_TRUST_ROOTS."
+        ),
+    ] = ""
+    overlap: Annotated[str, setting("How long a new key is published before it signs.", duration=True)] = "7d"
+
+
+class BaoSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """OpenBao: secrets behind `bao:` references, and private keys that never leave it."""
+
+    address: Annotated[str, setting("Address of the server; http is for a loopback address alone. Also BAO_ADDR.")] = ""
+    token: Annotated[str, setting("Token to show to it.", secret=True)] = "env:BAO_TOKEN"
+    transit: Annotated[str, setting("Where its transit engine is mounted.")] = "transit"
 
 
 class MirrorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -245,6 +265,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole tree; each section is a table of `stella.toml`."""
 
     keys: KeySettings = KeySettings()
+    bao: BaoSettings = BaoSettings()
     mirror: MirrorSettings = MirrorSettings()
     site: SiteSettings = SiteSettings()
     clock: ClockSettings = ClockSettings()

@@ -21,7 +21,18 @@ MetricName = Literal[
     "tenant_rate_limit_hits_total",
     "tenant_data_volume_bytes_total",
     "tenant_queue_depth",
+    "policy_compile_duration_seconds",
+    "policy_simulation_queue_depth",
+    "policy_approval_latency_seconds",
+    "policy_promotion_total",
+    "policy_evaluation_decisions_total",
+    "policy_evaluation_seconds",
+    "policy_evaluation_degraded_total",
 ]
+SECONDS = (0.001, 0.005, 0.025, 0.1, 0.3, 0.6, 2.5, 10.0)  # bounds of a time; 0.3 and 0.6 are those that are promised
+BACKENDS = ("interpreter", "numpy", "numba", "polars", "duckdb")  # of an evaluation
+OUTCOMES = ("success", "denied", "pending", "failed", "rolled_back")  # of a promotion
+LONG = (0.005, 0.025, 0.1, 0.3, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)  # of work whose limits are 5 and 30 seconds
 
 
 class Metric(NamedTuple):
@@ -30,6 +41,8 @@ class Metric(NamedTuple):
     kind: Literal["counter", "gauge", "histogram"]
     help: str
     labels: tuple[str, ...] = ()
+    bounds: tuple[float, ...] = SECONDS  # of a histogram
+    known: tuple[str, ...] = ()  # values of its one label that are there from the start; "" where it has no label
 
 
 METRICS: Mapping[MetricName, Metric] = {
@@ -70,8 +83,28 @@ METRICS: Mapping[MetricName, Metric] = {
         ("tenant", "service", "direction"),
     ),
     "tenant_queue_depth": Metric("gauge", "Jobs of a tenant that wait.", ("tenant", "service")),
+    "policy_compile_duration_seconds": Metric("histogram", "Time to compile a policy.", bounds=LONG, known=("",)),
+    "policy_simulation_queue_depth": Metric(
+        "gauge", "Simulations and runs of policies of all tenants: queued or running.", ("stage",)
+    ),
+    "policy_approval_latency_seconds": Metric(
+        "histogram",
+        "Time from an approval's request to its commit, waiting for others included.",
+        bounds=LONG,
+        known=("",),
+    ),
+    "policy_promotion_total": Metric(
+        "counter",
+        "Promotions that ended: success, denied, pending, failed or rolled_back.",
+        ("outcome",),
+        known=OUTCOMES,
+    ),
+    "policy_evaluation_decisions_total": Metric("counter", "Findings that were judged.", ("backend",), known=BACKENDS),
+    "policy_evaluation_seconds": Metric(
+        "histogram", "Time to judge the findings of a run.", ("backend",), LONG, BACKENDS
+    ),
+    "policy_evaluation_degraded_total": Metric("counter", "Runs that lacked some of their inputs.", known=("",)),
 }
 MAX_TENANTS = 1000  # values of the label `tenant`; more are counted as OTHER, since each is a series for ever
 OTHER = "_other"  # no tenant id: those begin with a letter or digit
 UNKNOWN = "_unknown"  # whoever sends no token, or one that proves nothing
-SECONDS = (0.001, 0.005, 0.025, 0.1, 0.3, 0.6, 2.5, 10.0)  # bounds of a time; 0.3 and 0.6 are those that are promised

@@ -6,6 +6,7 @@ import json
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import load_der_public_key
 from hypothesis import given
 from hypothesis import strategies as st
 from securesystemslib.dsse import Envelope
@@ -14,8 +15,11 @@ from securesystemslib.signer import CryptoSigner, SSlibKey
 
 from stella.kernel import dsse
 from stella.kernel.errors import BadSignature, BelowThreshold
+from stella.signing import attestation, verification
 from stella.signing.keys import PrivateKey
+from stella.signing.signing_key import SigningKey
 from stella.testing import counted_entropy
+from tests import signed
 
 TYPE = "application/vnd.in-toto+json"
 ENTROPY = counted_entropy("dsse peers")
@@ -66,3 +70,29 @@ def test_both_refuse_another_key_and_a_missed_threshold() -> None:
         Envelope.from_dict(json.loads(data)).verify([theirs(key) for key in KEYS[:2]], 2)
     with pytest.raises(BelowThreshold):
         dsse.verify(data, TYPE, [key.public for key in KEYS[:2]], 2, "envelope")
+
+
+@pytest.mark.parametrize("key", [signed.P256, signed.ED25519])
+@given(st.dictionaries(st.text(max_size=5), st.text(max_size=20), max_size=3))
+def test_they_read_the_envelopes_of_our_bundles(key: SigningKey, predicate: dict[str, object]) -> None:
+    data = signed.by_key(key, payload=attestation.statement(signed.KIND, {"x": signed.DIGEST}, predicate))
+    document = json.loads(data)["dsseEnvelope"]
+    for signature in document["signatures"]:
+        signature["keyid"] = key.keyid
+    believed = SSlibKey.from_crypto(load_der_public_key(key.public.spki), key.keyid)
+    envelope = Envelope.from_dict(document)
+    assert set(envelope.verify([believed], 1)) == {key.keyid}
+    other = SSlibKey.from_crypto(load_der_public_key(signed.STRANGER.public.spki), key.keyid)
+    with pytest.raises(VerificationError):
+        envelope.verify([other], 1)
+
+
+@pytest.mark.parametrize("key", [signed.P256, signed.ED25519])
+def test_we_read_bundles_around_their_envelopes(key: SigningKey) -> None:
+    theirs_public = SSlibKey.from_crypto(load_der_public_key(key.public.spki), key.keyid)
+    envelope = Envelope(signed.PAYLOAD, TYPE, {})
+    envelope.sign(CryptoSigner(key.native, theirs_public))
+    document = json.loads(signed.by_key(key, None))
+    document["dsseEnvelope"] = envelope.to_dict()
+    found = verification.verify(json.dumps(document).encode(), signed.trust(), signed.demand())
+    assert found.keyid == key.keyid

@@ -11,6 +11,7 @@ from stella.about import catalogue, service
 from stella.about.errors import UnknownCode
 from stella.cli.main import run
 from stella.kernel.errors import StellaError
+from stella.language.codes import CODES
 
 
 @pytest.fixture(autouse=True)
@@ -27,7 +28,8 @@ def test_explain_one_code_in_any_case(capsys: pytest.CaptureFixture[str]) -> Non
         "CONF-003: Setting `<key>` in <origin> must refer to a secret, not contain it\n\n"
         "Configuration files are copied, printed and committed; secrets stay in the environment or in a file of their "
         "own.\n\n"
-        "exit    2, bad usage or bad input\nreason  usage\nhint    write `env:NAME` or `file:PATH`\n"
+        "exit    2, bad usage or bad input\nreason  usage\n"
+        "hint    write `env:NAME`, `file:PATH` or `bao:MOUNT/PATH#FIELD`\n"
     )
 
 
@@ -37,6 +39,23 @@ def test_explain_lists_every_code(capsys: pytest.CaptureFixture[str], words: lis
     out = capsys.readouterr().out
     for code in catalogue.error_classes():
         assert f"\n{code} " in out
+
+
+def test_explain_knows_the_codes_of_policies(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["explain", "pol3003"]) == 0
+    assert capsys.readouterr().out == (
+        "POL3003: Stronger rules take every finding that the rule matches\n\n"
+        "Proved: what it decides is never heard.\n\n"
+        "level  warning (can-never-win)\n"
+        "hint   Give it a smaller priority number, narrow the rules named, or remove it.\n"
+    )
+    assert run(["explain"]) == 0
+    out = capsys.readouterr().out
+    assert all(f"\n{code} " in out for code in CODES)
+    assert run(["explain", "POL3003", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert [row["code"] for row in document["diagnostics"]] == ["POL3003"]
+    assert run(["explain", "POL303"]) == 4
 
 
 def test_explain_json(capsys: pytest.CaptureFixture[str]) -> None:

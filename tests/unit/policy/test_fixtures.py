@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stella.kernel.errors import Exit, StellaError
+from stella.policy.errors import FixtureBadValue, FixturesUnreadable, FixtureUnknownName
 from stella.policy.fixtures import MAX_SOURCE, Expected, read_finding, read_fixtures
 
 GOOD = """
@@ -63,7 +65,11 @@ def test_values_are_read_as_they_are_written() -> None:
 
 
 def test_json_says_the_same() -> None:
-    told = {"fixture": [{"name": "a", "finding": {"cvss": 9.8, "severity": {"normalized": "Low"}}, "expect": {"status": "fixed"}}]}
+    told = {
+        "fixture": [
+            {"name": "a", "finding": {"cvss": 9.8, "severity": {"normalized": "Low"}}, "expect": {"status": "fixed"}}
+        ]
+    }
     (found,) = read_fixtures(json.dumps(told).encode(), "p.fixtures.json")
     assert found.facts.values == {"cvss": 9_800_000, "severity.normalized": "Low"}
     assert not found.dated
@@ -132,7 +138,7 @@ def test_bad_json_has_its_code(text: str) -> None:
 
 
 def test_the_nearest_name_is_told() -> None:
-    with pytest.raises(StellaError, match="did you mean `severity.normalized`") as caught:
+    with pytest.raises(StellaError, match=r"did you mean `severity\.normalized`") as caught:
         read_fixtures(fixture('severity.normalised = "Low"').encode(), "p.fixtures.toml")
     assert caught.value.code == "POLICY-203"
 
@@ -140,7 +146,5 @@ def test_the_nearest_name_is_told() -> None:
 @given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
 def test_arbitrary_bytes_raise_nothing_else(source: bytes) -> None:
     for name in ("p.fixtures.toml", "p.fixtures.json"):
-        try:
+        with contextlib.suppress(FixturesUnreadable, FixtureUnknownName, FixtureBadValue):
             read_fixtures(source, name)
-        except StellaError as error:
-            assert error.code.startswith("POLICY-20")

@@ -16,12 +16,11 @@ from stella.language.model import All, Any, Condition, Flagged, Not, Policy, Ran
 from stella.policy.chorus import Chorus
 from stella.policy.compiling import compiled_file
 from stella.policy.doubts import Doubts
-from stella.policy.fixtures import Expected, Fixture
+from stella.policy.fixtures import Expected, Fixture, read_fixtures
 from stella.policy.mutants import Mutant
 from stella.policy.proposals import proposed
 from stella.policy.testing import fixtures_beside
 from stella.policy.trial import Trial, asks_for_the_instant, mismatches
-from stella.policy.fixtures import read_fixtures
 from tests.unit.policy.test_mutants import compiled
 
 EXAMPLES = Path(__file__).parents[3] / "examples/policies"
@@ -32,10 +31,11 @@ CONDITIONS: st.SearchStrategy[Condition] = st.recursive(
         inner.map(Not), st.lists(inner, max_size=3).map(tuple).map(All), st.lists(inner, max_size=3).map(tuple).map(Any)
     ),
 )
+NAMES = ("kev", "fix.available", "severity.normalized")
 EVERY = tuple(
-    Facts({name: value for name, value in zip(("kev", "fix.available", "severity.normalized"), row, strict=True) if value is not None})
+    Facts({name: value for name, value in zip(NAMES, row, strict=True) if value is not None})
     for row in itertools.product((True, False, None), (True, False, None), ("High", "Low", None))
-)  # fmt: skip
+)
 
 
 @given(CONDITIONS)
@@ -55,9 +55,7 @@ def example(name: str) -> tuple[Policy, tuple[Fixture, ...]]:
 
 def slowly(policy: Policy, fixtures: tuple[Fixture, ...], mutant: Mutant) -> bool:
     """Whether a mutant is noticed, by deciding everything again."""
-    changed = replace(
-        policy, rules=tuple(mutant.rule if one.name == mutant.rule.name else one for one in policy.rules)
-    )
+    changed = replace(policy, rules=tuple(mutant.rule if one.name == mutant.rule.name else one for one in policy.rules))
     found = groups(changed)
     return any(
         mismatches(one.expected, decide(found, policy.settings.default_status, one.facts), found) for one in fixtures
@@ -74,9 +72,30 @@ def test_what_is_noticed_is_noticed_the_slow_way_too(name: str) -> None:
         assert [one for one in tried if not slowly(policy, some, one)] == list(survivors)
 
 
+def test_a_weaker_rule_is_noticed_by_the_severity_alone() -> None:
+    policy = compiled(
+        'rule a priority 1 { when kev then status := "blocked" because "b" }',
+        'rule b priority 2 { when cvss >= 7 then severity := "Low" because "b" }',
+        'rule c priority 3 { when cvss >= 5 then severity := "High" because "b" }',
+    )
+    fixtures = tuple(
+        Fixture(f"{cvss}", Facts({"kev": True, "cvss": cvss * 1_000_000}), Expected(severity=severity), dated=False)
+        for cvss, severity in ((7, "Low"), (6, "High"), (5, "High"))
+    )
+    trial = Trial(policy, fixtures)
+    tried = tuple(trial.mutants())
+    noticed = {one.what for one in tried if one not in trial.survivors(tried)}
+    assert noticed == {one.what for one in tried if slowly(policy, fixtures, one)}
+    assert {"`cvss >= 7` becomes `cvss >= 6`", "severity := High becomes severity := Critical"} <= noticed
+
+
 def test_a_term_is_covered_by_a_finding_of_which_it_holds() -> None:
     policy = compiled('rule a { when kev or fix.available then warn message "x" else warn message "y" because "b" }')
-    facts = {"first": {"kev": True}, "second": {"fix.available": True}, "neither": {"kev": False, "fix.available": False}}
+    facts = {
+        "first": {"kev": True},
+        "second": {"fix.available": True},
+        "neither": {"kev": False, "fix.available": False},
+    }
 
     def left(*names: str) -> list[str]:
         some = [Fixture(name, Facts(facts[name]), Expected(), dated=False) for name in names]
@@ -135,7 +154,8 @@ def test_what_differs_in_a_note_is_a_mutant() -> None:
     )
     same, other = survivors_after_proof(policy)
     assert "`cvss >= 7` becomes `cvss >= 6`" in other
-    assert "status := blocked becomes status := deferred" in same | other
+    assert "`warn: x` becomes nothing" in other
+    assert "status := blocked becomes status := deferred" in same
 
 
 def test_a_term_that_nothing_reaches_is_told_from_one_that_somebody_forgot() -> None:
@@ -172,7 +192,7 @@ def test_proposals_pass_and_cover_everything(name: str) -> None:
         ("cvss + profile.w.e > 9", True),
     ],
 )
-def test_whether_a_policy_asks_for_the_instant(when: str, asks: bool) -> None:  # noqa: FBT001  a parameter
+def test_whether_a_policy_asks_for_the_instant(when: str, asks: bool) -> None:
     profile = "profile w { env e { if as_of < env.quietUntil then 1 } }"
     policy = compiled(profile, f'rule a {{ when {when} then status := "blocked" because "b" }}')
     assert asks_for_the_instant(policy) is asks

@@ -80,6 +80,7 @@ def test_a_healthy_policy_has_nothing_bad() -> None:
         Some(All((Flagged("verified"), Not(Flagged("verified"))))),
         All((Every(Flagged("verified")), Some(Not(Flagged("verified"))))),
         All((Every(Flagged("verified")), Not(Present("vex.latest.verified")))),
+        All((Not(Some(Flagged("verified"))), Every(Not(Present("verified"))))),
         Flagged("vex.latest.kev"),
     ],
 )

@@ -48,6 +48,14 @@ def confirm(condition: Condition) -> Confirm:
             All((Some(STATUS), OneOf("vex.latest.status", ("fixed",)), Some(OneOf("vendor", ("v",))))),
             'statement(status="affected"); statement(status="fixed", vendor="v")',
         ),
+        (
+            All((Some(STATUS), Some(Not(STATUS)), Not(Present("vex.latest.status")), Present("vex.latest.vendor"))),
+            'statement(status="affected"); statement(status="not_affected"); statement(vendor="other", status missing)',
+        ),
+        (
+            All((Some(STATUS), Not(Every(STATUS)), Not(Every(Not(STATUS))), OneOf("vex.latest.status", ("fixed",)))),
+            'statement(status="affected"); statement(status="fixed")',
+        ),
         (Before("env.quietUntil"), "env.quietUntil=1970-01-01T00:00:01Z, as of 1970-01-01T00:00:00Z"),
         (Not(Before(instant=86400)), "as of 1970-01-02T00:00:00Z"),
     ],

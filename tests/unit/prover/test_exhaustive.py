@@ -153,7 +153,7 @@ def test_a_statement_holds_when_it_does_of_all_findings(seed: int) -> None:
 
 
 @pytest.mark.nightly
-@pytest.mark.parametrize("seed", range(400))
+@pytest.mark.parametrize("seed", range(60))
 def test_every_verdict_is_that_of_all_findings_at_length(seed: int) -> None:
-    check(Chance(10_000 + seed, 3 if seed % 4 == 0 else 2), 6)
+    check(Chance(10_000 + seed), 6)
     check(Chance(20_000 + seed, 1, evidence=True), 6)

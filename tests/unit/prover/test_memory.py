@@ -14,6 +14,7 @@ from stella.language.model import All, Compared, Flagged, Not, OneOf, Policy, Su
 from stella.language.names import MICRO
 from stella.prover.memory import Memory
 from stella.prover.proofs import prove
+from stella.prover.refactors import equivalent
 from stella.prover.scene import Scene
 from stella.prover.solver import Solver
 from stella.prover.verdicts import Limits
@@ -98,3 +99,18 @@ def test_the_same_policy_gives_the_same_bytes_in_another_process() -> None:
     }
     assert len(found) == 1
     assert found == {msgspec.json.encode(prove(Chance(7, 3, evidence=True).policy(6))).hex() + "\n"}
+
+
+def test_an_example_with_a_text_is_made_anew_when_other_texts_are_asked_about() -> None:
+    elsewhere = Not(OneOf("env.name", ("prod",)))
+    first = [rule("a", elsewhere), rule("b", All((elsewhere, KEV)), priority=1)]
+    memory = Memory()
+    prove(policy(*first), memory=memory)
+    more = policy(*first, rule("c", OneOf("env.name", ("other",)), priority=2))
+    assert prove(more, memory=memory) == prove(more)
+
+
+def test_a_comparison_that_the_solver_gives_up_on_is_unproved(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Solver, "_ask", lambda *_: None)
+    one, two = (policy(rule("a", when)) for when in (KEV, Not(All((Not(KEV), Not(All((KEV, FIX))))))))
+    assert equivalent(one, two).state == "unproved"

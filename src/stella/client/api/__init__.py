@@ -10,6 +10,7 @@ from stella.client.api.config import ConfigCalls
 from stella.client.api.drill import DrillCalls
 from stella.client.api.inventory import InventoryCalls
 from stella.client.api.issuer import IssuerCalls
+from stella.client.api.key import KeyCalls
 from stella.client.api.lint import LintCalls
 from stella.client.api.migrate import MigrateCalls
 from stella.client.api.mirror import MirrorCalls
@@ -53,6 +54,10 @@ class Client(Session):
     @property
     def issuer(self) -> IssuerCalls:
         return IssuerCalls(self.call)
+
+    @property
+    def key(self) -> KeyCalls:
+        return KeyCalls(self.call)
 
     @property
     def lint(self) -> LintCalls:
@@ -99,7 +104,7 @@ class Client(Session):
         return self.call("doctor", OfStack(), Examined)
 
     def explain(self, *, code: str | None = None, all: bool = False) -> Explained:
-        """Explain an error code."""
+        """Explain a code of an error, or of a diagnostic of a policy."""
         return self.call("explain", Explain(code=code, all=all), Explained)
 
     def version(self) -> VersionShown:

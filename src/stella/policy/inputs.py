@@ -1,0 +1,86 @@
+"""Frozen inputs: what a run is about, by the digests of its parts, and whether it may still be used.
+
+Rules:
+- Inputs are named by the SHA-256 of what they are made of, the instant that they are about included. The same parts at
+  another instant are other inputs.
+- What is frozen is never frozen anew: it gets old. A run over inputs of more than a day ago is refused.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import msgspec
+
+from stella.audit import tell as log
+from stella.kernel.canonical import dump
+from stella.kernel.digest import is_digest, sha256
+from stella.kernel.instant import Instant, format_time, parse_time
+from stella.operations import Context
+from stella.policy import records, rules
+from stella.policy.errors import BadWord
+from stella.policy.records import PACKAGE
+from stella.policy.run_model import PARTS, FreezeInputs, InputsFrozen
+from stella.runtime.transaction import Transaction
+
+DIGEST = "64 lower-case hex digits"
+
+
+class Inputs(msgspec.Struct, frozen=True):
+    """Frozen inputs; `as_of` and `frozen` are in seconds since 1970."""
+
+    digest: str
+    parts: dict[str, str]
+    as_of: Instant
+    frozen: Instant
+
+
+class NamesInputs(Protocol):
+    """A request that names frozen inputs."""
+
+    @property
+    def inputs(self) -> str: ...
+
+
+def freeze(ctx: Context, want: FreezeInputs) -> InputsFrozen:
+    """Freeze inputs."""
+    parts = {name: getattr(want, name) for name in PARTS if getattr(want, name)}
+    for name, digest in parts.items():
+        if not is_digest(digest):
+            raise BadWord(what=f"digest of {name}", text=ascii(digest)[1:-1][: rules.MAX_SHOWN], form=DIGEST)
+    if not parts:
+        raise BadWord(what="digest of any part", text="", form=DIGEST)
+    now = records.now_of(ctx)
+    kept = {**parts, "as_of": want.as_of or format_time(now)}
+    parse_time(kept["as_of"])
+    data = dump(kept)
+    digest = sha256(data)
+    with ctx.tenant() as t:
+        t.run(PACKAGE, "put_inputs", digest=digest, parts=data.decode(), now=now, actor=ctx.actor)
+        found = read(t, digest)
+        log.tell(ctx, t, "policy.freeze", digest, after=kept)
+    frozen = now if found is None else found.frozen
+    return InputsFrozen(digest=digest, parts=parts, as_of=kept["as_of"], frozen=format_time(frozen))
+
+
+def admit(ctx: Context, want: NamesInputs) -> None:
+    """Raise InputsUnfrozen or InputsStale unless the inputs of a request may be used now."""
+    with ctx.tenant() as t:
+        usable(t, want.inputs, records.now_of(ctx))
+
+
+def usable(t: Transaction, digest: str, now: Instant) -> Inputs:
+    """Inputs that may be used now; raises InputsUnfrozen or InputsStale."""
+    found = read(t, digest)
+    rules.check_inputs(digest, None if found is None else found.frozen, now)
+    assert found is not None  # noqa: S101  # the check above has refused that
+    return found
+
+
+def read(t: Transaction, digest: str) -> Inputs | None:
+    """Frozen inputs, None when there are none."""
+    row = t.one(PACKAGE, "inputs", digest=digest)
+    if row is None:
+        return None
+    parts = msgspec.json.decode(row[1], type=dict[str, str])
+    return Inputs(row[0], parts, parse_time(parts.pop("as_of")), row[2])

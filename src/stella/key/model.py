@@ -13,8 +13,8 @@ from typing import Annotated, Literal
 import msgspec
 
 from stella.operations import Reason, Ticket, arg
+from stella.signing.choices import Algorithm
 from stella.signing.key_list import KeyList, State
-from stella.signing.verifying_key import Algorithm
 
 DIR_HELP = "Folder of the keys or `s3://BUCKET/PREFIX`."
 HOME = ".stella/keys"

@@ -18,8 +18,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from stella.runtime.errors import BaoRefused
 from stella.runtime.openbao import OpenBao
 from stella.runtime.ports import Entropy
+from stella.signing.choices import Algorithm
 from stella.signing.custody import Kept
-from stella.signing.verifying_key import Algorithm, VerifyingKey
+from stella.signing.verifying_key import VerifyingKey
 
 BAO = "bao:"
 _KINDS: dict[Algorithm, str] = {"ecdsa-p256": "ecdsa-p256", "ed25519": "ed25519"}

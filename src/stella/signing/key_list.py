@@ -14,15 +14,18 @@ import binascii
 import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
 from stella.kernel.canonical import dump, load
 from stella.kernel.errors import BadTime
 from stella.kernel.instant import Instant, format_time, parse_time
+from stella.signing.choices import Algorithm
 from stella.signing.errors import BadTrust, UnusableKey
-from stella.signing.verifying_key import Algorithm, VerifyingKey
+
+if TYPE_CHECKING:
+    from stella.signing.verifying_key import VerifyingKey
 
 FILE = "keys.json"
 MAX_SIZE = 1 << 20  # bytes
@@ -74,6 +77,8 @@ class ListedKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
 @lru_cache(MAX_KEYS)
 def _key(public: str, keyid: str) -> VerifyingKey:
     """A parsed key; a verifier asks for the same ones again and again."""
+    from stella.signing.verifying_key import VerifyingKey  # noqa: PLC0415  # a list is read without cryptography
+
     return VerifyingKey(base64.b64decode(public), keyid)
 
 
@@ -131,6 +136,8 @@ def check(found: KeyList, what: str) -> None:
 
 
 def _problem(key: ListedKey) -> str:
+    from stella.signing.verifying_key import VerifyingKey  # noqa: PLC0415  # as above
+
     try:
         public = VerifyingKey(base64.b64decode(key.public, validate=True), key.keyid)
         times = (key.begins, key.ends, key.revoked_at)

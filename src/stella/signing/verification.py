@@ -14,7 +14,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from stella.kernel import dsse
 from stella.kernel.canonical import parse
@@ -24,6 +24,7 @@ from stella.kernel.instant import Instant, Seconds, format_duration, format_time
 from stella.kernel.statement import PAYLOAD_TYPE, STATEMENT_TYPE, Statement
 from stella.signing import anchor, certificate, sigstore_bundle
 from stella.signing.certifier import Identity
+from stella.signing.choices import Transparency
 from stella.signing.errors import (
     AnchorInvalid,
     BadSigstoreBundle,
@@ -47,7 +48,6 @@ from stella.signing.sigstore_bundle import SigstoreBundle
 from stella.signing.trusted_root import TrustedRoot
 from stella.signing.verifying_key import VerifyingKey
 
-Transparency = Literal["allow", "require", "skip"]
 TOLERANCE: Seconds = 60  # that clocks of signer and verifier may differ by
 
 

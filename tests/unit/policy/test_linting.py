@@ -36,7 +36,7 @@ WEIGHTS = 'profile w { map m { source "GHSA" => 0.5 } env e { if env.exposure ==
 BAD: dict[str, tuple[str | bytes, str, int, int]] = {
     "no grammar": ("nonsense", "POL1001", 1, 1),
     "no end of a string": (policy('rule a { when kev then status := "blocked'), "POL1002", 2, 36),
-    "not UTF-8": (GOOD.encode() + b"\xff", "POL1002", 1, 1),
+    "not UTF-8": (GOOD.encode() + b"\xff", "POL1002", 4, 1),
     "settings twice": (policy("settings { }", "settings { }", rule("kev")), "POL1003", 3, 3),
     "too deep": (policy(rule("(" * 70 + "kev" + ")" * 70)), "POL1004", 2, 92),
     "too long": (b"/" * (1 << 20) + b"/", "POL1004", 1, 1),

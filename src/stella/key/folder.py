@@ -27,6 +27,7 @@ from stella.runtime.places import below
 from stella.signing import authority, key_list, trusted_root
 from stella.signing.authority import make_authority
 from stella.signing.certifier import Certifier, make_certifier
+from stella.signing.choices import Algorithm
 from stella.signing.custody import FILE, ID, PREFIX, Custody, FileCustody, Kept
 from stella.signing.errors import BadTrust
 from stella.signing.key_list import KeyList, ListedKey
@@ -34,7 +35,6 @@ from stella.signing.keys import TimestampKey
 from stella.signing.signing_key import SigningKey
 from stella.signing.trusted_root import Trusted, TrustedRoot
 from stella.signing.verification import Trust
-from stella.signing.verifying_key import Algorithm
 
 STORE = "store.json"
 TRUST = "trust"

@@ -20,14 +20,14 @@ from stella.kernel.digest import sha256
 from stella.kernel.errors import NotCanonical, NotJson
 from stella.kernel.instant import Instant, format_time, parse_time
 from stella.key.errors import BadCustody, BadStore, KeyNotListed, NoKeys, PassphraseTooShort
-from stella.key.model import AuthorityRecord, KeyRow, Store
+from stella.key.model import KeyRow
+from stella.key.store import AuthorityRecord, Store
 from stella.operations import Context
 from stella.runtime.errors import ObjectMissing
 from stella.runtime.places import below
 from stella.signing import authority, key_list, trusted_root
 from stella.signing.authority import make_authority
 from stella.signing.certifier import Certifier, make_certifier
-from stella.signing.choices import Algorithm
 from stella.signing.custody import FILE, ID, PREFIX, Custody, FileCustody, Kept
 from stella.signing.errors import BadTrust
 from stella.signing.key_list import KeyList, ListedKey
@@ -35,6 +35,7 @@ from stella.signing.keys import TimestampKey
 from stella.signing.signing_key import SigningKey
 from stella.signing.trusted_root import Trusted, TrustedRoot
 from stella.signing.verification import Trust
+from stella.signing.vocabulary import Algorithm
 
 STORE = "store.json"
 TRUST = "trust"

@@ -14,18 +14,16 @@ import binascii
 import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import msgspec
 
 from stella.kernel.canonical import dump, load
 from stella.kernel.errors import BadTime
 from stella.kernel.instant import Instant, format_time, parse_time
-from stella.signing.choices import Algorithm
 from stella.signing.errors import BadTrust, UnusableKey
-
-if TYPE_CHECKING:
-    from stella.signing.verifying_key import VerifyingKey
+from stella.signing.verifying_key import VerifyingKey
+from stella.signing.vocabulary import Algorithm, State
 
 FILE = "keys.json"
 MAX_SIZE = 1 << 20  # bytes
@@ -33,7 +31,6 @@ MAX_KEYS = 256  # of a list; those that nobody needs to verify any more can be d
 MAX_PURPOSE = 40  # characters
 ANY = "*"  # the purpose of a key that somebody vouches for by itself; no list may say so
 
-State = Literal["active", "next", "retired", "revoked"]
 _PURPOSE = re.compile(r"[a-z][a-z0-9-]*\Z")
 
 
@@ -77,8 +74,6 @@ class ListedKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
 @lru_cache(MAX_KEYS)
 def _key(public: str, keyid: str) -> VerifyingKey:
     """A parsed key; a verifier asks for the same ones again and again."""
-    from stella.signing.verifying_key import VerifyingKey  # noqa: PLC0415  # a list is read without cryptography
-
     return VerifyingKey(base64.b64decode(public), keyid)
 
 
@@ -136,8 +131,6 @@ def check(found: KeyList, what: str) -> None:
 
 
 def _problem(key: ListedKey) -> str:
-    from stella.signing.verifying_key import VerifyingKey  # noqa: PLC0415  # as above
-
     try:
         public = VerifyingKey(base64.b64decode(key.public, validate=True), key.keyid)
         times = (key.begins, key.ends, key.revoked_at)

@@ -18,10 +18,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from stella.runtime.ports import Entropy
 from stella.signing import cosign_pem
-from stella.signing.choices import Algorithm
 from stella.signing.errors import UnusableKey, WrongPassphrase
 from stella.signing.keys import MAX_KEY_FILE, P256_ORDER
 from stella.signing.verifying_key import VerifyingKey
+from stella.signing.vocabulary import Algorithm
 
 _ECDSA = ec.ECDSA(hashes.SHA256(), deterministic_signing=True)
 

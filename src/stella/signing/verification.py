@@ -24,7 +24,6 @@ from stella.kernel.instant import Instant, Seconds, format_duration, format_time
 from stella.kernel.statement import PAYLOAD_TYPE, STATEMENT_TYPE, Statement
 from stella.signing import anchor, certificate, sigstore_bundle
 from stella.signing.certifier import Identity
-from stella.signing.choices import Transparency
 from stella.signing.errors import (
     AnchorInvalid,
     BadSigstoreBundle,
@@ -47,6 +46,7 @@ from stella.signing.key_list import ANY, ListedKey
 from stella.signing.sigstore_bundle import SigstoreBundle
 from stella.signing.trusted_root import TrustedRoot
 from stella.signing.verifying_key import VerifyingKey
+from stella.signing.vocabulary import Transparency
 
 TOLERANCE: Seconds = 60  # that clocks of signer and verifier may differ by
 

@@ -18,9 +18,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from stella.signing.choices import Algorithm
 from stella.signing.errors import MalformedPublicKey, UnusableKey
 from stella.signing.keys import PublicKey
+from stella.signing.vocabulary import Algorithm
 
 MAX_SPKI = 1024  # bytes; one of these keys has 91 or 44
 RAW = 32  # bytes of an Ed25519 key

@@ -7,7 +7,14 @@ from typing import Literal
 from stella.client.remote import Caller
 from stella.policy.simulation_model import PolicySimulated, SimulatePolicy
 from stella.policy.text_model import CompilePolicy, LintPolicy, PolicyCompiled, PolicyLinted, PolicyProved, ProvePolicy
-from stella.policy.trial_model import EvalPolicy, PolicyEvaluated, PolicyTested, TestPolicy
+from stella.policy.trial_model import (
+    EvalPolicy,
+    ExplainFinding,
+    PolicyEvaluated,
+    PolicyExplained,
+    PolicyTested,
+    TestPolicy,
+)
 
 
 class PolicyCalls:
@@ -121,4 +128,14 @@ class PolicyCalls:
         """Show what a policy decides of one finding, and why: each rule that holds or might, clause by clause."""
         return self._call(
             "policy.eval", EvalPolicy(file=file, finding=finding, exceptions=exceptions, as_of=as_of), PolicyEvaluated
+        )
+
+    def explain(
+        self, *, finding: int, policy: str, inventory: str, exceptions: str | None = None, rule: tuple[str, ...] = ()
+    ) -> PolicyExplained:
+        """Show what a policy decides of one finding of a snapshot, and why, with every value that it has."""
+        return self._call(
+            "policy.explain",
+            ExplainFinding(finding=finding, policy=policy, inventory=inventory, exceptions=exceptions, rule=rule),
+            PolicyExplained,
         )

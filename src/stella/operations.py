@@ -5,7 +5,7 @@ Rules:
 - A field says in its annotation what people and machines need: help, position, and whether it names something on this
   machine (`file_in`, `file_out`, `folder`, `folder_out`), so that the command line takes a path where a service takes
   an upload or a resource. A `file` is where the operation is done, as a `folder` is: a private key never travels. A
-  `key` names an object of the tenant. A field that is `home` names the folder of the machine's own stack, one that is
+  `key` names an object of the tenant. A `policy` is a file, unless it is a word that stands for a stored one. A field that is `home` names the folder of the machine's own stack, one that is
   `here` its own database: a service has its own and takes no other, and a command asks a service about it only when
   `--server` is typed.
 - An operation has a route, a scope and an example; without them it does not import. A name in braces in a route is a
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from stella.runtime.transaction import Duty, TenantDatabase, Transaction
 
 Where = Literal[
-    "value", "key", "file", "file_in", "file_out", "folder", "folder_out", "source", "report", "home", "here"
+    "value", "key", "file", "file_in", "file_out", "folder", "folder_out", "source", "report", "policy", "home", "here"
 ]
 Request = TypeVar("Request", bound=msgspec.Struct)
 Result = TypeVar("Result", bound=msgspec.Struct)
@@ -94,6 +94,7 @@ LOCAL = Principal(
 )  # the operating system has decided what its account may do
 
 
+STORED = re.compile(r"active\Z|none\Z|[A-Za-z0-9][A-Za-z0-9._-]{0,62}@[0-9]{1,6}\Z")  # a `policy` that is no file
 Refused = Callable[[Principal, str, str], None]  # told of a refusal: to whom, what was tried, on which key
 
 

@@ -170,6 +170,8 @@ class Exchange:
             return [self._at_service(about, row) for row in value]
         if about.where == "file_in":
             return self._upload(value)
+        if about.where == "policy":
+            return value if STORED.match(value) else self._upload(value)
         if about.where in {"file_out", "folder_out"}:
             return self._download(value, self._wanted if about.where == "file_out" else self._folders)
         if about.where in {"source", "report"}:

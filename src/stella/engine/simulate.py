@@ -125,6 +125,11 @@ class Comparison:
             classes(first, second),
         )
 
+    @property
+    def backend(self) -> str:
+        """The name of the backend that computes it."""
+        return self._backend.name
+
     def counted(self) -> Compare:
         """Ask all findings."""
 
@@ -147,11 +152,16 @@ class Comparison:
 
     def changes(self, wanted: Kind | tuple[int, int], after: int = -1) -> Iterator[Change]:
         """The findings of a kind of change, or of a cell, with ids above `after`, in the order of ids."""
-        block = self._backend.block
-        for start in range(after + 1, self.board.star.findings, block):
-            out = np.empty((self.masks.layout.lanes, min(block, self.board.star.findings - start)), np.uint64)
-            self._backend.fill(self.masks, self.board, start, out)
+        for start, out in self.blocks(after + 1):
             yield from self._changes(out, start, wanted)
+
+    def blocks(self, start: int = 0) -> Iterator[tuple[int, Lanes]]:
+        """The masks of some findings at a time with the number of the first, from `start` on."""
+        block = self._backend.block
+        for begin in range(start, self.board.star.findings, block):
+            out = np.empty((self.masks.layout.lanes, min(block, self.board.star.findings - begin)), np.uint64)
+            self._backend.fill(self.masks, self.board, begin, out)
+            yield begin, out
 
     def _changes(self, lanes: Lanes, start: int, wanted: Kind | tuple[int, int]) -> Iterator[Change]:
         old, new = (decide(reading, lanes) for reading in self.readings)

@@ -147,6 +147,12 @@ class Handlers:
         stand(self._grounds.of(context.principal.tenant).root)
         return tell.run(context, operation, want)
 
+    def _admitted(self, operation: Operation[Any, Any], context: Context, want: Any) -> None:
+        """Let an operation look, from where it will work, whether a request may wait at all."""
+        stand(self._grounds.of(context.principal.tenant).root)
+        if operation.admit is not None:
+            operation.admit(context, want)
+
     def _long(self, operation: Operation[Any, Any], binder: Binder) -> Handler:
         lane = operation.lane.name if operation.lane else ""
 
@@ -155,7 +161,8 @@ class Handlers:
             if self._runner.stopping:
                 raise Draining
             if operation.admit is not None:
-                await asyncio.to_thread(operation.admit, self._contextual(request), want)
+                loop, context = asyncio.get_running_loop(), self._contextual(request)
+                await loop.run_in_executor(self._threads, self._admitted, operation, context, want)
             now = self._now()
             key = idempotency.key_of(request) or None
             new = NewJob(

@@ -25,9 +25,9 @@ from stella.http.model import Job
 from stella.http.places import DOWNLOADS, UPLOADS, WRITTEN, Ground, Grounds, tail_of
 from stella.http.store import Store
 from stella.http.table import READ_FILES, WRITE_FILES
-from stella.operations import Operation, Principal, Where, fields_of
+from stella.operations import STORED, Operation, Principal, Where, fields_of
 
-TAKEN: frozenset[Where] = frozenset({"file_in", "source"})
+TAKEN: frozenset[Where] = frozenset({"file_in", "source", "policy"})
 NAMED = frozenset({*TAKEN, *WRITTEN})  # fields that are judged by what they name, beside the scope of the operation
 
 
@@ -99,6 +99,8 @@ class Reach:
 
     def _named(self, where: Where, text: str) -> Iterator[str]:
         """The paths that an operation may take a value for: `NAME=PATH` is one of its own where such a file is."""
+        if where == "policy" and STORED.match(text):
+            return
         tail = tail_of(where, text)
         if tail:
             yield tail

@@ -224,10 +224,12 @@ def _at_home(settings: Settings, data: Path) -> Settings:
     objects = settings.store.objects
     if objects and not objects.startswith(BUCKET):
         objects = str(Path(objects).absolute())
-    trust = settings.identity.trust
+    trust, keys = settings.identity.trust, settings.keys
+    keys = msgspec.structs.replace(keys, trust=keys.trust and str(Path(keys.trust).absolute()))
     return msgspec.structs.replace(
         settings,
         stack=stack,
+        keys=keys,
         store=msgspec.structs.replace(settings.store, objects=objects),
         identity=msgspec.structs.replace(settings.identity, trust=trust and str(Path(trust).absolute())),
     )

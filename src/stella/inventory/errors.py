@@ -173,6 +173,7 @@ class SnapshotDamaged(StellaError):
     exit = Exit.NEGATIVE
     reason = "inputs_hash_mismatch"
     hint = "load it again from its inputs; `stella inventory show` lists them"
+    status = 409
 
 
 class SnapshotStale(StellaError):
@@ -185,6 +186,7 @@ class SnapshotStale(StellaError):
     exit = Exit.NEGATIVE
     reason = "inputs_stale"
     hint = "load today's inputs: `stella inventory load`"
+    status = 409
 
 
 class SnapshotVersion(StellaError):

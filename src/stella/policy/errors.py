@@ -215,7 +215,7 @@ class InputsUnfrozen(StellaError):
     code = "POLICY-114"
     exit = Exit.USAGE
     reason = "policy_inputs_unfrozen"
-    hint = "freeze them first: `stella policy freeze`"
+    hint = "name a snapshot that `stella inventory load` has made, or freeze inputs: `stella policy freeze`"
     status = 409
 
 
@@ -359,13 +359,40 @@ class RunMissing(StellaError):
     hint = "a run is named in the result of the operation that made it"
 
 
-class BadSnapshot(StellaError):
-    """The snapshot {digest} cannot be used: {problem}.
+class OtherPolicy(StellaError):
+    """What was checked is not {version}: its identity is {found}, not {expected}.
 
-    What is evaluated is an object that was frozen, by its digest.
+    What is found out about one policy says nothing of another. Layout and comments may differ; everything else is part
+    of the identity.
     """
 
     code = "POLICY-126"
     exit = Exit.NEGATIVE
-    reason = "structure"
-    hint = "load the inventory again"
+    reason = "policy_ir_hash_mismatch"
+    hint = "check the text of that version, or make a new one with `stella policy bump`"
+    status = 409
+
+
+class OtherInputs(StellaError):
+    """The snapshot {digest} is no part of the inputs {inputs}.
+
+    Frozen inputs name all that is read. Something else says nothing about them.
+    """
+
+    code = "POLICY-127"
+    exit = Exit.NEGATIVE
+    reason = "inputs_hash_mismatch"
+    hint = "freeze the inputs of that snapshot, or leave `--inputs` out"
+    status = 409
+
+
+class NotSignedAs(StellaError):
+    """The signature is about {found}, not {version}.
+
+    A signature names the policy and the version that it is about.
+    """
+
+    code = "POLICY-128"
+    exit = Exit.NEGATIVE
+    reason = "policy_attestation_differs"
+    hint = "sign that version: `stella policy sign`"

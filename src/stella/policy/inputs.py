@@ -13,16 +13,20 @@ from typing import Protocol
 import msgspec
 
 from stella.audit import tell as log
+from stella.inventory import snapshot as snapshots
+from stella.inventory.errors import SnapshotMissing
+from stella.inventory.snapshot import Snapshot
 from stella.kernel.canonical import dump
 from stella.kernel.digest import is_digest, sha256
-from stella.kernel.instant import Instant, format_time, parse_time
+from stella.kernel.instant import Instant, format_time, parse_duration, parse_time
 from stella.operations import Context
 from stella.policy import records, rules
-from stella.policy.errors import BadWord
+from stella.policy.errors import BadWord, InputsUnfrozen, OtherInputs
 from stella.policy.records import PACKAGE
 from stella.policy.run_model import PARTS, FreezeInputs, InputsFrozen
 from stella.runtime.transaction import Transaction
 
+ANY = "any"  # age of a snapshot
 DIGEST = "64 lower-case hex digits"
 
 
@@ -36,10 +40,16 @@ class Inputs(msgspec.Struct, frozen=True):
 
 
 class NamesInputs(Protocol):
-    """A request that names frozen inputs."""
+    """A request that names a snapshot, and the frozen inputs that it must be a part of if any."""
+
+    @property
+    def inventory(self) -> str: ...
 
     @property
     def inputs(self) -> str: ...
+
+    @property
+    def max_age(self) -> str: ...
 
 
 def freeze(ctx: Context, want: FreezeInputs) -> InputsFrozen:
@@ -64,9 +74,52 @@ def freeze(ctx: Context, want: FreezeInputs) -> InputsFrozen:
 
 
 def admit(ctx: Context, want: NamesInputs) -> None:
-    """Raise InputsUnfrozen or InputsStale unless the inputs of a request may be used now."""
+    """Raise what speaks against the inputs of a request, before it waits for its turn.
+
+    Raises InputsUnfrozen, InputsStale, OtherInputs, or as `snapshot.require_fresh`.
+    """
+    require(ctx, want.inputs, snapshot_of(ctx, want.inventory, want.max_age))
+
+
+def require(ctx: Context, digest: str, head: Snapshot) -> None:
+    """Raise InputsUnfrozen, InputsStale or OtherInputs unless a snapshot is a part of inputs, if any are named."""
+    if digest:
+        with ctx.tenant() as t:
+            require_part(usable(t, digest, records.now_of(ctx)), head)
+
+
+def snapshot_of(ctx: Context, place: str, max_age: str) -> Snapshot:
+    """What a snapshot says of itself; raises InputsUnfrozen where there is none, or as `snapshot.require_fresh`."""
+    try:
+        head = snapshots.read(snapshots.find(place))
+    except SnapshotMissing:
+        raise InputsUnfrozen(digest=ascii(place)[1:-1][: rules.MAX_SHOWN]) from None
+    if max_age != ANY:
+        snapshots.require_fresh(head, records.now_of(ctx), parse_duration(max_age))
+    return head
+
+
+def freeze_snapshot(ctx: Context, head: Snapshot) -> Inputs:
+    """The frozen inputs that a snapshot is; what is recorded is never about one of more than a day ago."""
+    snapshots.require_fresh(head, records.now_of(ctx))
+    core = head.core
+    parts = {
+        "sbom_digest": core.sbom_digest,
+        "advisory_snapshot": core.advisory_snapshot,
+        "vex_set": core.vex_set,
+        "reachability_hash": core.reach,
+        "inventory": head.digest,
+    }
+    known = {name: digest for name, digest in parts.items() if digest}
+    made = freeze(ctx, FreezeInputs(**known, as_of=format_time(core.as_of)))
     with ctx.tenant() as t:
-        usable(t, want.inputs, records.now_of(ctx))
+        return usable(t, made.digest, records.now_of(ctx))
+
+
+def require_part(found: Inputs, head: Snapshot) -> None:
+    """Raise OtherInputs unless a snapshot is a part of frozen inputs."""
+    if head.digest not in found.parts.values():
+        raise OtherInputs(digest=head.digest, inputs=found.digest)
 
 
 def usable(t: Transaction, digest: str, now: Instant) -> Inputs:

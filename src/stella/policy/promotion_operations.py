@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from stella.kernel.errors import Exit
 from stella.operations import Context, Lane, operation
 from stella.policy import views
@@ -22,6 +24,9 @@ from stella.policy.model import (
 )
 from stella.policy.run_model import FreezeInputs, InputsFrozen, NameRun, PolicyRan, RunPolicy, RunShown
 
+if TYPE_CHECKING:
+    from stella.policy.inputs import NamesInputs
+
 SIMULATIONS = Lane("simulation", 10, 100, lambda waiting: QueueFull(waiting=waiting))  # simulations and runs together
 
 
@@ -35,8 +40,8 @@ def rolled_back(result: PolicyObserved) -> Exit:
     return Exit.NEGATIVE if result.rolled_back else Exit.OK
 
 
-def admit(ctx: Context, want: RunPolicy) -> None:
-    """Let nothing wait whose inputs cannot be used; raises InputsUnfrozen or InputsStale."""
+def admit(ctx: Context, want: NamesInputs) -> None:
+    """Let nothing wait whose inputs cannot be used; raises as `inputs.admit`."""
     from stella.policy import inputs
 
     inputs.admit(ctx, want)
@@ -67,7 +72,7 @@ def freeze(ctx: Context, want: FreezeInputs) -> InputsFrozen:
     "POST /v1/policy/runs",
     scope="policy:run",
     view=views.run,
-    example="stella policy run P-7 --version 3 --inputs SHA256 --snapshot SHA256",
+    example="stella policy run P-7 --version 3 --inventory I/SNAPSHOT --mode shadow",
     idempotent=True,
     long=True,
     creates=True,
@@ -76,9 +81,10 @@ def freeze(ctx: Context, want: FreezeInputs) -> InputsFrozen:
     admit=admit,
 )
 def run(ctx: Context, want: RunPolicy) -> PolicyRan:
-    """Judge the findings of a stored snapshot, over frozen inputs.
+    """Judge the findings of a snapshot, with all exceptions in force.
 
-    The decisions are an object of the kind `policy-decisions`.
+    The decisions are a Parquet file, an object of the kind `policy-decisions`. A run in shadow is evidence that there
+    was one.
     """
     from stella.policy import running
 

@@ -84,6 +84,13 @@ FROM policy.policy_placement p WHERE p.tenant_id = %(tenant)s AND p.policy_id = 
 SELECT DISTINCT ON (env) env, number, event, version, canary, percent, predicted::text, at FROM policy.policy_placement
 WHERE tenant_id = %(tenant)s AND policy_id = %(policy)s ORDER BY env, number DESC;
 
+-- name: deciding
+-- The policies of which a version decides in an environment now.
+SELECT d.policy_id FROM (
+    SELECT DISTINCT ON (p.policy_id) p.policy_id, p.version FROM policy.policy_placement p
+    WHERE p.tenant_id = %(tenant)s AND p.env = %(env)s ORDER BY p.policy_id, p.number DESC
+) d WHERE d.version IS NOT NULL ORDER BY d.policy_id LIMIT %(limit)s;
+
 -- name: has_decided
 -- A row when a version once decided alone or beside a canary, in an environment, or in any where none is named.
 SELECT number FROM policy.policy_placement

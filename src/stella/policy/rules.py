@@ -133,6 +133,11 @@ def parse_reference(text: str) -> tuple[str, int]:
     return found["policy"], int(found["version"])
 
 
+def is_reference(text: str) -> bool:
+    """Whether a text names a version, such as P-7@3."""
+    return _REFERENCE.match(text) is not None
+
+
 def bumped(label: str, level: Level) -> str:
     """The label of the version behind one, such as 1.2.0 behind 1.1.4 (SemVer 2.0.0, items 6 to 8)."""
     major, minor, patch = map(int, label.split("."))

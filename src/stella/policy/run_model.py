@@ -39,10 +39,17 @@ class RunPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Request of policy.run."""
 
     policy: PolicyId
-    inputs: Annotated[str, arg("Digest of frozen inputs.", metavar="SHA256")]
-    snapshot: Annotated[str, arg("Digest of the stored findings, a part of the inputs.", metavar="SHA256")]
+    inventory: Annotated[str, arg("Snapshot of the inventory.", "folder", metavar="SNAPSHOT")]
     version: Newest = None
     mode: Annotated[Literal["full", "shadow"], arg("Whether what it decides is to count.")] = "full"
+    inputs: Annotated[
+        str, arg("Digest of frozen inputs that the snapshot is a part of; it is frozen now.", metavar="SHA256")
+    ] = ""
+
+    @property
+    def max_age(self) -> str:
+        """How old the snapshot may be."""
+        return "24h"
 
 
 class NameRun(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

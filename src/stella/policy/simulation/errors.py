@@ -42,12 +42,13 @@ class LimitBadValue(StellaError):
 
 
 class NoActivePolicy(StellaError):
-    """No policy is active here.
+    """No policy is active here: {problem}.
 
-    `active` is the policy that a service has promoted. A command that asks no service has none to compare with.
+    `active` is the version that was promoted in an environment of the tenant. A command that asks no service and has
+    no database knows of none.
     """
 
     code = "POLICY-210"
     exit = Exit.USAGE
     reason = "no_active_policy"
-    hint = "name the file of today's policy with `--from FILE`, or begin with `--from none`"
+    hint = "say which with `--policy` and `--env`, name a file with `--from FILE`, or begin with `--from none`"

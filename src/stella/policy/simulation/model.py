@@ -20,14 +20,23 @@ class SimulatePolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, re
     after: Annotated[str, arg("Policy that is proposed.", "file_in", metavar="FILE")]
     inventory: Annotated[str, arg("Snapshot of the inventory.", "folder", metavar="SNAPSHOT")]
     before: Annotated[
-        str, arg("Policy that decides today: a file, `active` for that of the service, or `none`.", metavar="POLICY")
+        str,
+        arg("Policy of today: a file, `active`, a version such as P-7@3, or `none`.", "policy", metavar="POLICY"),
     ] = "none"
-    exceptions: Annotated[str | None, arg("Exceptions, which count on both sides.", "file_in", metavar="FILE")] = None
+    policy: Annotated[
+        str | None, arg("Id of the policy that `active` is about; the only one there.", metavar="POLICY")
+    ] = None
+    env: Annotated[str, arg("Environment that `active` is about.", metavar="ENV")] = "prod"
+    exceptions: Annotated[
+        str | None,
+        arg("Exceptions, which count on both sides; those in force of a stored policy.", "file_in", metavar="FILE"),
+    ] = None
     limits: Annotated[str | None, arg("What may change, in TOML.", "file_in", metavar="FILE")] = None
     max_age: Annotated[str, arg("Refuse a snapshot that is older; `any` takes all.", metavar="DURATION")] = "24h"
     backend: Annotated[
         Literal["auto", "numpy", "numba", "polars"], arg("What computes it; all give the same.", metavar="NAME")
     ] = "auto"
+    inputs: Annotated[str, arg("Digest of frozen inputs that the snapshot must be a part of.", metavar="SHA256")] = ""
     report: Annotated[
         tuple[str, ...],
         arg("Write a report; the formats are markdown, json, sarif and junit.", "report", metavar="FORMAT=FILE"),
@@ -83,7 +92,8 @@ class Level(msgspec.Struct, frozen=True):
 class PolicySimulated(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema", tag="stella.policy.simulate@1"):
     """Result of policy.simulate. `transitions` are by rule, also of findings that keep their rule.
 
-    `movers` are the ten assets where most changes, of `assets_changed`. `degraded` counts what the snapshot does not
+    `result` is the digest of the same as it is kept, an object of the kind `policy-results`; nothing is kept without a
+    database. `movers` are the ten assets where most changes, of `assets_changed`. `degraded` counts what the snapshot does not
     have; with one the counts are not those of a whole inventory.
     """
 
@@ -108,4 +118,5 @@ class PolicySimulated(msgspec.Struct, frozen=True, kw_only=True, tag_field="sche
     assets_changed: int
     movers: tuple[Moved, ...]
     slow: tuple[str, ...]
+    result: str = ""
     reports: tuple[str, ...] = ()

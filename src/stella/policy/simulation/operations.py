@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from stella.kernel.errors import Exit
 from stella.operations import Context, operation
+from stella.policy.promotion_operations import SIMULATIONS, admit
 from stella.policy.simulation import views
 from stella.policy.simulation.model import PolicySimulated, SimulatePolicy
 
@@ -14,8 +15,11 @@ from stella.policy.simulation.model import PolicySimulated, SimulatePolicy
     scope="policy:simulate",
     view=views.simulated,
     example="stella policy simulate --from old.stella --to new.stella --inventory I/SNAPSHOT --limits limits.toml\n"
-    "stella policy simulate --to new.stella --inventory I/SNAPSHOT --report markdown=comment.md",
+    "stella policy simulate --from active --env prod --to new.stella --inventory I/SNAPSHOT"
+    " --report markdown=comment.md",
     long=True,
+    lane=SIMULATIONS,
+    admit=admit,
     verdict=lambda result: Exit.NEGATIVE if result.reason else Exit.OK,
 )
 def simulate(ctx: Context, want: SimulatePolicy) -> PolicySimulated:

@@ -10,9 +10,11 @@ Rules:
 from __future__ import annotations
 
 import heapq
+import time
 from collections.abc import Iterable, Mapping
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -25,13 +27,16 @@ from stella.engine.plan import compile as plan_of
 from stella.engine.simulate import Change, Comparison, Kind, Simulation, summed
 from stella.inventory import snapshot as snapshots
 from stella.inventory.loading import load_star
+from stella.inventory.snapshot import Snapshot
 from stella.inventory.star import Coded, Flags
 from stella.kernel.instant import format_time, parse_duration
 from stella.language.ir import digest
-from stella.language.model import SYNTAX, Metadata, Options, Policy
+from stella.language.model import SYNTAX, ExceptionRule, Metadata, Options, Policy
 from stella.language.names import SEVERITY, STATUS
 from stella.operations import Context
-from stella.policy.simulation.errors import NoActivePolicy
+from stella.policy import inputs, metering, results
+from stella.policy.inputs import ANY
+from stella.policy.simulation.deciding import ACTIVE, in_force, stored
 from stella.policy.simulation.limits import ALL, DEFAULT, MAX_SOURCE, Counts, LimitJudged, Limits, judge, read_limits
 from stella.policy.simulation.model import (
     FindingChanged,
@@ -51,7 +56,7 @@ TOP = 10  # findings and assets that are shown
 SCANNED = 100_000  # findings of a kind among which the gravest are looked for; bounds the time that showing ten takes
 BLOCKED = "blocked"
 RANKS = {word: rank for rank, word in enumerate(SEVERITY.words)}
-ACTIVE, NONE, ANY = "active", "none", "any"
+NONE = "none"
 KINDS: Mapping[str, Kind] = {
     "max_newly_blocked": "newly_blocked",
     "max_unblocked": "unblocked",
@@ -61,19 +66,40 @@ KINDS: Mapping[str, Kind] = {
 }
 
 
-def simulate(ctx: Context, want: SimulatePolicy) -> PolicySimulated:
-    """Simulate.
+class Compared(NamedTuple):
+    """A simulation with what it was made of."""
 
-    Raises BrokenSource, NoActivePolicy, the errors of limits, of snapshots and of the engine, or what reading raises.
-    """
+    result: PolicySimulated
+    before: Policy
+    after: Policy
+    comparison: Comparison
+    head: Snapshot
+
+
+def simulate(ctx: Context, want: SimulatePolicy) -> PolicySimulated:
+    """Simulate; raises as `compare`."""
     reports = read_reports(want.report, FORMATS)
+    made = results.keep(ctx, compare(ctx, want).result)
+    return msgspec.structs.replace(made, reports=write_reports(reports, FORMATS, made))
+
+
+def compare(ctx: Context, want: SimulatePolicy) -> Compared:
+    """Hold one policy against the other.
+
+    Raises BrokenSource, NoActivePolicy, the errors of inputs, limits, snapshots and of the engine, or what reading
+    raises.
+    """
     limits = DEFAULT if want.limits is None else read_limits(read_file(Path(want.limits), MAX_SOURCE), want.limits)
     _, after = compiled_file(want.after)
-    before = before_of(want.before, after)
-    exempted = read_exceptions(want.exceptions)
+    found = stored(ctx, want.before, want.policy, want.env)
+    before = found.checked() if found is not None else before_of(want.before, after)
     head = snapshots.read(snapshots.find(want.inventory))
     if want.max_age != ANY:
         snapshots.require_fresh(head, ctx.clock.read().wall, parse_duration(want.max_age))
+    inputs.require(ctx, want.inputs, head)
+    about = want.policy if found is None else found.policy
+    exempted = _excepted(ctx, want, about, head)
+    begin = time.perf_counter()
     ctx.progress.start("simulate", 3, "steps")
     board = Board(load_star(want.inventory), head.core.as_of)
     ctx.progress.advance(1)
@@ -82,15 +108,22 @@ def simulate(ctx: Context, want: SimulatePolicy) -> PolicySimulated:
     counted = summed(comparison, comparison.counted())
     comparison.recheck(RECHECKED)
     ctx.progress.advance(1)
+    spent = time.perf_counter() - begin
+    metering.evaluated(ctx, 2 * counted.findings, spent, comparison.backend, degraded=bool(counted.degraded))
     made = result(want, (before, after), len(exempted), head.digest, judged(limits, comparison, counted), counted)
     ctx.progress.advance(1)
-    return msgspec.structs.replace(made, reports=write_reports(reports, FORMATS, made))
+    return Compared(made, before, after, comparison, head)
+
+
+def _excepted(ctx: Context, want: SimulatePolicy, policy: str | None, head: Snapshot) -> tuple[ExceptionRule, ...]:
+    """The exceptions of both sides: those of a file, else those in force of the stored policy that it is about."""
+    if want.exceptions is not None or policy is None:
+        return read_exceptions(want.exceptions)
+    return in_force(ctx, policy, head.core.as_of)
 
 
 def before_of(given: str, after: Policy) -> Policy:
-    """The policy that decides today; `none` decides nothing, and leaves all findings as the other one's default."""
-    if given == ACTIVE:
-        raise NoActivePolicy
+    """The policy of a file; `none` decides nothing, and leaves all findings as the other one's default."""
     if given != NONE:
         return compiled_file(given)[1]
     return Policy(NONE, SYNTAX, Metadata(), Options(default_status=after.settings.default_status), (), (), ())

@@ -5,9 +5,9 @@ Rules:
 - A field says in its annotation what people and machines need: help, position, and whether it names something on this
   machine (`file_in`, `file_out`, `folder`, `folder_out`), so that the command line takes a path where a service takes
   an upload or a resource. A `file` is where the operation is done, as a `folder` is: a private key never travels. A
-  `key` names an object of the tenant. A `policy` is a file, unless it is a word that stands for a stored one. A field that is `home` names the folder of the machine's own stack, one that is
-  `here` its own database: a service has its own and takes no other, and a command asks a service about it only when
-  `--server` is typed.
+  `key` names an object of the tenant. A `policy` is a file, unless it is a word that stands for a stored one. A field
+  that is `home` names the folder of the machine's own stack, one that is `here` its own database: a service has its own
+  and takes no other, and a command asks a service about it only when `--server` is typed.
 - An operation has a route, a scope and an example; without them it does not import. A name in braces in a route is a
   request field that is required. A route that begins with `LOCAL` is none: the operation acts on the machine of whoever
   types it, and a service does not offer it.

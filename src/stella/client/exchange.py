@@ -29,7 +29,7 @@ import msgspec
 from stella.client.errors import NotAFile, NotAService, NotThere, ServiceAway
 from stella.client.transport import Patience, Transport
 from stella.kernel.errors import StellaError
-from stella.operations import Field, Operation, fields_of
+from stella.operations import STORED, Field, Operation, fields_of
 from stella.runtime.errors import Unreadable
 from stella.runtime.files import make_directory, open_file, reading, replacing, writing
 from stella.runtime.ports import Entropy, Progress
@@ -168,10 +168,8 @@ class Exchange:
     def _at_service(self, about: Field, value: Any) -> Any:  # noqa: ANN401  # one JSON value for another
         if isinstance(value, (list, tuple)):
             return [self._at_service(about, row) for row in value]
-        if about.where == "file_in":
+        if about.where == "file_in" or (about.where == "policy" and not STORED.match(value)):
             return self._upload(value)
-        if about.where == "policy":
-            return value if STORED.match(value) else self._upload(value)
         if about.where in {"file_out", "folder_out"}:
             return self._download(value, self._wanted if about.where == "file_out" else self._folders)
         if about.where in {"source", "report"}:

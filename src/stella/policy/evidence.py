@@ -15,9 +15,8 @@ from stella.operations import Context
 from stella.policy import records, rules
 from stella.policy.errors import BadEvidence
 from stella.policy.inputs import read
-from stella.policy.lifecycle import held
 from stella.policy.model import AskGate, Decided, GateAsked, State
-from stella.policy.records import PACKAGE, Version
+from stella.policy.records import PACKAGE, Version, held
 from stella.policy.rules import BAD, DEGRADED, GOOD, KINDS, Evidence
 from stella.runtime.transaction import Transaction
 

@@ -16,6 +16,7 @@ from stella.kernel.instant import format_time
 from stella.operations import Context
 from stella.policy import metering, records, rules
 from stella.policy.errors import GateShut, ShadowRequired
+from stella.policy.evidence import record_in
 from stella.policy.model import (
     Decided,
     DecidePolicy,
@@ -28,12 +29,13 @@ from stella.policy.model import (
     PolicyPublished,
     PolicyReviewed,
     PolicySubmitted,
+    PublishPolicy,
     ReviewPolicy,
     State,
     SubmitPolicy,
     VersionFacts,
 )
-from stella.policy.records import PACKAGE, Version
+from stella.policy.records import PACKAGE, Version, held
 from stella.policy.versions import shown
 from stella.runtime.transaction import Transaction
 
@@ -78,12 +80,18 @@ def approve(ctx: Context, want: DecidePolicy) -> PolicyApproved:
     return result
 
 
-def publish(ctx: Context, want: DecidePolicy) -> PolicyPublished:
-    """Say that an approved version may be promoted; raises GateShut unless its signature was verified."""
+def publish(ctx: Context, want: PublishPolicy) -> PolicyPublished:
+    """Say that an approved version may be promoted; raises GateShut unless its signature was verified.
+
+    Raises as `attested.verified` for an attestation that is given.
+    """
     require_fresh(ctx)
+    signed = signature(ctx, want.policy, want.version, want.attestation)
     with ctx.tenant() as t:
         found = held(t, want.policy, want.version)
         rules.moved(found.policy, found.number, found.state, Event.PUBLISH)
+        if signed is not None:
+            record_in(ctx, t, found, found.digest, signed)
         used = check_signed(ctx, t, found)
         return _moved(
             ctx, t, PolicyPublished, found, Event.PUBLISH, reason=want.reason, ticket=want.ticket, evidence=used
@@ -126,12 +134,6 @@ def history(ctx: Context, want: ListHistory) -> HistoryListed:
     return HistoryListed(policy=want.policy, rows=tuple(rows), next=following)
 
 
-def held(t: Transaction, policy: str, number: int) -> Version:
-    """A version whose policy is held until the transaction ends; raises NoSuchPolicy or NoSuchVersion."""
-    records.name_of(t, policy, hold=True)
-    return records.version(t, policy, number)
-
-
 def require_fresh(ctx: Context) -> None:
     """Raise NotFresh unless whoever asks has logged in lately."""
     rules.check_fresh(ctx.principal.authenticated, records.now_of(ctx))
@@ -153,6 +155,17 @@ def check_signed(ctx: Context, t: Transaction, found: Version) -> tuple[str, ...
     known = records.evidence(t, found.policy, found.number)
     require(rules.gate(found.digest, found.found_digest, known, records.now_of(ctx), needed=("signature",)))
     return tuple(one.digest for one in known if one.kind == "signature")
+
+
+def signature(ctx: Context, policy: str, number: int, attestation: str | None) -> rules.Evidence | None:
+    """What an attestation that is given proves of a version; raises as `attested.verified`."""
+    if attestation is None:
+        return None
+    from stella.policy import attested  # noqa: PLC0415  # only who shows a signature needs what verifies one
+
+    with ctx.tenant() as t:
+        found = records.version(t, policy, number)
+    return attested.verified(ctx, found, attestation)
 
 
 def is_published(t: Transaction, found: Version) -> bool:

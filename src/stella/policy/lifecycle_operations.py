@@ -24,6 +24,7 @@ from stella.policy.model import (
     PolicyReviewed,
     PolicyShown,
     PolicySubmitted,
+    PublishPolicy,
     ReviewPolicy,
     ShowPolicy,
     SubmitPolicy,
@@ -172,11 +173,14 @@ def approve(ctx: Context, want: DecidePolicy) -> PolicyApproved:
     "POST /v1/policy/policies/{policy}/publications",
     scope="policy:publish",
     view=views.version,
-    example=f"stella policy publish P-7 --version 3 {WHY}",
+    example=f"stella policy publish P-7 --version 3 --attestation p.stella.attestation.sigstore {WHY}",
     tells=told,
 )
-def publish(ctx: Context, want: DecidePolicy) -> PolicyPublished:
-    """Let an approved version be promoted; its signature must have been verified."""
+def publish(ctx: Context, want: PublishPolicy) -> PolicyPublished:
+    """Let an approved version be promoted; its signature is verified, or was when it was recorded.
+
+    What is trusted is `keys.trust` of the settings, or the trust beside the keys; a request says nothing of it.
+    """
     from stella.policy import lifecycle
 
     return lifecycle.publish(ctx, want)

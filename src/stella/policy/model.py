@@ -29,6 +29,12 @@ Template = Literal["baseline", "serverless", "blank"]
 Said = Annotated[str, msgspec.Meta(max_length=1000), arg("Why, for the history.", metavar="TEXT")]
 
 
+Attestation = Annotated[
+    str | None,
+    arg("Its signature, as `policy sign` writes it; one that was verified before.", "file_in", metavar="A.sigstore"),
+]
+
+
 class State(StrEnum):
     """Where a version stands."""
 
@@ -111,12 +117,22 @@ class ReviewPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class DecidePolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Request of policy.approve, policy.publish and policy.archive."""
+    """Request of policy.approve and policy.archive."""
 
     policy: PolicyId
     version: Number
     reason: Reason
     ticket: Ticket
+
+
+class PublishPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Request of policy.publish."""
+
+    policy: PolicyId
+    version: Number
+    reason: Reason
+    ticket: Ticket
+    attestation: Attestation = None
 
 
 class PromotePolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -140,6 +156,7 @@ class ActivatePolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reason: Reason
     ticket: Ticket
     inputs: Annotated[str, arg("Digest of the frozen inputs that the evidence must be about.", metavar="SHA256")] = ""
+    attestation: Attestation = None
 
 
 class RollbackPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -158,6 +175,9 @@ class ObservePolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     policy: PolicyId
     env: Env
+    inventory: Annotated[
+        str | None, arg("Snapshot over which the engine looks at the canary's assets.", "folder", metavar="SNAPSHOT")
+    ] = None
     transition: Annotated[
         tuple[str, ...], arg("From which rule to which, and how many; may be given again.", metavar="FROM>TO=N")
     ] = ()

@@ -21,8 +21,8 @@ from stella.kernel.instant import Instant, format_time
 from stella.operations import Context
 from stella.policy import canary, metering, records, rules
 from stella.policy.errors import GateShut, Misplaced, NoPrediction, NotPublished
-from stella.policy.evidence import decided, record
-from stella.policy.lifecycle import held, is_published, place, require, require_fresh
+from stella.policy.evidence import decided, record, record_in
+from stella.policy.lifecycle import is_published, place, require, require_fresh, signature
 from stella.policy.model import (
     ActivatePolicy,
     Decided,
@@ -37,7 +37,7 @@ from stella.policy.model import (
     RollbackPolicy,
     State,
 )
-from stella.policy.records import PACKAGE, Placement, Version
+from stella.policy.records import PACKAGE, Placement, Version, held
 from stella.policy.versions import shown
 from stella.runtime.errors import ObjectMissing
 from stella.runtime.transaction import Transaction
@@ -69,6 +69,7 @@ class Wanted(NamedTuple):
     reason: str
     ticket: str
     publish: bool
+    attestation: str | None = None
 
 
 def promote(ctx: Context, want: PromotePolicy) -> PolicyPromoted:
@@ -82,6 +83,7 @@ def activate(ctx: Context, want: ActivatePolicy) -> PolicyActivated:
     """Publish an approved version and let it decide, in one step."""
     env = rules.parse_env(want.env)
     wanted = Wanted(want.policy, want.version, env, ALL, want.inputs, want.reason, want.ticket, publish=True)
+    wanted = wanted._replace(attestation=want.attestation)
     return _counted(ctx, wanted, PolicyActivated)
 
 
@@ -123,12 +125,18 @@ def rollback(ctx: Context, want: RollbackPolicy) -> PolicyRolledBack:
 
 def observe(ctx: Context, want: ObservePolicy) -> PolicyObserved:
     """Compare what a canary does with what was foretold; it is rolled back when that is something else."""
-    env, observed = rules.parse_env(want.env), canary.read(want.transition)
+    env, observed, number = rules.parse_env(want.env), canary.read(want.transition), None
+    if want.inventory is not None:
+        from stella.policy import observing  # noqa: PLC0415  # only who gives a snapshot needs the engine
+
+        number, observed = observing.seen(ctx, want.policy, env, want.inventory)
     with ctx.tenant() as t:
         records.name_of(t, want.policy, hold=True)
         placed = records.placements(t, want.policy).get(env)
         if placed is None or placed.canary is None:
             raise Misplaced(version=want.policy, env=env, problem="there is no canary")
+        if number not in {None, placed.number}:
+            raise Misplaced(version=want.policy, env=env, problem="what decides there has changed in this moment")
         found = canary.differences(placed.predicted or {}, observed)
         bad = bool(found or want.tripped)
         _note(ctx, t, want.policy, placed, observed)
@@ -168,8 +176,11 @@ def _counted(ctx: Context, wanted: Wanted, kind: type[Result]) -> Result:
 
 def _promoted(ctx: Context, wanted: Wanted, kind: type[Result]) -> Result:
     simulated = _simulated(ctx, wanted) if wanted.percent < ALL else None
+    signed = signature(ctx, wanted.policy, wanted.version, wanted.attestation)
     with ctx.tenant() as t:
         found = held(t, wanted.policy, wanted.version)
+        if signed is not None:
+            record_in(ctx, t, found, found.digest, signed)
         rules.moved(found.policy, found.number, found.state, Event.PROMOTE)
         placed = records.placements(t, found.policy).get(wanted.env)
         if wanted.publish and not is_published(t, found):

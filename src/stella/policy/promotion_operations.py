@@ -160,12 +160,16 @@ def activate(ctx: Context, want: ActivatePolicy) -> PolicyActivated:
     "POST /v1/policy/policies/{policy}/observations",
     scope="policy:operate",
     view=views.observed,
-    example='stella policy observe P-7 --env prod --transition "default>kev=12"',
+    example="stella policy observe P-7 --env prod --inventory I/SNAPSHOT\n"
+    'stella policy observe P-7 --env prod --transition "default>kev=12"',
     verdict=rolled_back,
     tells=told,
 )
 def observe(ctx: Context, want: ObservePolicy) -> PolicyObserved:
-    """Say what a canary has done; it is rolled back when that is not what was foretold, or a limit is exceeded."""
+    """Say what a canary does; it is rolled back when that is not what was foretold, or a limit is exceeded.
+
+    With a snapshot the engine looks itself, at the assets of the canary alone.
+    """
     from stella.policy import promotion
 
     return promotion.observe(ctx, want)

@@ -125,6 +125,12 @@ def version(t: Transaction, policy: str, number: int | None) -> Version:
     return _version(row)
 
 
+def held(t: Transaction, policy: str, number: int) -> Version:
+    """A version whose policy is held until the transaction ends; raises NoSuchPolicy or NoSuchVersion."""
+    name_of(t, policy, hold=True)
+    return version(t, policy, number)
+
+
 def placements(t: Transaction, policy: str) -> dict[str, Placement]:
     """What decides now, by environment."""
     found = {}

@@ -10,17 +10,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
 from stella.kernel.errors import Exit, StellaError
 from stella.operations import Context
-from stella.policy.pipeline.model import CheckPolicies, PoliciesChecked, Step, StepName
+from stella.policy import results
+from stella.policy.pipeline import recording
+from stella.policy.pipeline.model import CheckPolicies, PoliciesChecked, Recorded, Step, StepName
 from stella.policy.pipeline.reports import FORMATS
+from stella.policy.records import Version
 from stella.policy.signature import signing
 from stella.policy.signature.model import PolicyVerified, VerifyPolicy
 from stella.policy.simulation import simulating as simulation
+from stella.policy.simulation.deciding import ACTIVE
 from stella.policy.simulation.model import PolicySimulated, SimulatePolicy
 from stella.policy.simulation.words import headline, sentence
 from stella.policy.text import linting
@@ -32,35 +36,52 @@ from stella.runtime.reports import read_reports, write_reports
 Result = TypeVar("Result")
 
 
+class _Found(NamedTuple):
+    """What the steps have found so far."""
+
+    steps: list[Step]
+    simulated: list[PolicySimulated]
+    verified: list[PolicyVerified]
+    recorded: list[Recorded]
+
+
 def ci(ctx: Context, want: CheckPolicies) -> PoliciesChecked:
-    """Check; raises what is wrong with the request, as the steps do, but never their negative verdicts."""
+    """Check; raises what is wrong with the request, as the steps do, but never their negative verdicts.
+
+    Raises as `recording.version_of` when evidence is to be recorded about another policy.
+    """
     reports = read_reports(want.report, FORMATS)
     asked = LintPolicy(want.paths, strict=want.strict, exceptions=want.exceptions)
     linted = linting.lint(ctx, asked)
-    steps = [_linted(linted)]
+    subject = recording.version_of(ctx, want.record, linted) if want.record is not None else None
+    found = _Found([_linted(linted)], [], [], [])
+    if subject is not None:
+        found.recorded.append(recording.lint(ctx, subject[0], linted))
     files = [one.file for one in linted.files if one.digest]
     tested: PolicyTested | None = None
-    simulated: list[PolicySimulated] = []
-    verified: list[PolicyVerified] = []
     if len(files) == len(linted.files):
         tested = testing.test(ctx, TestPolicy(want.paths, min_coverage=want.min_coverage, min_score=want.min_score))
-        steps.append(_tested(tested))
+        found.steps.append(_tested(tested))
+        if subject is not None:
+            found.recorded.extend(recording.tests(ctx, subject[0], tested, subject[1], want.min_coverage))
         for file in files:
-            steps += _simulated(ctx, want, file, simulated)
+            found.steps.extend(_simulated(ctx, want, file, found, subject))
         for file in files:
-            steps += _verified(ctx, want, file, verified)
+            found.steps.extend(_verified(ctx, want, file, found, subject))
     else:
-        steps.append(Step("test", "", "skipped", "", "not every policy compiles"))
-    failed = [step.reason for step in steps if step.verdict == "failed"]
+        found.steps.append(Step("test", "", "skipped", "", "not every policy compiles"))
+    failed = [step.reason for step in found.steps if step.verdict == "failed"]
     result = PoliciesChecked(
         verdict="failed" if failed else "passed",
         reason=failed[0] if failed else None,
-        steps=tuple(steps),
+        steps=tuple(found.steps),
         linted=linted,
         tested=tested,
-        simulated=tuple(simulated),
-        verified=tuple(verified),
+        simulated=tuple(found.simulated),
+        verified=tuple(found.verified),
+        recorded=tuple(found.recorded),
     )
+    result = results.keep(ctx, result)
     return msgspec.structs.replace(result, reports=write_reports(reports, FORMATS, result))
 
 
@@ -79,33 +100,52 @@ def _tested(result: PolicyTested) -> Step:
     return Step("test", "", result.verdict, result.reason or "", told)
 
 
-def _simulated(ctx: Context, want: CheckPolicies, file: str, kept: list[PolicySimulated]) -> Iterator[Step]:
+def _simulated(
+    ctx: Context, want: CheckPolicies, file: str, found: _Found, subject: tuple[Version, str] | None
+) -> Iterator[Step]:
     if want.inventory is None:
         return
+    mine = subject[0] if subject is not None and subject[1] == file else None
     asked = SimulatePolicy(
         file,
         want.inventory,
         before=today(want.before, file),
+        policy=mine.policy if mine is not None else want.policy,
+        env=want.env,
         exceptions=want.exceptions,
         limits=want.limits,
         max_age=want.max_age,
     )
 
+    def work() -> PolicySimulated:
+        made = simulation.compare(ctx, asked)
+        if mine is not None:
+            found.recorded.extend(recording.simulation(ctx, mine, made))
+        return made.result
+
     def told(result: PolicySimulated) -> Step:
         return Step("simulate", file, result.verdict, result.reason or "", f"{headline(result)}. {sentence(result)}")
 
-    yield _step("simulate", file, lambda: simulation.simulate(ctx, asked), told, kept)
+    yield _step("simulate", file, work, told, found.simulated)
 
 
-def _verified(ctx: Context, want: CheckPolicies, file: str, kept: list[PolicyVerified]) -> Iterator[Step]:
+def _verified(
+    ctx: Context, want: CheckPolicies, file: str, found: _Found, subject: tuple[Version, str] | None
+) -> Iterator[Step]:
     if want.trust is None and not want.key:
         return
     asked = VerifyPolicy(file=file, trust=want.trust, key=want.key)
 
+    def work() -> PolicyVerified:
+        result = signing.verify(ctx, asked)
+        if subject is not None and subject[1] == file:
+            found.recorded.append(recording.signature(ctx, subject[0], result.attestation))
+        return result
+
     def told(result: PolicyVerified) -> Step:
         return Step("verify", file, "passed", "", f"version {result.version} of {result.policy_id}, {result.ticket}")
 
-    yield _step("verify", file, lambda: signing.verify(ctx, asked), told, kept)
+    yield _step("verify", file, work, told, found.verified)
 
 
 def _step(
@@ -125,7 +165,7 @@ def _step(
 def today(given: str, file: str) -> str:
     """The policy that decides today: of a folder the file of the same name, and `none` where it has none."""
     folder = Path(given)
-    if given in {simulation.ACTIVE, simulation.NONE} or not folder.is_dir():
+    if given in {ACTIVE, simulation.NONE} or not folder.is_dir():
         return given
     same = folder / Path(file).name
     return str(same) if same.is_file() else simulation.NONE

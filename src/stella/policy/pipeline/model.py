@@ -30,9 +30,18 @@ class CheckPolicies(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     before: Annotated[
         str,
         arg(
-            "Policies that decide today: a file, a folder of files of the same names, `active` or `none`.", metavar="P"
+            "Policies of today: a file, a folder of files of the same names, `active`, a version or `none`.",
+            "policy",
+            metavar="P",
         ),
     ] = "none"
+    policy: Annotated[
+        str | None, arg("Id of the policy that `active` is about; that of `--record`.", metavar="POLICY")
+    ] = None
+    env: Annotated[str, arg("Environment that `active` is about.", metavar="ENV")] = "prod"
+    record: Annotated[
+        str | None, arg("Record what is found as evidence about this version, such as P-7@3.", metavar="VERSION")
+    ] = None
     limits: Annotated[str | None, arg("What may change, in TOML.", "file_in", metavar="FILE")] = None
     max_age: Annotated[str, arg("Refuse a snapshot that is older; `any` takes all.", metavar="DURATION")] = "24h"
     trust: Annotated[
@@ -47,6 +56,14 @@ class CheckPolicies(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     ] = ()
 
 
+class Recorded(msgspec.Struct, frozen=True):
+    """A piece of evidence that was recorded: its kind, its verdict, and the digest of what shows it."""
+
+    kind: str
+    verdict: str
+    digest: str
+
+
 class Step(msgspec.Struct, frozen=True):
     """One step about one policy, or about all of them: `reason` says why it failed, `told` what it found."""
 
@@ -58,7 +75,11 @@ class Step(msgspec.Struct, frozen=True):
 
 
 class PoliciesChecked(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema", tag="stella.policy.pipeline.ci@1"):
-    """Result of policy.ci; `reason` is that of the first step that failed. What was not asked for is empty."""
+    """Result of policy.ci; `reason` is that of the first step that failed. What was not asked for is empty.
+
+    `result` is the digest of the same as it is kept, an object of the kind `policy-results`; nothing is kept without a
+    database.
+    """
 
     verdict: Literal["passed", "failed"]
     reason: str | None
@@ -67,4 +88,6 @@ class PoliciesChecked(msgspec.Struct, frozen=True, kw_only=True, tag_field="sche
     tested: PolicyTested | None = None
     simulated: tuple[PolicySimulated, ...] = ()
     verified: tuple[PolicyVerified, ...] = ()
+    recorded: tuple[Recorded, ...] = ()
+    result: str = ""
     reports: tuple[str, ...] = ()

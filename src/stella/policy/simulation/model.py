@@ -93,8 +93,8 @@ class PolicySimulated(msgspec.Struct, frozen=True, kw_only=True, tag_field="sche
     """Result of policy.simulate. `transitions` are by rule, also of findings that keep their rule.
 
     `result` is the digest of the same as it is kept, an object of the kind `policy-results`; nothing is kept without a
-    database. `movers` are the ten assets where most changes, of `assets_changed`. `degraded` counts what the snapshot does not
-    have; with one the counts are not those of a whole inventory.
+    database. `movers` are the ten assets where most changes, of `assets_changed`. `degraded` counts what the snapshot
+    does not have; with one the counts are not those of a whole inventory.
     """
 
     verdict: Literal["passed", "failed"]

@@ -36,7 +36,7 @@ from stella.language.names import SEVERITY, STATUS
 from stella.operations import Context
 from stella.policy import inputs, metering, results
 from stella.policy.inputs import ANY
-from stella.policy.simulation.deciding import ACTIVE, in_force, stored
+from stella.policy.simulation.deciding import in_force, stored
 from stella.policy.simulation.limits import ALL, DEFAULT, MAX_SOURCE, Counts, LimitJudged, Limits, judge, read_limits
 from stella.policy.simulation.model import (
     FindingChanged,
@@ -72,6 +72,7 @@ class Compared(NamedTuple):
     result: PolicySimulated
     before: Policy
     after: Policy
+    excepted: tuple[ExceptionRule, ...]
     comparison: Comparison
     head: Snapshot
 
@@ -112,7 +113,7 @@ def compare(ctx: Context, want: SimulatePolicy) -> Compared:
     metering.evaluated(ctx, 2 * counted.findings, spent, comparison.backend, degraded=bool(counted.degraded))
     made = result(want, (before, after), len(exempted), head.digest, judged(limits, comparison, counted), counted)
     ctx.progress.advance(1)
-    return Compared(made, before, after, comparison, head)
+    return Compared(made, before, after, exempted, comparison, head)
 
 
 def _excepted(ctx: Context, want: SimulatePolicy, policy: str | None, head: Snapshot) -> tuple[ExceptionRule, ...]:

@@ -1,0 +1,33 @@
+"""Signatures of versions as evidence: verified here, against what this installation trusts, and never taken on a claim.
+
+Rules:
+- What is trusted is `keys.trust` of the settings, or the trust beside the keys of the tenant; a request names neither.
+- The attestation is kept, and its evidence is the digest of it. One about another policy or version is refused.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from stella.attest import service as attest
+from stella.operations import Context
+from stella.policy import records
+from stella.policy.errors import NotSignedAs
+from stella.policy.records import Version
+from stella.policy.rules import GOOD, MAX_SHOWN, Evidence
+from stella.policy.signature.signing import verify_version
+from stella.runtime.files import read_file
+from stella.signing import sigstore_bundle
+
+KIND = "policy-attestations"  # of objects
+
+
+def verified(ctx: Context, found: Version, file: str) -> Evidence:
+    """Verify the attestation of a version; raises NotSignedAs, or as `verify_version` and `attest.trusted`."""
+    data = read_file(Path(file), sigstore_bundle.MAX_SIZE)
+    now = records.now_of(ctx)
+    said = verify_version(data, attest.trusted(ctx, None), found.digest, now=now, what=file).predicate
+    if (said.policy_id, said.version) != (found.policy, found.number):
+        about = ascii(f"{said.policy_id}@{said.version}")[1:-1][:MAX_SHOWN]
+        raise NotSignedAs(found=about, version=found.name)
+    return Evidence("signature", ctx.blobs().put(KIND, data), GOOD, now)

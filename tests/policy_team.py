@@ -22,6 +22,7 @@ from stella.policy.model import (
     DecidePolicy,
     PolicyPromoted,
     PromotePolicy,
+    PublishPolicy,
     ShowPolicy,
     SubmitPolicy,
 )
@@ -166,7 +167,7 @@ class Team:
         self.approved(number, policy)
         for kind in KINDS:
             self.record(kind, number, policy)
-        lifecycle.publish(self.ben, DecidePolicy(policy, number, **WHY))
+        lifecycle.publish(self.ben, PublishPolicy(policy, number, **WHY))
 
     def promote(self, number: int = 1, env: str = "prod", canary: int = 100, policy: str = "P-7") -> PolicyPromoted:
         return promotion.promote(self.ben, PromotePolicy(policy, number, env, **WHY, canary=canary))

@@ -5,27 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import psycopg
 import pytest
 
 from stella.kernel.instant import format_time
 from stella.language.interpret import Facts, truth
-from stella.policy import exceptions, inputs, promotion, running, versions
+from stella.policy import exceptions, inputs, promotion
 from stella.policy.errors import (
     BadMatcher,
-    BadSnapshot,
     BadWord,
     ExceptionMoved,
     ExceptionTaken,
-    InputsStale,
-    InputsUnfrozen,
     Misplaced,
     NoExpiry,
     NoSuchException,
     NoSuchPolicy,
     NotFresh,
-    RunMissing,
     SelfApproval,
 )
 from stella.policy.exception_model import (
@@ -35,23 +30,17 @@ from stella.policy.exception_model import (
     NameException,
     RevokeException,
 )
-from stella.policy.model import ObservePolicy, ShowPolicy
-from stella.policy.run_model import FreezeInputs, NameRun, PolicyRan, RunPolicy
+from stella.policy.model import ObservePolicy
+from stella.policy.run_model import FreezeInputs
 from tests.contract.test_policy_life import at_once
 from tests.database import postgres
 from tests.identity import World
-from tests.policy_team import WHY, D, Team, laid, rows_here, world
+from tests.policy_team import WHY, Team, laid, world
 
 __all__ = ["laid", "postgres", "world"]  # fixtures
 pytestmark = [pytest.mark.network]
 
 HOUR = 3600
-FINDINGS = [
-    {"id": "b", "values": {"kev": True, "asset.id": "build-3"}},
-    {"id": "a", "values": {"kev": True, "asset.id": "web-1"}},
-    {"id": "c", "values": {"kev": False, "asset.id": "web-1"}},
-    {"id": "d", "values": {"asset.tags": ["x"]}, "statements": [{"status": "fixed"}]},
-]
 
 
 @pytest.fixture
@@ -203,124 +192,10 @@ def test_of_two_who_decide_about_an_exception_at_once_one_does(team: Team) -> No
     assert sorted(ends) == ["ExceptionApproved", "ExceptionMoved"]
 
 
-# --- runs -------------------------------------------------------------------------------------------------------------
-
-
-def stored(team: Team, findings: Any = FINDINGS) -> tuple[str, str]:
-    """A stored snapshot and frozen inputs that it is a part of."""
-    digest = team.ada.blobs().put(running.FINDINGS, b"\n".join(msgspec.json.encode(one) for one in findings))
-    return digest, inputs.freeze(team.ada, FreezeInputs(inventory=digest)).digest
-
-
-def run(team: Team, snapshot: str, frozen: str) -> PolicyRan:
-    return running.run(team.ada, RunPolicy("P-7", frozen, snapshot))
-
-
-def test_a_run_judges_what_was_stored(team: Team) -> None:
-    done = run(team, *stored(team))
-    assert (done.status, done.counts) == ("succeeded", {"affected": 2, "blocked": 2, "undecided": 1})
-    lines = team.ada.blobs().get(running.DECISIONS, done.result).splitlines()
-    assert [(one["id"], one["status"], one["true"]) for one in map(msgspec.json.decode, lines)] == [
-        ("a", "blocked", "1"),
-        ("b", "blocked", "1"),
-        ("c", "affected", "0"),
-        ("d", "affected", "0"),
-    ]
-    assert running.show(team.ada, NameRun(done.run)).determinism == done.determinism
-
-
-def test_a_run_is_the_same_again_and_in_another_order(team: Team) -> None:
-    snapshot, frozen = stored(team)
-    first, again = run(team, snapshot, frozen), run(team, snapshot, frozen)
-    assert first.run != again.run
-    assert (first.determinism, first.result) == (again.determinism, again.result)
-    exceptions.create(team.ada, wanted(team))
-    exceptions.approve(team.ben, agree())
-    excepted = run(team, snapshot, frozen)
-    assert excepted.counts == {"affected": 2, "blocked": 1, "deferred": 1, "undecided": 1}
-    assert excepted.determinism != first.determinism
-
-
-def known(team: Team) -> dict[str, tuple[str, str]]:
-    shown = versions.show(team.ada, ShowPolicy("P-7", 1))
-    return {one.kind: (one.verdict, one.digest) for one in shown.evidence}
-
-
-def test_a_run_in_shadow_and_one_that_is_the_same_again_are_evidence(team: Team) -> None:
-    snapshot, frozen = stored(team)
-    first = run(team, snapshot, frozen)
-    assert known(team) == {}
-    running.run(team.ada, RunPolicy("P-7", frozen, snapshot, mode="shadow"))
-    assert known(team) == {"shadow": ("passed", first.result), "determinism": ("passed", first.result)}
-    team.world.guarded.execute("ALTER TABLE policy.policy_run DISABLE TRIGGER policy_run_stays")
-    team.world.guarded.execute("UPDATE policy.policy_run SET determinism = 'other'")
-    run(team, snapshot, frozen)
-    assert known(team)["determinism"] == ("failed", first.result)
-
-
-def test_a_run_that_is_killed_leaves_nothing(team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
-    snapshot, frozen = stored(team)
-    before = rows_here(team.world)
-
-    def killed(*_: Any) -> None:
-        raise KeyboardInterrupt
-
-    for name in ("_judged", "_end"):
-        monkeypatch.setattr(running, name, killed)
-        with pytest.raises(KeyboardInterrupt):
-            run(team, snapshot, frozen)
-        monkeypatch.undo()
-        assert rows_here(team.world) == before
-    assert run(team, snapshot, frozen).status == "succeeded"
-
-
-def test_an_exception_that_is_over_counts_in_no_run(team: Team) -> None:
-    exceptions.create(team.ada, wanted(team))
-    exceptions.approve(team.ben, agree())
-    team.later(HOUR)
-    assert run(team, *stored(team)).counts == {"affected": 2, "blocked": 2, "undecided": 1}
-
-
-def test_inputs_that_are_not_frozen_or_old_are_refused(team: Team) -> None:
-    snapshot, frozen = stored(team)
-    for digest in (D["other"], "", "x"):
-        with pytest.raises(InputsUnfrozen) as caught:
-            inputs.admit(team.ada, RunPolicy("P-7", digest, snapshot))
-        assert (caught.value.status, caught.value.exit) == (409, 2)
-    team.later(24 * HOUR)
-    inputs.admit(team.ada, RunPolicy("P-7", frozen, snapshot))
-    team.later(1)
-    for call in (
-        lambda: inputs.admit(team.ada, RunPolicy("P-7", frozen, snapshot)),
-        lambda: run(team, snapshot, frozen),
-    ):
-        with pytest.raises(InputsStale) as stale:
-            call()
-        assert (stale.value.status, stale.value.exit) == (409, 6)
-    assert team.frozen(inventory=snapshot) != frozen  # the same parts, at another instant
-    again = inputs.freeze(team.ada, FreezeInputs(inventory=snapshot, as_of="2026-01-01T00:00:00Z"))
-    assert inputs.freeze(team.ada, FreezeInputs(inventory=snapshot, as_of="2026-01-01T00:00:00Z")) == again
-
-
 def test_inputs_are_digests(team: Team) -> None:
     for parts in ({}, {"vex_set": "x"}):
         with pytest.raises(BadWord):
             inputs.freeze(team.ada, FreezeInputs(**parts))
-
-
-def test_a_snapshot_of_another_form_fails_the_run(team: Team) -> None:
-    snapshot, frozen = stored(team, [{"id": 1}])
-    with pytest.raises(BadSnapshot, match="line 1"):
-        run(team, snapshot, frozen)
-    other, _ = stored(team)
-    with pytest.raises(BadSnapshot, match="no part"):
-        run(team, other, frozen)
-    with pytest.raises(BadSnapshot, match="no such object"):
-        run(team, D["other"], team.frozen(inventory=D["other"]))
-    rows = team.world.guarded.execute("SELECT status, finished IS NULL FROM policy.policy_run").fetchall()
-    assert rows == [("failed", False)] * 3
-    with pytest.raises(RunMissing):
-        running.show(team.ada, NameRun("run:P-7:x"))
 
 
 def test_where_there_is_no_canary_nothing_is_observed(team: Team) -> None:

@@ -38,6 +38,7 @@ from stella.policy.model import (
     DiffPolicy,
     ListHistory,
     ListPolicies,
+    PublishPolicy,
     ReviewPolicy,
     ShowPolicy,
     State,
@@ -127,7 +128,7 @@ def test_what_is_not_in_the_table_is_refused_with_what_is(team: Team) -> None:
     for do in (
         lambda: lifecycle.approve(team.ben, decide()),
         lambda: lifecycle.review(team.ben, ReviewPolicy("P-7", 1, reason="x")),
-        lambda: lifecycle.publish(team.ben, decide()),
+        lambda: lifecycle.publish(team.ben, PublishPolicy("P-7", 1, **WHY)),
         lambda: lifecycle.archive(team.ben, decide()),
         team.promote,
     ):
@@ -193,12 +194,12 @@ def test_publishing_needs_a_verified_signature(team: Team) -> None:
     team.create()
     team.approved()
     with pytest.raises(GateShut, match="policy_attestation_missing"):
-        lifecycle.publish(team.ben, decide())
+        lifecycle.publish(team.ben, PublishPolicy("P-7", 1, **WHY))
     team.record("signature", verdict=rules.BAD)
     with pytest.raises(GateShut, match="policy_attestation_invalid"):
-        lifecycle.publish(team.ben, decide())
+        lifecycle.publish(team.ben, PublishPolicy("P-7", 1, **WHY))
     team.record("signature")
-    assert lifecycle.publish(team.ben, decide()).state is State.APPROVED
+    assert lifecycle.publish(team.ben, PublishPolicy("P-7", 1, **WHY)).state is State.APPROVED
 
 
 def test_what_does_not_compile_is_not_stored(team: Team) -> None:

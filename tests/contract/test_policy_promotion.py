@@ -30,6 +30,7 @@ from stella.policy.model import (
     DecidePolicy,
     GateAsked,
     ObservePolicy,
+    PublishPolicy,
     RollbackPolicy,
     ShowPolicy,
     State,
@@ -139,7 +140,7 @@ def test_what_never_ran_in_shadow_is_not_promoted(team: Team) -> None:
     team.approved()
     for kind in set(rules.KINDS) - {"shadow"}:
         team.record(kind)
-    lifecycle.publish(team.ben, DecidePolicy("P-7", 1, **WHY))
+    lifecycle.publish(team.ben, PublishPolicy("P-7", 1, **WHY))
     with pytest.raises(ShadowRequired, match="policy_shadow_required"):
         team.promote()
 
@@ -221,7 +222,7 @@ def test_what_was_changed_behind_our_back_does_not_decide(team: Team) -> None:
         team.promote()
     assert caught.value.facts["decision"] == "deny"
     with pytest.raises(IrHashMismatch):
-        lifecycle.publish(team.ben, DecidePolicy("P-7", 1, **WHY))
+        lifecycle.publish(team.ben, PublishPolicy("P-7", 1, **WHY))
 
 
 def test_a_canary_decides_for_a_share(team: Team) -> None:

@@ -175,13 +175,13 @@ class ObservePolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     policy: PolicyId
     env: Env
-    inventory: Annotated[
-        str | None, arg("Snapshot over which the engine looks at the canary's assets.", "folder", metavar="SNAPSHOT")
-    ] = None
     transition: Annotated[
         tuple[str, ...], arg("From which rule to which, and how many; may be given again.", metavar="FROM>TO=N")
     ] = ()
     tripped: Annotated[tuple[str, ...], arg("Limit that was exceeded; may be given again.", metavar="LIMIT")] = ()
+    inventory: Annotated[
+        str | None, arg("Snapshot over which the engine looks at the canary's assets.", "folder", metavar="SNAPSHOT")
+    ] = None
 
 
 class ListHistory(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -8,11 +8,15 @@ from stella.client.api.audit import AuditCalls
 from stella.client.api.client import ClientCalls
 from stella.client.api.config import ConfigCalls
 from stella.client.api.drill import DrillCalls
+from stella.client.api.exception import ExceptionCalls
+from stella.client.api.inventory import InventoryCalls
 from stella.client.api.issuer import IssuerCalls
+from stella.client.api.key import KeyCalls
 from stella.client.api.lint import LintCalls
 from stella.client.api.migrate import MigrateCalls
 from stella.client.api.mirror import MirrorCalls
 from stella.client.api.object import ObjectCalls
+from stella.client.api.policy import PolicyCalls
 from stella.client.api.principal import PrincipalCalls
 from stella.client.api.site import SiteCalls
 from stella.client.api.tenancy import TenancyCalls
@@ -45,8 +49,20 @@ class Client(Session):
         return DrillCalls(self.call)
 
     @property
+    def exception(self) -> ExceptionCalls:
+        return ExceptionCalls(self.call)
+
+    @property
+    def inventory(self) -> InventoryCalls:
+        return InventoryCalls(self.call)
+
+    @property
     def issuer(self) -> IssuerCalls:
         return IssuerCalls(self.call)
+
+    @property
+    def key(self) -> KeyCalls:
+        return KeyCalls(self.call)
 
     @property
     def lint(self) -> LintCalls:
@@ -63,6 +79,10 @@ class Client(Session):
     @property
     def object(self) -> ObjectCalls:
         return ObjectCalls(self.call)
+
+    @property
+    def policy(self) -> PolicyCalls:
+        return PolicyCalls(self.call)
 
     @property
     def principal(self) -> PrincipalCalls:
@@ -89,7 +109,7 @@ class Client(Session):
         return self.call("doctor", OfStack(), Examined)
 
     def explain(self, *, code: str | None = None, all: bool = False) -> Explained:
-        """Explain an error code."""
+        """Explain a code of an error, or of a diagnostic of a policy."""
         return self.call("explain", Explain(code=code, all=all), Explained)
 
     def version(self) -> VersionShown:

@@ -461,6 +461,18 @@ class BadPercentage(StellaError):
     hint = "write for example `--{name} 90`"
 
 
+class NothingToExamine(StellaError):
+    """There is nothing to examine the version with.
+
+    A version is examined with its fixtures, over a snapshot of the inventory, or with its attestation.
+    """
+
+    code = "POLICY-140"
+    exit = Exit.USAGE
+    reason = "usage"
+    hint = "give `--fixtures FILE`, `--inventory SNAPSHOT` or `--attestation A.sigstore`"
+
+
 class NoActivePolicy(StellaError):
     """No policy is active here.
 

@@ -37,7 +37,8 @@ from stella.policy.signing_model import (
 from stella.runtime.files import read_file
 from stella.signing import sigstore_bundle, verification
 from stella.signing.certifier import Identity
-from stella.signing.verification import Demand, Proved, Transparency, Trust
+from stella.signing.transparency import Transparency
+from stella.signing.verification import Demand, Proved, Trust
 
 MAX_NAME = 200  # characters of an id or a name
 

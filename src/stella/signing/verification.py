@@ -14,7 +14,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from stella.kernel import dsse
 from stella.kernel.canonical import parse
@@ -44,10 +44,10 @@ from stella.signing.errors import (
 )
 from stella.signing.key_list import ANY, ListedKey
 from stella.signing.sigstore_bundle import SigstoreBundle
+from stella.signing.transparency import Transparency
 from stella.signing.trusted_root import TrustedRoot
 from stella.signing.verifying_key import VerifyingKey
 
-Transparency = Literal["allow", "require", "skip"]
 TOLERANCE: Seconds = 60  # that clocks of signer and verifier may differ by
 
 

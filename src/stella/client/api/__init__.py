@@ -8,6 +8,7 @@ from stella.client.api.audit import AuditCalls
 from stella.client.api.client import ClientCalls
 from stella.client.api.config import ConfigCalls
 from stella.client.api.drill import DrillCalls
+from stella.client.api.exception import ExceptionCalls
 from stella.client.api.inventory import InventoryCalls
 from stella.client.api.issuer import IssuerCalls
 from stella.client.api.key import KeyCalls
@@ -46,6 +47,10 @@ class Client(Session):
     @property
     def drill(self) -> DrillCalls:
         return DrillCalls(self.call)
+
+    @property
+    def exception(self) -> ExceptionCalls:
+        return ExceptionCalls(self.call)
 
     @property
     def inventory(self) -> InventoryCalls:

@@ -1,148 +1,185 @@
-"""Made-up stars of any size, the same on every machine: material of tests and of measurements.
-
-Rules:
-- Sizes and shares follow what fleets look like: few assets and components hold most findings, most advisories have no
-  KEV entry, some of everything is missing.
-- The same arguments give the same star.
-"""
+"""Small inputs of an inventory, as files: two SBOMs, advisories, VEX, feeds, assets. Each part can be replaced."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import gzip
+import json
+from pathlib import Path
+from typing import Any
 
-import numpy as np
+from stella.inventory.model import LoadInventory
+from stella.kernel.instant import parse_time
+from stella.operations import Context
+from stella.runtime.settings import Settings
+from stella.testing import ManualClock, SilentProgress, counted_entropy
 
-from stella.inventory.star import (
-    NO_CODE,
-    NO_FLAG,
-    NO_VALUE,
-    Coded,
-    Evidence,
-    Flags,
-    Ints,
-    Many,
-    Scaled,
-    Star,
-    Table,
-    Values,
-)
-from stella.language.names import COLUMNS, DIMENSIONS, LATEST, MICRO, STATEMENT, Column, Dimension
-
-AS_OF = 1_767_225_600  # 2026-01-01, the instant around which instants are made up
-DAY = 86400
-EXACT = {  # words that policies ask for, beside made-up ones
-    "env.name": ("dev", "prod", "staging"),
-    "env.runtime": ("container", "serverless", "vm"),
-    "env.deployment": ("air-gapped", "cloud", "on-premises"),
-    "component.ecosystem": ("cargo", "deb", "golang", "maven", "npm", "pypi"),
-    "advisory.source": ("CVE", "DSA", "GHSA", "GO", "PYSEC"),
-    "vendor": ("acme", "distribution", "upstream"),
-}
+AS_OF = "2026-01-31T12:00:00Z"
+AS_OF_SECONDS = parse_time(AS_OF)
 
 
-class Sizes(NamedTuple):
-    """Rows of each dimension; the defaults are those of a large fleet."""
-
-    assets: int = 5_000
-    components: int = 20_000
-    advisories: int = 200_000
-    evidence: int = 8_080
-    ages: int = 400
-
-
-SMALL = Sizes(50, 200, 500, 40, 30)
-
-
-def made_up(findings: int, sizes: Sizes = Sizes(), seed: int = 1, missing: float = 0.1) -> Star:  # noqa: B008
-    """A star of so many findings, in the order of their assets; `missing` is the share of values that are."""
-    chance = np.random.Generator(np.random.PCG64(seed))
-    rows = dict(zip(DIMENSIONS, sizes, strict=True))
-    tables: dict[Dimension, Table] = {}
-    for dimension in DIMENSIONS:
-        if dimension == "evidence":
-            tables[dimension] = _evidence(chance, rows[dimension], missing)
-        else:
-            columns = {name: column for name, column in COLUMNS.items() if column.dimension == dimension}
-            share = 0.0 if dimension == "age" else missing
-            tables[dimension] = _table(chance, columns, rows[dimension], share)
-    keys = {dimension: _keys(chance, findings, rows[dimension]) for dimension in DIMENSIONS}
-    keys["asset"].sort()
-    return Star(tables, keys, f"made-up-{findings}-{'-'.join(map(str, sizes))}-{seed}-{missing}")
+def cyclonedx(name: str, *purls: str, **other: Any) -> dict[str, Any]:
+    """An SBOM of an application with these components, the first of which is direct."""
+    components = [{"type": "library", "name": purl, "bom-ref": purl, "purl": purl} for purl in purls]
+    return {
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.6",
+        "metadata": {"component": {"type": "application", "name": name, "version": "1", "bom-ref": "app"}},
+        "components": components,
+        "dependencies": [{"ref": "app", "dependsOn": list(purls[:1])}],
+    } | other
 
 
-def _keys(chance: np.random.Generator, findings: int, rows: int) -> Ints:
-    """Row numbers of which low ones are more frequent."""
-    keys = np.empty(findings, np.int32)
-    for start in range(0, findings, 1 << 22):
-        piece = keys[start : start + (1 << 22)]
-        piece[:] = np.square(chance.random(len(piece), np.float32), dtype=np.float32) * np.float32(rows)
-    np.minimum(keys, rows - 1, out=keys)
-    return keys
+def spdx(name: str, *purls: str, **other: Any) -> dict[str, Any]:
+    """An SBOM of an image with these packages."""
+    packages: list[dict[str, Any]] = [{"SPDXID": "SPDXRef-Image", "name": name}]
+    for number, purl in enumerate(purls):
+        ref = {"referenceCategory": "PACKAGE-MANAGER", "referenceType": "purl", "referenceLocator": purl}
+        packages.append({"SPDXID": f"SPDXRef-{number}", "name": purl, "externalRefs": [ref]})
+    describes = {
+        "spdxElementId": "SPDXRef-DOCUMENT",
+        "relatedSpdxElement": "SPDXRef-Image",
+        "relationshipType": "DESCRIBES",
+    }
+    return {"spdxVersion": "SPDX-2.3", "name": name, "packages": packages, "relationships": [describes]} | other
 
 
-def _table(chance: np.random.Generator, columns: dict[str, Column], rows: int, missing: float) -> Table:
-    return Table(rows, {name: _values(chance, column, rows, missing) for name, column in columns.items()})
+def osv(name: str, ecosystem: str, package: str, *events: dict[str, str], **other: Any) -> dict[str, Any]:
+    """An advisory about one package with one range."""
+    kind = "SEMVER" if ecosystem in {"Go", "npm", "crates.io"} else "ECOSYSTEM"
+    affected = {
+        "package": {"ecosystem": ecosystem, "name": package},
+        "ranges": [{"type": kind, "events": list(events)}],
+    }
+    return {
+        "id": name,
+        "modified": "2026-01-02T00:00:00Z",
+        "published": "2026-01-01T00:00:00Z",
+        "affected": [affected],
+    } | other
 
 
-def _values(chance: np.random.Generator, column: Column, rows: int, missing: float) -> Values:
-    gone = chance.random(rows) < missing
-    match column.type:
-        case "flag":
-            share = 0.01 if column.name == "kev" else 0.3
-            return Flags(np.where(gone, NO_FLAG, chance.random(rows) < share).astype(np.int8))
-        case "decimal" if column.name == "age.days":
-            return Scaled(np.arange(rows, dtype=np.int64) * MICRO)
-        case "decimal":
-            high = min(column.high, 100 * MICRO)
-            return Scaled(np.where(gone, NO_VALUE, chance.integers(column.low, high + 1, rows)))
-        case "instant":
-            return Scaled(np.where(gone, NO_VALUE, AS_OF + chance.integers(-90, 90, rows) * DAY))
-        case "texts":
-            return _many(chance, column, rows, gone)
-        case _:
-            words = column.words.words if column.words else EXACT.get(_plain(column.name)) or _names(column, rows)
-            codes = np.arange(rows) if len(words) == rows else chance.integers(0, len(words), rows)
-            return Coded(np.where(gone, NO_CODE, codes).astype(np.int32), words)
+def openvex(*statements: dict[str, Any], author: str = "acme", **other: Any) -> dict[str, Any]:
+    """An OpenVEX document."""
+    return {
+        "@context": "https://openvex.dev/ns/v0.2.0",
+        "@id": "https://example.test/vex",
+        "author": author,
+        "timestamp": "2026-01-20T00:00:00Z",
+        "statements": list(statements),
+    } | other
 
 
-def _many(
-    chance: np.random.Generator, column: Column, rows: int, gone: np.ndarray[tuple[int], np.dtype[np.bool_]]
-) -> Many:
-    words = tuple(f"{_plain(column.name)}-{i:02}" for i in range(40))
-    counts = np.where(gone, 0, chance.integers(0, 4, rows))
-    offsets = np.concatenate(([0], np.cumsum(counts))).astype(np.int64)
-    first = np.repeat(chance.integers(0, len(words), rows), counts)
-    codes = (first + np.arange(offsets[-1]) - np.repeat(offsets[:-1], counts)) % len(words)
-    return Many(offsets, codes.astype(np.int32), words, (~gone).astype(np.int8))
+def not_affected(vulnerability: str, product: str, *inside: str, **other: Any) -> dict[str, Any]:
+    """A statement that a product, or what is inside of it, is not affected."""
+    told: dict[str, Any] = {"@id": product}
+    if inside:
+        told["subcomponents"] = [{"@id": one} for one in inside]
+    return {
+        "vulnerability": {"name": vulnerability},
+        "products": [told],
+        "status": "not_affected",
+        "justification": "vulnerable_code_not_present",
+    } | other
 
 
-def _names(column: Column, rows: int) -> tuple[str, ...]:
-    return tuple(f"{_plain(column.name)}-{i:06}" for i in range(rows))
+ASSETS = """
+[[asset]]
+sbom = "web.json"
+asset.id = "web"
+asset.tags = ["public"]
+env.name = "prod"
+env.exposure = "internet"
+env.quietUntil = 2026-02-01T00:00:00Z
+secret.hasFinding = false
+trust.score = 0.125
+
+[[asset]]
+sbom = "image*"
+asset.id = "batch"
+env.name = "dev"
+"""
+TRUST = """
+max_age = "90d"
+[vendor.acme]
+name = "ACME"
+trust = 0.9
+verified = true
+"""
+EPSS = "#model_version:v2026,score_date:2026-01-30\ncve,epss,percentile\nCVE-2026-0001,0.12345,0.9\nCVE-2026-0009,1,1\n"
+KEV = {"vulnerabilities": [{"cveID": "CVE-2026-0001", "knownRansomwareCampaignUse": "Known"}]}
 
 
-def _plain(name: str) -> str:
-    return name.removeprefix(LATEST)
+class FleetFiles:
+    """The files below a folder, and the request that loads them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.put("sboms/web.json", cyclonedx("web", "pkg:pypi/Django@4.2.1", "pkg:npm/%40acme/ui@1.0.0"))
+        self.put("sboms/image.spdx.json", spdx("image", "pkg:pypi/django@5.0", "pkg:golang/example.test/Mod@v1.2.0"))
+        self.put(
+            "osv/a.json",
+            osv(
+                "PYSEC-2026-1",
+                "PyPI",
+                "django",
+                {"introduced": "0"},
+                {"fixed": "4.2.2"},
+                aliases=["CVE-2026-0001"],
+                severity=[{"type": "CVSS_V3", "score": "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H"}],
+            ),
+        )
+        self.put(
+            "osv/b.json",
+            osv(
+                "GHSA-aaaa",
+                "npm",
+                "@acme/ui",
+                {"introduced": "1.0.0"},
+                published="2025-12-31T11:00:00Z",
+                database_specific={"severity": "MODERATE", "cwe_ids": ["CWE-79"]},
+            ),
+        )
+        self.put("osv/c.json", osv("GO-2026-1", "Go", "example.test/Mod", {"introduced": "1.2.0"}, {"fixed": "1.3.0"}))
+        self.put("vex/acme.json", openvex(not_affected("CVE-2026-0001", "pkg:pypi/django")))
+        self.text("assets.toml", ASSETS)
+        self.text("trust.toml", TRUST)
+        self.put("kev.json", KEV)
+        self.path("epss.csv.gz").write_bytes(gzip.compress(EPSS.encode()))
+
+    def path(self, name: str) -> Path:
+        """Where a file is; its folder is there."""
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def put(self, name: str, value: object) -> Path:
+        """Write JSON."""
+        return self.text(name, json.dumps(value))
+
+    def text(self, name: str, text: str) -> Path:
+        """Write a text."""
+        path = self.path(name)
+        path.write_text(text)
+        return path
+
+    def request(self, **other: Any) -> LoadInventory:
+        """All of it; `other` replaces fields."""
+        told: dict[str, Any] = {
+            "dir": str(self.folder / "store"),
+            "sbom": (str(self.folder / "sboms"),),
+            "advisories": (str(self.folder / "osv"),),
+            "vex": (str(self.folder / "vex"),),
+            "assets": str(self.folder / "assets.toml"),
+            "trust": str(self.folder / "trust.toml"),
+            "kev": str(self.folder / "kev.json"),
+            "epss": str(self.folder / "epss.csv.gz"),
+            "as_of": AS_OF,
+        }
+        return LoadInventory(**(told | other))
 
 
-def _evidence(chance: np.random.Generator, rows: int, missing: float) -> Evidence:
-    """Sets of none to three statements; the latest of each is told again in its row."""
-    counts = chance.integers(0, 4, rows)
-    offsets = np.concatenate(([0], np.cumsum(counts))).astype(np.int64)
-    statements = _table(chance, STATEMENT, int(offsets[-1]), missing)
-    own = _table(chance, {"reach_state": COLUMNS["reach_state"]}, rows, missing)
-    last = np.where(counts > 0, offsets[1:] - 1, -1)
-    told = {LATEST + name: _picked(values, last) for name, values in statements.columns.items()}
-    return Evidence(rows, own.columns | told, offsets, statements)
-
-
-def _picked(values: Values, rows: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Values:
-    """The values of those rows; missing where a row is -1."""
-    match values:
-        case Coded(codes, words):
-            return Coded(np.where(rows < 0, NO_CODE, codes[rows]).astype(np.int32), words)
-        case Scaled(numbers):
-            return Scaled(np.where(rows < 0, NO_VALUE, numbers[rows]))
-        case Flags(flags):
-            return Flags(np.where(rows < 0, NO_FLAG, flags[rows]).astype(np.int8))
-        case _:
-            raise TypeError("statements have no sets of texts")
+def context(wall: int = AS_OF_SECONDS) -> Context:
+    """A context whose clock stands."""
+    return Context(
+        ManualClock(wall), counted_entropy("fleet"), SilentProgress(), Settings(), lambda _: b"", "an operator"
+    )

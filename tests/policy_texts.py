@@ -134,7 +134,7 @@ class Texts:
 
     # expressions of the right type
 
-    def condition(self, depth: int, statement: bool = False) -> Tokens:  # noqa: FBT001, FBT002
+    def condition(self, depth: int, statement: bool = False) -> Tokens:
         """A condition; with `statement` one of the names of a statement."""
         if depth <= 0 or self.chance(0.3):
             return self._leaf(statement=statement)
@@ -155,13 +155,13 @@ class Texts:
     def _leaf(self, *, statement: bool) -> Tokens:
         known = STATEMENT if statement else COLUMNS
         pick = self.random.random()
-        if pick < 0.04:  # noqa: PLR2004
+        if pick < 0.04:
             return [self.one("true", "false")]
-        if not statement and pick < 0.2:  # noqa: PLR2004
+        if not statement and pick < 0.2:
             return self._scored()
-        if not statement and pick < 0.25:  # noqa: PLR2004
+        if not statement and pick < 0.25:
             return ["as_of", self.one("<", ">="), self.one("env.quietUntil", *map(quoted, INSTANTS))]
-        if not statement and pick < 0.3:  # noqa: PLR2004
+        if not statement and pick < 0.3:
             return ["severity_band", "(", *self.number(), ")", *self._word(SEVERITY.words, ordered=True)]
         return self.test(self.random.choice(list(known.values())))
 
@@ -229,7 +229,7 @@ class Texts:
         whole = min(column.high, 100 * MICRO) // MICRO
         return [
             f"{self.random.randint(0, 100 * whole) / 100:.2f}" if whole <= 10 else str(self.random.randint(0, whole))
-        ]  # noqa: PLR2004
+        ]
 
     def constant(self) -> Tokens:
         """A number, maybe with a sign."""
@@ -261,16 +261,16 @@ class Texts:
     def _plain(self, depth: int) -> Tokens:
         own = [name for names in self.profiles.values() for name in names]
         pick = self.random.random()
-        if depth > 0 and pick < 0.3:  # noqa: PLR2004
+        if depth > 0 and pick < 0.3:
             parts = [self._plain(depth - 1) for _ in range(self.random.randint(2, 3))]
             return ["(", *[token for part in parts for token in (self.one("+", "-"), *part)][1:], ")"]
-        if depth > 0 and pick < 0.4:  # noqa: PLR2004
+        if depth > 0 and pick < 0.4:
             return ["percent_of", "(", self.one(*PERCENTS), ",", *self._plain(depth - 1), ")"]
-        if depth > 0 and pick < 0.45:  # noqa: PLR2004
+        if depth > 0 and pick < 0.45:
             return ["(", "-", *self._plain(depth - 1), ")"]
-        if own and pick < 0.6:  # noqa: PLR2004
+        if own and pick < 0.6:
             return [self.one(*own)]
-        if pick < 0.7:  # noqa: PLR2004
+        if pick < 0.7:
             return ["(", *self.constant(), ")"]
         return self._decimal(self.random.choice(self._decimals()))
 

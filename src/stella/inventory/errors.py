@@ -54,9 +54,9 @@ class BadGzip(StellaError):
 
 
 class FileTooLarge(StellaError):
-    """{file} has more than {limit} bytes{unpacked}.
+    """{file} has more than {limit} {what}.
 
-    A file is held in memory while it is read; the limit bounds what one of them can claim.
+    A file is held in memory while it is read; the limits bound what one of them can claim.
     """
 
     code = "INVENTORY-005"

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Self, TypeVar
 
 import msgspec
@@ -30,9 +31,9 @@ from stella.inventory.vex import Trust
 from stella.kernel.digest import sha256
 from stella.kernel.errors import StellaError
 from stella.kernel.instant import Instant
+from stella.runtime.errors import NotAFolder
 from stella.runtime.ports import Progress
 
-ONE_FILE = (".json", ".csv", ".toml")
 T = TypeVar("T")
 
 
@@ -151,7 +152,9 @@ class Gathering:
     def _one(self, kind: str, path: str | None, read: Callable[[Document, Tally], T]) -> T | None:
         if path is None:
             return None
-        (given,) = reading.inputs(kind, (path,), ONE_FILE)[:1]
+        if Path(path).is_dir():
+            raise NotAFolder(path=path, expected="a file")
+        (given,) = reading.inputs(kind, (path,), ())
         document = reading.read(given)
         tally = self.tally(given.shown)
         found = read(document, tally)

@@ -24,6 +24,7 @@ from stella.runtime.errors import ObjectMissing, TooLarge
 from stella.runtime.files import read_file
 
 MAX_FILE = 256 << 20  # bytes, unpacked too; the largest public feeds have half of it
+MAX_VALUES = 10_000_000  # commas; each may stand for a record of a hundred bytes in memory
 MAX_NAMES = 1_000_000  # files below what was given; more is a mistyped folder
 MAX_DEPTH = 500  # levels of JSON or YAML; real documents have some twenty
 _GZIP = b"\x1f\x8b"
@@ -80,13 +81,15 @@ def read(given: Input) -> Document:
     try:
         stored = read_file(given.path, MAX_FILE)
     except TooLarge:
-        raise FileTooLarge(file=given.shown, limit=MAX_FILE, unpacked="") from None
+        raise FileTooLarge(file=given.shown, limit=MAX_FILE, what="bytes") from None
     data = _unpacked(given.shown, stored) if stored.startswith(_GZIP) else stored
     data = data.removeprefix(b"\xef\xbb\xbf")
     try:
         data.decode()
     except UnicodeDecodeError as error:
         raise NotText(file=given.shown, place=error.start) from None
+    if data.count(b",") > MAX_VALUES:
+        raise FileTooLarge(file=given.shown, limit=MAX_VALUES, what="values")
     digest = sha256(stored)
     return Document(given.shown, data, digest, len(stored), digest if data is stored else sha256(data))
 
@@ -100,7 +103,7 @@ def _unpacked(shown: str, stored: bytes) -> bytes:
     except (gzip.BadGzipFile, zlib.error) as error:
         raise BadGzip(file=shown, problem=error) from None
     if len(data) > MAX_FILE:
-        raise FileTooLarge(file=shown, limit=MAX_FILE, unpacked=" when it is unpacked")
+        raise FileTooLarge(file=shown, limit=MAX_FILE, what="bytes when it is unpacked")
     return data
 
 

@@ -29,7 +29,7 @@ from stella.inventory.errors import (
 from stella.inventory.quarantine import Quarantined, Tally, as_lines
 from stella.inventory.reading import Document
 from stella.kernel.errors import StellaError
-from stella.runtime.errors import ObjectMissing
+from stella.runtime.errors import NotAFolder, ObjectMissing
 from tests.fleets import EPSS, FleetFiles, context, cyclonedx, not_affected, openvex, osv, spdx
 
 DEEP = b"[" * 5000 + b"]" * 5000
@@ -133,11 +133,17 @@ def test_a_file_that_is_too_large_packed_or_unpacked(tmp_path: Path, monkeypatch
     files.path("sboms/web.json").write_bytes(gzip.compress(b" " * 5001))
     with pytest.raises(FileTooLarge, match="unpacked"):
         making.load(context(), files.request())
+    monkeypatch.setattr(reading, "MAX_VALUES", 100)
+    files.path("sboms/web.json").write_bytes(b"[" + b"0," * 200 + b"0]")
+    with pytest.raises(FileTooLarge, match="more than 100 values"):
+        making.load(context(), files.request())
 
 
 def test_what_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(ObjectMissing):
         making.load(context(), FleetFiles(tmp_path).request(kev=str(tmp_path / "nothing.json")))
+    with pytest.raises(NotAFolder, match="is not a file"):
+        making.load(context(), FleetFiles(tmp_path).request(kev=str(tmp_path)))
 
 
 def test_errors_differ() -> None:

@@ -19,7 +19,7 @@ from stella.inventory.reading import Document
 from stella.inventory.star import Coded, Evidence
 from stella.inventory.statements import is_about
 from tests.fleets import FleetFiles, context, cyclonedx, not_affected, openvex, osv, spdx
-from tests.stars import SMALL, made_up
+from tests.made_up import SMALL, made_up
 
 
 @pytest.mark.parametrize(

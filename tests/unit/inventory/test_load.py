@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import json
 import shutil
+from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +15,14 @@ import numpy as np
 import polars as pl
 import pytest
 
-from stella.inventory import making, snapshot, tables
+from stella.inventory import making, snapshot
 from stella.inventory.errors import NothingToLoad, NotParsed, TooManyBad
 from stella.inventory.loading import load_star
 from stella.inventory.model import SnapshotLoaded
 from stella.inventory.star import NO_CODE, NO_VALUE, Coded, Evidence, Flags, Many, Scaled, Star
 from stella.kernel.errors import BadTime
 from stella.language.names import COLUMNS, DIMENSIONS, MICRO, REACH, STATEMENT, Dimension
+from stella.runtime.files import observe_steps
 from tests.fleets import AS_OF, FleetFiles, context, cyclonedx, not_affected, openvex, osv, spdx
 
 
@@ -324,27 +327,34 @@ class KilledError(BaseException):
     """The process ends here."""
 
 
-@pytest.mark.parametrize("after", range(len(snapshot.TABLES)))
-def test_a_kill_leaves_nothing_that_counts(files: FleetFiles, monkeypatch: pytest.MonkeyPatch, after: int) -> None:
-    real, left = tables.write, [after]
-
-    def write(path: Path, columns: Any) -> None:
-        if not left[0]:
-            path.write_bytes(b"PAR1 half")
-            raise KilledError
-        left[0] -= 1
-        real(path, columns)
-
+def test_a_kill_at_any_step_leaves_nothing_that_counts(files: FleetFiles, monkeypatch: pytest.MonkeyPatch) -> None:
     store = files.folder / "store"
-    with monkeypatch.context() as patch:
-        patch.setattr(tables, "write", write)
-        patch.setattr(shutil, "rmtree", lambda *_, **__: None)  # a kill cleans nothing up
-        with pytest.raises(KilledError):
-            load(files)
-    assert snapshot.snapshots(store) == []
-    result = load(files)
-    assert [path.name for path in snapshot.snapshots(store)] == [result.digest]
-    assert not list(store.glob(".loading*"))
+    after, ended = 0, False
+    while not ended:
+        steps = count()
+
+        def stop(*_: object, steps: Iterator[int] = steps, after: int = after) -> None:
+            if next(steps) == after:
+                raise KilledError
+
+        shutil.rmtree(store, ignore_errors=True)
+        with monkeypatch.context() as patch:
+            patch.setattr(shutil, "rmtree", lambda *_, **__: None)  # a kill cleans nothing up
+            observe_steps(stop)
+            try:
+                load(files)
+                ended = True
+            except KilledError:
+                pass
+            finally:
+                observe_steps(None)
+        for one in snapshot.snapshots(store) if store.exists() else ():
+            snapshot.verify(one)
+        again = load(files)
+        assert [path.name for path in snapshot.snapshots(store)] == [again.digest]
+        assert not list(store.glob(".loading*"))
+        after += 1
+    assert after > len(snapshot.TABLES)
 
 
 def test_the_same_load_again_changes_nothing_and_a_damaged_one_is_replaced(files: FleetFiles) -> None:

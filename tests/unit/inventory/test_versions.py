@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import random
+import shutil
+import subprocess
 from itertools import combinations, pairwise
 
 import pytest
@@ -114,3 +117,18 @@ def test_every_order_is_total(ecosystem: str, texts: tuple[list[str], ...]) -> N
     for low, high in ((one, two), (two, three), (one, three)):
         assert low <= high
         assert [low < high, low == high, high < low].count(True) == 1
+
+
+@pytest.mark.peer
+@pytest.mark.skipif(shutil.which("dpkg") is None, reason="dpkg is not on this machine")
+def test_debian_like_dpkg() -> None:
+    chance = random.Random(1)
+    parts = [".", "+", "~", "-", "a", "b", "rc", "1", "0", "10", "dfsg", "deb12u1"]
+    for _ in range(500):
+        one, other = (
+            f"{chance.choice(['', '', '1:', '2:'])}{chance.randrange(3)}{''.join(chance.choices(parts, k=4))}1"
+            for _ in range(2)
+        )
+        left, right = key_of("Debian", one), key_of("Debian", other)
+        word = "lt" if left < right else "eq" if left == right else "gt"
+        subprocess.run(["dpkg", "--compare-versions", one, word, other], check=True)

@@ -75,7 +75,7 @@ WHOLE = """policy "p" syntax "stella-dsl@1" {
   invariant i { kev => status == "blocked" }
 }"""
 CHANGES = [
-    ('"p"', '"q"'), ('"d"', '"e"'), ('["t"]', '["u"]'), ('owner', 'team'), ('"o"', '"x"'), ("shadow = true", "shadow = false"),
+    ('"p"', '"q"'), ('"d"', '"e"'), ('["t"]', '["u"]'), ("owner", "team"), ('"o"', '"x"'), ("shadow = true", "shadow = false"),
     ('"deferred"', '"affected"'), ("n = 1", "n = 2"), ('"GHSA"', '"CVE"'), ("0.5 }", "0.6 }"), ("source", "vendor"), ("then 2", "then 3"),
     ('env.name == "prod"', 'env.name == "dev"'), ("rule a", "rule b"), ("priority 3", "priority 4"), ("kev or", "kev and"), (">= 0.5", "> 0.5"),
     (">= 0.5", ">= 0.500001"), ("not (", "("), ('["prod"]', '["prod", "dev"]'), ("> 70", "> 71"), ("vex.any", "vex.all"), ('status == "fixed"', 'status == "affected"'),

@@ -125,7 +125,7 @@ LOST = {
         HEAD + 'rule a { when kev then requireVex {\n vendors ["x"]\n justifications = ["y"]\n }\n warn 3 }\n}',
         [(3, 10, "POL1001"), (4, 19, "POL2003"), (6, 7, "POL1001")],
     ),
-    "an invariant": (HEAD + 'invariant a { kev }\ninvariant b { kev => kve }\n}', [(2, 19, "POL1001"), (3, 22, "POL2001")]),
+    "an invariant": (HEAD + "invariant a { kev }\ninvariant b { kev => kve }\n}", [(2, 19, "POL1001"), (3, 22, "POL2001")]),
     "two policies": (HEAD + "}\n" + HEAD + "}", [(3, 1, "POL1003")]),
     "text before the policy": ('hello\npolicy "p" syntax "stella-dsl@1" { x }', [(1, 1, "POL1001"), (2, 36, "POL1001")]),
     "nothing": ("", [(1, 1, "POL1001")]),

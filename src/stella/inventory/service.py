@@ -84,7 +84,7 @@ def folder_of(want: OfSnapshot) -> Path:
     found = snapshot.snapshots(store)
     if not found:
         raise SnapshotMissing(snapshot=want.dir)
-    return max(found, key=lambda one: (snapshot.read(one).core.as_of, one.name))
+    return snapshot.newest(found)
 
 
 def _shown(head: Snapshot, now: Instant) -> SnapshotShown:

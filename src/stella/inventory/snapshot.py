@@ -14,7 +14,7 @@ import contextlib
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -166,13 +166,15 @@ def commit(store: Path, folder: Path, snapshot: Snapshot) -> Path:
 
 
 def find(place: str, store: str = "") -> Path:
-    """The folder of a snapshot: its path, or its digest or the beginning of it in a store.
+    """The folder of a snapshot: its path, or its digest or the beginning of it in a store; of a store its newest.
 
     Raises SnapshotMissing or SnapshotAmbiguous.
     """
     path = Path(place)
     if os.path.lexists(path / HEAD):
         return path
+    if not store and place and path.is_dir() and (held := snapshots(path)):
+        return newest(held)
     found = [one for one in snapshots(Path(store)) if one.name.startswith(place)] if store and place else []
     if len(found) > 1:
         raise SnapshotAmbiguous(snapshot=place, count=len(found))
@@ -186,6 +188,11 @@ def snapshots(store: Path) -> list[Path]:
     with reading(store):
         store.stat()
     return sorted(one.parent for one in store.glob(f"*/{HEAD}") if is_digest(one.parent.name))
+
+
+def newest(folders: Sequence[Path]) -> Path:
+    """The snapshot that is about the latest instant; raises as `read`."""
+    return max(folders, key=lambda one: (read(one).core.as_of, one.name))
 
 
 def read(folder: Path) -> Snapshot:

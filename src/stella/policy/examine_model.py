@@ -21,7 +21,9 @@ class ExaminePolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         msgspec.Meta(ge=0, le=100),
         arg("The share of terms that fixtures have to cover.", metavar="PERCENT"),
     ] = 90
-    inventory: Annotated[str | None, arg("Snapshot of the inventory.", "folder", metavar="SNAPSHOT")] = None
+    inventory: Annotated[
+        str | None, arg("Snapshot of the inventory; of a folder of them the newest.", "folder", metavar="SNAPSHOT")
+    ] = None
     limits: Annotated[str | None, arg("What may change, in TOML.", "file_in", metavar="FILE")] = None
     attestation: Annotated[
         str | None, arg("Attestation of the version, as `policy sign` made it.", "file_in", metavar="A.sigstore")

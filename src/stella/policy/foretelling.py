@@ -50,9 +50,10 @@ def foretold(ctx: Context, inventory: str, limits: str | None, subject: Subject)
     from stella.policy.examining import Found  # noqa: PLC0415  # it loads this module when it needs it
 
     allowed = DEFAULT if limits is None else read_limits(read_file(Path(limits), MAX_SOURCE), limits)
-    head = snapshots.read(snapshots.find(inventory))
+    folder = snapshots.find(inventory)
+    head = snapshots.read(folder)
     snapshots.require_fresh(head, ctx.clock.read().wall, FRESH)
-    board = Board(load_star(inventory), head.core.as_of)
+    board = Board(load_star(folder), head.core.as_of)
     after = subject.policy
     before = _nothing(after) if subject.today is None else subject.today.checked()
     old, new = (plan_of(one, subject.excepted, digest(one)) for one in (before, after))

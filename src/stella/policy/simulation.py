@@ -68,11 +68,12 @@ def simulate(ctx: Context, want: SimulatePolicy) -> PolicySimulated:
     _, after = compiled_file(want.after)
     before = before_of(want.before, after)
     exempted = read_exceptions(want.exceptions)
-    head = snapshots.read(snapshots.find(want.inventory))
+    folder = snapshots.find(want.inventory)
+    head = snapshots.read(folder)
     if want.max_age != ANY:
         snapshots.require_fresh(head, ctx.clock.read().wall, parse_duration(want.max_age))
     ctx.progress.start("simulate", 3, "steps")
-    board = Board(load_star(want.inventory), head.core.as_of)
+    board = Board(load_star(folder), head.core.as_of)
     ctx.progress.advance(1)
     plans = [plan_of(one, exempted, digest(one)) for one in (before, after)]
     comparison = Comparison(plans[0], plans[1], board, want.backend)

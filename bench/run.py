@@ -22,6 +22,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import corpus
+import language
 import lint
 import objects
 import policy
@@ -255,6 +256,7 @@ SECTIONS: dict[str, Callable[[Path], object]] = {
     "tenancy": tenancy.tenancy,
     "lint": lint.lint,
     "policy_lint": policy_lint.policy_lint,
+    "language": language.language,
     "objects": objects.objects,
     "policy": policy.policy,
     "service": service.service,

@@ -25,7 +25,7 @@ from stella.signing.certifier import Identity, make_certifier
 from stella.signing.signing_key import SigningKey
 from stella.signing.trusted_root import Trusted, TrustedRoot
 from stella.signing.verification import Demand, Trust, verify
-from stella.signing.verifying_key import Algorithm
+from stella.signing.vocabulary import Algorithm
 
 ROUNDS = 9
 COUNT = 150  # operations of a kind in a round

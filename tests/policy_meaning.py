@@ -132,7 +132,7 @@ class Meaning:
         assert found is None or isinstance(found, bool)
         return found
 
-    def value(self, node: Any, finding: Finding, names: Mapping[str, Any] = COLUMNS) -> Any:
+    def value(self, node: Any, finding: Finding, names: Mapping[str, Any] = COLUMNS) -> Any:  # noqa: PLR0911  by kind
         """An expression: None when it is missing or unknown."""
         match node:
             case tree.Text(value):
@@ -198,7 +198,7 @@ class Meaning:
             total += self.value(one.value, finding) if held else 0
         return total
 
-    def _call(self, node: tree.Call, finding: Finding, names: Mapping[str, Any]) -> Any:
+    def _call(self, node: tree.Call, finding: Finding, names: Mapping[str, Any]) -> Any:  # noqa: C901, PLR0911  by name
         if node.name in {"vex.any", "vex.all"}:
             each = [
                 self.value(node.arguments[0], finding._replace(values=one), STATEMENT) if node.arguments else True

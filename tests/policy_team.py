@@ -11,7 +11,6 @@ import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from stella.kernel.digest import sha256
@@ -91,6 +90,18 @@ def world(postgres: Postgres, laid: str) -> Iterator[World]:
             connection.execute(f"DROP DATABASE {name} WITH (FORCE)")  # type: ignore[call-overload]  # as above
 
 
+def rows_here(world: World) -> dict[str, str]:
+    """A digest of each table of policies and of the audit log, as the superuser sees them."""
+    names = world.guarded.execute(
+        "SELECT target::text FROM tenancy.protected WHERE target::text ~ '^(policy|audit)[.]' ORDER BY 1"
+    ).fetchall()
+    found = {}
+    for (name,) in names:
+        rows = world.guarded.execute(f"SELECT md5(string_agg(t::text, '/' ORDER BY t::text)) FROM {name} t").fetchone()
+        found[str(name)] = str(rows)
+    return found
+
+
 class Team:
     """Who works with the policies of a tenant."""
 
@@ -164,9 +175,8 @@ class Team:
         """Record a simulation from one version to another, by asset."""
         with self.ada.tenant() as t:
             one, other = (records.version(t, "P-7", number) for number in (before, after))
-        result = {"from": one.digest, "to": other.digest, "assets": assets}
-        digest = self.ada.blobs().put(promotion.KIND, msgspec.json.encode(result))
-        self.record("simulation", after, digest=digest)
+        result = promotion.Simulated(one.digest, other.digest, assets)
+        promotion.keep_simulation(self.ada, other.name, result, self.frozen(), GOOD)
 
     def frozen(self, **parts: str) -> str:
         return inputs.freeze(self.ada, FreezeInputs(**parts or {"inventory": D["other"]})).digest

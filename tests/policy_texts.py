@@ -1,6 +1,7 @@
 """Random policies as text, by the grammar of docs/policy/language.md.
 
 Rules:
+- `Grammar` makes texts from the EBNF itself. `Texts` knows types too, and makes what compiles.
 - The same source of chance gives the same text, so a seed names a policy; `policies` is the same for hypothesis.
 - `Texts.policy` makes what compiles without an error: names, types and domains are right. `Texts.program` makes what
   only the grammar allows. `Texts.laid` puts any white space and comments between tokens.
@@ -8,7 +9,10 @@ Rules:
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from random import Random
+from typing import Any
 
 from hypothesis import strategies as st
 
@@ -68,7 +72,7 @@ class Texts:
 
     def _settings(self) -> Tokens:
         tokens = ["shadow", self.one("=", ":"), self.one("true", "false"), *self._end()]
-        return tokens + ["default_status", "=", quoted(self.one(*STATUS.words)), *self._end()]
+        return [*tokens, "default_status", "=", quoted(self.one(*STATUS.words)), *self._end()]
 
     def _profile(self, name: str) -> Tokens:
         tokens = ["profile", name, "{"]
@@ -165,7 +169,7 @@ class Texts:
             return ["severity_band", "(", *self.number(), ")", *self._word(SEVERITY.words, ordered=True)]
         return self.test(self.random.choice(list(known.values())))
 
-    def test(self, column: Column) -> Tokens:
+    def test(self, column: Column) -> Tokens:  # noqa: PLR0911  a match over kinds returns from each
         """A test of one column, of any form that there is for its type."""
         name = column.name
         if self.chance(0.1):
@@ -328,3 +332,52 @@ def _made(random: Random) -> str:
 
 policies: st.SearchStrategy[str] = st.randoms(use_true_random=False).map(_made)
 """Policies without an error, with comments."""
+
+
+class Grammar:
+    """A maker of texts from rules in EBNF: what the grammar allows, whatever it means."""
+
+    def __init__(self, rules: str) -> None:
+        self.rules: dict[str, list[list[Any]]] = {}
+        self.used: set[str] = set()
+        tokens = re.findall(r'"[^"]*"|\w+|[={}()\[\]|;]', rules)
+        while tokens:
+            name = tokens.pop(0)
+            assert tokens.pop(0) == "="
+            self.rules[name] = self._choices(tokens, ";")
+
+    def _choices(self, tokens: Tokens, end: str) -> list[list[Any]]:
+        """Alternatives up to `end`; what is optional or repeated is a pair of its sign and its alternatives."""
+        choices: list[list[Any]] = [[]]
+        while (token := tokens.pop(0)) != end:
+            if token == "|":
+                choices.append([])
+            elif token in "{[(":
+                choices[-1].append((token, self._choices(tokens, {"{": "}", "[": "]", "(": ")"}[token])))
+            else:
+                choices[-1].append(token)
+        return choices
+
+    def text(self, random: Random) -> str:
+        """A random text of the first rule."""
+        return " ".join(self._made(next(iter(self.rules)), random, 0))
+
+    def _made(self, part: Any, random: Random, depth: int) -> Iterator[str]:
+        if isinstance(part, tuple):
+            sign, choices = part
+            few = depth > 14
+            times = 1 if sign == "(" else 0 if few else random.randint(0, 3 if sign == "{" and depth < 4 else 1)
+            for _ in range(times):
+                yield from self._any(choices, random, depth)
+        elif part in self.rules:
+            self.used.add(part)
+            yield from self._any(self.rules[part], random, depth + 1)
+        elif part.startswith('"'):
+            yield part[1:-1]
+        else:
+            yield random.choice({"name": ("a", "b", "status"), "text": ('"x"', '""'), "number": ("1", "0.5")}[part])
+
+    def _any(self, choices: list[list[Any]], random: Random, depth: int) -> Iterator[str]:
+        choice = choices[0] if depth > 14 else random.choice(choices)
+        for part in choice:
+            yield from self._made(part, random, depth)

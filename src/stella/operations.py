@@ -275,7 +275,7 @@ class Operation(Generic[Request, Result]):
     quick: bool = False
     raises: tuple[str, ...] = field(default=())
     lane: Lane | None = None
-    admit: Callable[[Context, Any], None] = field(default=lambda *_: None)
+    admit: Callable[[Context, Any], None] | None = None
     verdict: Callable[[Result], Exit] = field(default=lambda _: Exit.OK)
     tells: Callable[[Context, Any], bool] = field(default=lambda *_: False)
 
@@ -334,7 +334,7 @@ def operation(  # noqa: PLR0913  # each says one thing about a row
     verdict: Callable[[Result], Exit] = lambda _: Exit.OK,
     tells: Callable[[Context, Any], bool] = lambda *_: False,
     lane: Lane | None = None,
-    admit: Callable[[Context, Any], None] = lambda *_: None,
+    admit: Callable[[Context, Any], None] | None = None,
 ) -> Callable[[Callable[[Context, Request], Result]], Callable[[Context, Request], Result]]:
     """Enter a function into the table.
 

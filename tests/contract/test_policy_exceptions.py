@@ -39,8 +39,8 @@ from stella.policy.model import ObservePolicy, ShowPolicy
 from stella.policy.run_model import FreezeInputs, NameRun, PolicyRan, RunPolicy
 from tests.contract.test_policy_life import at_once
 from tests.database import postgres
-from tests.identity import World, rows_of
-from tests.policy_team import WHY, D, Team, laid, world
+from tests.identity import World
+from tests.policy_team import WHY, D, Team, laid, rows_here, world
 
 __all__ = ["laid", "postgres", "world"]  # fixtures
 pytestmark = [pytest.mark.network]
@@ -260,7 +260,7 @@ def test_a_run_in_shadow_and_one_that_is_the_same_again_are_evidence(team: Team)
 
 def test_a_run_that_is_killed_leaves_nothing(team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
     snapshot, frozen = stored(team)
-    before = rows_of(team.world, "acme")
+    before = rows_here(team.world)
 
     def killed(*_: Any) -> None:
         raise KeyboardInterrupt
@@ -270,7 +270,7 @@ def test_a_run_that_is_killed_leaves_nothing(team: Team, monkeypatch: pytest.Mon
         with pytest.raises(KeyboardInterrupt):
             run(team, snapshot, frozen)
         monkeypatch.undo()
-        assert rows_of(team.world, "acme") == before
+        assert rows_here(team.world) == before
     assert run(team, snapshot, frozen).status == "succeeded"
 
 

@@ -46,8 +46,8 @@ from stella.policy.model import (
 from stella.runtime import roles
 from stella.runtime.statements import statements
 from tests.database import postgres
-from tests.identity import World, erase, rows_of
-from tests.policy_team import WHY, D, Team, laid, text, world
+from tests.identity import World, erase
+from tests.policy_team import WHY, D, Team, laid, rows_here, text, world
 
 __all__ = ["laid", "postgres", "world"]  # fixtures
 pytestmark = [pytest.mark.network]
@@ -123,7 +123,7 @@ def test_the_history_has_pages(team: Team) -> None:
 
 def test_what_is_not_in_the_table_is_refused_with_what_is(team: Team) -> None:
     team.create()
-    before = rows_of(team.world, "acme")
+    before = rows_here(team.world)
     for do in (
         lambda: lifecycle.approve(team.ben, decide()),
         lambda: lifecycle.review(team.ben, ReviewPolicy("P-7", 1, reason="x")),
@@ -136,7 +136,7 @@ def test_what_is_not_in_the_table_is_refused_with_what_is(team: Team) -> None:
         assert caught.value.status == 409
         assert caught.value.problem()["facts"]["allowed"] == ["submit"]  # type: ignore[index]
         assert "what can be done: submit" in caught.value.message
-        assert rows_of(team.world, "acme") == before
+        assert rows_here(team.world) == before
 
 
 def test_nobody_approves_what_they_have_written_or_submitted(team: Team) -> None:
@@ -186,6 +186,7 @@ def test_what_does_not_ask_for_a_shadow_run_is_not_submitted(team: Team) -> None
     with pytest.raises(ShadowRequired) as caught:
         team.submit()
     assert (caught.value.status, caught.value.reason) == (412, "policy_shadow_required")
+    assert lifecycle.submit(team.ada, SubmitPolicy("P-7", 1, shadow=True)).state is State.SUBMITTED
 
 
 def test_publishing_needs_a_verified_signature(team: Team) -> None:
@@ -201,7 +202,7 @@ def test_publishing_needs_a_verified_signature(team: Team) -> None:
 
 
 def test_what_does_not_compile_is_not_stored(team: Team) -> None:
-    before = rows_of(team.world, "acme")
+    before = rows_here(team.world)
     with pytest.raises(DoesNotCompile) as caught:
         team.create(source=text(more="rule x { when nonsense then status := 1 }"))
     assert caught.value.reason.startswith("POL")
@@ -213,7 +214,7 @@ def test_what_does_not_compile_is_not_stored(team: Team) -> None:
         team.create(source=text() + " " * MAX_SOURCE)
     with pytest.raises(TwoBeginnings):
         versions.create(team.ada, CreatePolicy("P-7", template="blank", source="P-1@1"))
-    assert rows_of(team.world, "acme") == before
+    assert rows_here(team.world) == before
 
 
 def test_a_policy_begins_with_a_template_or_a_version(team: Team) -> None:
@@ -356,7 +357,7 @@ def test_what_stops_between_two_steps_leaves_nothing(team: Team, monkeypatch: py
 
     team.create()
     team.submit()
-    before = rows_of(team.world, "acme")
+    before = rows_here(team.world)
     real = Transaction.run
 
     def run(self: Transaction, package: str, name: str, **values: Any) -> int:
@@ -368,7 +369,7 @@ def test_what_stops_between_two_steps_leaves_nothing(team: Team, monkeypatch: py
     with pytest.raises(StellaError):
         lifecycle.approve(team.ben, decide())
     monkeypatch.undo()
-    assert rows_of(team.world, "acme") == before
+    assert rows_here(team.world) == before
     assert lifecycle.approve(team.ben, decide()).state is State.APPROVED
 
 

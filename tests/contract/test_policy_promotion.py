@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +38,8 @@ from stella.runtime.counts import Counts
 from stella.runtime.transaction import Transaction
 from tests.contract.test_policy_life import at_once
 from tests.database import postgres
-from tests.identity import World, rows_of
-from tests.policy_team import WHY, D, Team, laid, text, world
+from tests.identity import World
+from tests.policy_team import WHY, D, Team, laid, rows_here, text, world
 
 __all__ = ["laid", "postgres", "world"]  # fixtures
 pytestmark = [pytest.mark.network]
@@ -124,11 +125,12 @@ def test_the_gate_looks_at_the_last_evidence(team: Team) -> None:
     team.published()
     for kind, verdict, reason, decision in FOUND:
         team.record(kind, verdict=verdict)
-        before = rows_of(team.world, "acme")
+        before = rows_here(team.world)
         with pytest.raises(GateShut) as caught:
             team.promote()
         assert (caught.value.facts["decision"], caught.value.facts["reasons"]) == (decision, reason)
-        assert rows_of(team.world, "acme") == before
+        assert (caught.value.reason, caught.value.exit) == (reason, 6)
+        assert rows_here(team.world) == before
         team.record(kind)
     assert team.promote().state is State.ACTIVE
 
@@ -196,10 +198,10 @@ def records_of() -> Any:
 
 def test_a_gate_that_says_no_publishes_nothing_either(team: Team) -> None:
     team.approved()
-    before = rows_of(team.world, "acme")
+    before = rows_here(team.world)
     with pytest.raises(GateShut):
         promotion.activate(team.ben, ActivatePolicy("P-7", 1, "prod", **WHY))
-    assert rows_of(team.world, "acme") == before
+    assert rows_here(team.world) == before
 
 
 def test_promotion_and_rollback_ask_for_a_fresh_login(team: Team) -> None:
@@ -334,11 +336,9 @@ def test_of_two_versions_that_are_promoted_at_once_the_later_decides(team: Team)
     assert team.state(placed(team)[0] or 0) == "active"
 
 
-def test_a_promotion_that_is_killed_at_any_statement_leaves_nothing(
-    team: Team, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    second(team)
-    before = rows_of(team.world, "acme")
+def killed_everywhere(team: Team, monkeypatch: pytest.MonkeyPatch, call: Callable[[], object]) -> int:
+    """Do something that is killed at each of its statements in turn, and at last is not; how many there were."""
+    before = rows_here(team.world)
     real = Transaction._send
     for point in itertools.count(1):
         sent = itertools.count(1)
@@ -350,14 +350,28 @@ def test_a_promotion_that_is_killed_at_any_statement_leaves_nothing(
 
         monkeypatch.setattr(Transaction, "_send", send)
         try:
-            team.promote(2)
-            break
+            call()
         except StellaError:
+            assert rows_here(team.world) == before, point
+        else:
+            return point
+        finally:
             monkeypatch.undo()
-            assert rows_of(team.world, "acme") == before, point
-    monkeypatch.undo()
-    assert point > 10
+    raise AssertionError
+
+
+def test_what_is_killed_at_any_statement_leaves_nothing(team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
+    second(team)
+    team.simulated(1, 2, {"host-1": {"default>exploited": 2}})
+    assert killed_everywhere(team, monkeypatch, lambda: team.promote(2, canary=99)) > 10
+    assert placed(team) == (1, 2, 99)
+    other = ObservePolicy("P-7", "prod", ("default>exploited=3",))
+    assert killed_everywhere(team, monkeypatch, lambda: promotion.observe(team.ben, other)) > 6
+    assert (placed(team), team.state(2)) == ((1, None, 0), "approved")
+    team.promote(2)
     assert (team.state(1), team.state(2)) == ("archived", "active")
+    assert killed_everywhere(team, monkeypatch, lambda: promotion.rollback(team.ben, back(1))) > 10
+    assert (team.state(1), team.state(2)) == ("active", "archived")
 
 
 def test_every_end_of_a_promotion_is_counted(team: Team) -> None:

@@ -41,6 +41,8 @@ site receipt --dir D --out receipt.json
 mirror create --dir M --source artifacts=src2 --for receipt.json --out 2.stella
 mirror create --dir M --out 2-full.stella
 object put note sources/ok.py
+key create --dir Y --algorithm ed25519
+policy sign p.stella --policy-id P-7 --version 3 --reason r --ticket t --dir Y --out p.sigstore
 """
 
 POLICY = """policy "a" syntax "stella-dsl@1" {
@@ -87,6 +89,7 @@ def build(top: Path) -> Path:
         (folder / "notes.txt").write_text(f"notes {number}\n")
     for name, text in (
         ("sources/ok.py", "x = 1\n"),
+        ("p.stella", 'policy "p" syntax "stella-dsl@1" { rule r { when kev then status := "blocked" because "x" } }\n'),
         ("bad/a.py", "import psycopg\n"),
         ("bad/b/c.sql", "SET ROLE x;\n"),
         ("policies/a.stella", POLICY),

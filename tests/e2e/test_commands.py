@@ -56,6 +56,10 @@ KEY = "bdFRS2wd2juHFTOjYTkaovmPJ5KfxEb5gWkDv4Y0ZnY="
 UP_RUNS = "-: tests/e2e/test_stack.py runs it"
 WHY = "--reason r --ticket T-1"
 FLEET = "--sbom fleet/sboms --advisories fleet/osv --assets fleet/assets.toml --as-of 2026-01-31T12:00:00Z"
+HAS_KEYS = "-: tests/unit/key has keys whose ids it knows"
+NEW = "--dir Y --out new.sigstore"
+SIGNED = f"--policy-id P-7 --version 3 {WHY} {NEW}"
+STATED = f"--predicate-type https://example.com/scan/v1 {NEW}"
 ROWS = {
     "mirror.init": Row("--dir N", NO_FILE, "--dir loop/N", writes=True, new=("N/channel.json",)),
     "mirror.create": Row(
@@ -159,6 +163,21 @@ ROWS = {
     "attest.verify": Row(
         "-: tests/contract/proof makes one", f"none --key {KEY}", f"loop --key {KEY}", begins=f"none --key {KEY}"
     ),
+    "policy.sign": Row(f"p.stella {SIGNED}", f"none {SIGNED}", f"loop {SIGNED}", writes=True, new=("new.sigstore",)),
+    "policy.verify": Row(
+        "p.stella --attestation p.sigstore --trust Y/trust",
+        "p.stella --attestation none --trust Y/trust",
+        "p.stella --attestation loop --trust Y/trust",
+    ),
+    "key.create": Row("--dir Z", "--dir Z --private none", "--dir loop/Z", writes=True, new=("Z/store.json",)),
+    "key.list": Row("--dir Y", "--dir none", "--dir broken"),
+    "key.show": Row(HAS_KEYS, "ffffffff --dir Y", "ffffffff --dir broken", begins="ffffffff --dir Y"),
+    "key.rotate": Row(f"--dir Y {WHY}", f"--dir none {WHY}", f"--dir broken {WHY}", writes=True),
+    "key.revoke": Row(
+        HAS_KEYS, f"ffffffff --dir Y {WHY}", f"ffffffff --dir broken {WHY}", begins=f"ffffffff --dir Y {WHY}"
+    ),
+    "key.attest": Row(f"p.stella {STATED}", f"none {STATED}", f"loop {STATED}", writes=True, new=("new.sigstore",)),
+    "key.renew": Row(f"p.sigstore {NEW}", f"none {NEW}", f"loop {NEW}", writes=True, new=("new.sigstore",)),
     "lint.tenancy": Row("sources --report sarif=new.sarif", "none", "loop", writes=True, new=("new.sarif",)),
     "policy.fmt": Row("policies", "none", "loop", writes=True),
     "policy.lint": Row("policies --report sarif=new.sarif", "none", "loop", writes=True, new=("new.sarif",)),
@@ -239,7 +258,7 @@ def material(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (top / "S/lock").touch()
     (top / "loop").symlink_to("loop")
     (top / "broken").mkdir()
-    for name in ("channel.json", "head.json", "state.json", "root.json", "snapshot.json"):
+    for name in ("channel.json", "head.json", "state.json", "root.json", "snapshot.json", "store.json"):
         (top / "broken" / name).symlink_to("../loop")
     return top
 

@@ -117,7 +117,7 @@ def test_from_a_text_to_a_rollback(service: Running, direct: Context, tmp_path: 
     made = ada.client.policy.create(policy="P-7", file=str(tmp_path / "one.stella"))
     assert (made.version, made.state.value, made.allowed) == (1, "draft", ("submit",))
     shut = ada.call("POST", "/policies/P-7/submissions", {"version": 1})
-    assert (shut.status, shut.json["reason"]) == (422, "gate")
+    assert (shut.status, shut.json["reason"]) == (422, "fixtures_missing")
     found(direct, "P-7", 1, "lint", "fixtures")
     assert ada.call("POST", "/policies/P-7/submissions", {"version": 1}).json["state"] == "submitted"
     assert ada.call("POST", "/policies/P-7/approvals", {"version": 1, **WHY}).json["reason"] == "scope"
@@ -203,7 +203,7 @@ def test_by_commands(
     with as_process(tmp_path, **service.base.settings, STELLA_CLIENT_TENANT="acme"):
         (tmp_path / "p.stella").write_text(text())
         assert run("ada", "policy create C-1 --file p.stella")["state"] == "draft"
-        assert run("ada", "policy submit C-1 --version 1", code=6)["reason"] == "gate"
+        assert run("ada", "policy submit C-1 --version 1", code=6)["reason"] == "fixtures_missing"
         found(direct, "C-1", 1)
         assert run("ada", "policy submit C-1 --version 1")["state"] == "submitted"
         assert run("ada", "policy approve C-1 --version 1", *why, code=3)["reason"] == "two_person_rule"

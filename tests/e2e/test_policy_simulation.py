@@ -218,6 +218,35 @@ def test_a_person_reads_the_verdict_first(fleet: Fleet) -> None:
     assert fleet.capsys.readouterr().out.startswith("passed, all 1 limits kept")
 
 
+def test_a_finding_is_explained_with_all_that_it_has(fleet: Fleet) -> None:
+    inventory = fleet.load("--vex", "vex")
+    fleet.text("limits.toml", "max_newly_blocked = 0\n")
+    _, told = fleet.simulate(inventory, "--limits", "limits.toml", before=TODAY, after=NO_VEX)
+    number = told["limits"][0]["top"][0]["finding"]
+    fleet.text("p.stella", TODAY)
+    words = ("policy", "explain", number, "--policy", "p.stella", "--inventory", inventory, "--rule", "exploited")
+    code, result = fleet(*words)
+    assert code == 0
+    assert (result["finding"], result["as_of"], result["explanation"]["status"]) == (number, AS_OF, "affected")
+    assert result["values"]["component.purl"] == "pkg:npm/lib@1.0.0"
+    assert result["values"]["kev"] == "true"
+    assert result["statements"][0]["status"] == "not_affected"
+    (reason,) = result["explanation"]["reasons"]
+    assert (reason["held"], [one["held"] for one in reason["clauses"]]) == ("false", ["true", "true"])
+    fleet.capsys.readouterr()
+    assert run([*map(str, words)]) == 0
+    shown = fleet.capsys.readouterr().out
+    assert "statement 1 true (status not_affected)" in shown
+
+
+@pytest.mark.parametrize(("more", "code"), [(("4",), "POLICY-211"), (("0", "--rule", "exploted"), "POLICY-212")])
+def test_what_is_not_there_is_not_explained(fleet: Fleet, more: tuple[str, ...], code: str) -> None:
+    fleet.text("p.stella", TODAY)
+    words = ("policy", "explain", "--policy", "p.stella", "--inventory", fleet.load())
+    found, problem = fleet(*words, *more)
+    assert (found, problem["code"]) == (4, code)
+
+
 BAD: dict[str, tuple[tuple[str, ...], int, str]] = {
     "a snapshot that is not there": (("--inventory", "nowhere"), 4, "INVENTORY-"),
     "an old snapshot": (("--max-age", "24h"), 6, "INVENTORY-"),

@@ -12,6 +12,7 @@ import pytest
 
 from stella.cli.main import run
 
+PACKS = Path(__file__).parents[1] / "packs"
 EXAMPLES = Path(__file__).parents[2] / "examples/policies"
 DATA = Path(__file__).parents[3] / "shared/data"
 PURL = "pkg:npm/lib@1.0.0"
@@ -49,7 +50,7 @@ def told(capsys: pytest.CaptureFixture[str]) -> Told:
 
 @pytest.fixture
 def pack(tmp_path: Path) -> Path:
-    return Path(shutil.copytree(EXAMPLES, tmp_path / "policies"))
+    return Path(shutil.copytree(PACKS, tmp_path / "policies"))
 
 
 def test_the_examples_are_covered_and_every_mistake_is_noticed(told: Told) -> None:
@@ -163,7 +164,7 @@ def test_a_percentage_is_at_most_all(told: Told, flag: str) -> None:
 
 def test_one_finding_is_evaluated_and_explained(told: Told, tmp_path: Path) -> None:
     (tmp_path / "f.json").write_text('{"finding": {"kev": true, "severity": {"normalized": "High"}}}')
-    code, result = told("eval", EXAMPLES / "exploited.stella", "--finding", "f.json", "--as-of", "2026-11-01T00:00:00Z")
+    code, result = told("eval", PACKS / "exploited.stella", "--finding", "f.json", "--as-of", "2026-11-01T00:00:00Z")
     assert code == 0
     told_of = result["explanation"]
     assert (told_of["status"], told_of["status_by"], result["as_of"]) == (
@@ -173,7 +174,7 @@ def test_one_finding_is_evaluated_and_explained(told: Told, tmp_path: Path) -> N
     )
     (reason,) = [one for one in told_of["reasons"] if one["held"] == "true"]
     assert [one["found"] for one in reason["clauses"]] == ["true", "High"]
-    code, shown = told.shown("eval", EXAMPLES / "exploited.stella", "--finding", "f.json")
+    code, shown = told.shown("eval", PACKS / "exploited.stella", "--finding", "f.json")
     assert (code, shown.splitlines()[0]) == (0, "status blocked, by rule exploited_inside")
 
 
@@ -182,7 +183,7 @@ def test_an_exception_counts_as_long_as_it_lasts(told: Told, tmp_path: Path) -> 
     (tmp_path / "e.toml").write_text(
         "[[exception]]\nname = 'e'\nwhen = 'kev'\njustification = 'j'\nauthor = 'a'\nexpires = 2026-11-01T00:00:00Z\n"
     )
-    words = ("eval", EXAMPLES / "exploited.stella", "--finding", "f.toml", "--exceptions", "e.toml", "--as-of")
+    words = ("eval", PACKS / "exploited.stella", "--finding", "f.toml", "--exceptions", "e.toml", "--as-of")
     assert told(*words, "2026-10-31T23:59:59Z")[1]["explanation"]["status"] == "ignored"
     assert told(*words, "2026-11-01T00:00:00Z")[1]["explanation"]["status"] == "blocked"
 
@@ -192,12 +193,12 @@ def test_an_exception_counts_as_long_as_it_lasts(told: Told, tmp_path: Path) -> 
 )
 def test_a_bad_finding_has_its_code(told: Told, tmp_path: Path, finding: str, code: str) -> None:
     (tmp_path / "f.json").write_text(finding)
-    found, problem = told("eval", EXAMPLES / "exploited.stella", "--finding", "f.json")
+    found, problem = told("eval", PACKS / "exploited.stella", "--finding", "f.json")
     assert (found, problem["code"]) == (2, code)
 
 
 def test_bad_exceptions_have_their_code(told: Told, tmp_path: Path) -> None:
     (tmp_path / "f.json").write_text("{}")
     (tmp_path / "e.toml").write_text("[[exception]]\nname = 'e'\n")
-    found, problem = told("eval", EXAMPLES / "exploited.stella", "--finding", "f.json", "--exceptions", "e.toml")
+    found, problem = told("eval", PACKS / "exploited.stella", "--finding", "f.json", "--exceptions", "e.toml")
     assert (found, problem["code"]) == (2, "POLICY-302")

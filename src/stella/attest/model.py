@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from stella.operations import arg
-from stella.signing.transparency import Transparency
+from stella.signing.vocabulary import Transparency
 
 Verdict = Literal["passed", "failed"]
 

@@ -154,7 +154,8 @@ class Handlers:
             want, body = await self._bound(operation, binder, request)
             if self._runner.stopping:
                 raise Draining
-            await asyncio.to_thread(operation.admit, self._contextual(request), want)
+            if operation.admit is not None:
+                await asyncio.to_thread(operation.admit, self._contextual(request), want)
             now = self._now()
             key = idempotency.key_of(request) or None
             new = NewJob(

@@ -26,8 +26,8 @@ from stella.key.model import (
     FileAttested,
     RenewAttestation,
     Signer,
-    Store,
 )
+from stella.key.store import Store
 from stella.operations import LOCAL, Context
 from stella.runtime.files import read_file, replacing
 from stella.signing import attestation, key_list, verification

@@ -20,7 +20,8 @@ from stella.kernel.digest import sha256
 from stella.kernel.errors import NotCanonical, NotJson
 from stella.kernel.instant import Instant, format_time, parse_time
 from stella.key.errors import BadCustody, BadStore, KeyNotListed, NoKeys, PassphraseTooShort
-from stella.key.model import AuthorityRecord, KeyRow, Store
+from stella.key.model import KeyRow
+from stella.key.store import AuthorityRecord, Store
 from stella.operations import Context
 from stella.runtime.errors import ObjectMissing
 from stella.runtime.places import below
@@ -34,7 +35,7 @@ from stella.signing.keys import TimestampKey
 from stella.signing.signing_key import SigningKey
 from stella.signing.trusted_root import Trusted, TrustedRoot
 from stella.signing.verification import Trust
-from stella.signing.verifying_key import Algorithm
+from stella.signing.vocabulary import Algorithm
 
 STORE = "store.json"
 TRUST = "trust"

@@ -1,10 +1,4 @@
-"""What the key operations take and give, and what a folder of keys keeps.
-
-Rules:
-- A folder of keys is one small file, `store.json`, that says which keys there are; whoever replaces it has made,
-  rotated or revoked one. Private keys and statements are files beside it that it names.
-- Everything under `trust/` is a rendering of it for verifiers and can be made again at any time.
-"""
+"""What the key operations take and give."""
 
 from __future__ import annotations
 
@@ -13,8 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from stella.operations import Reason, Ticket, arg
-from stella.signing.key_list import KeyList, State
-from stella.signing.verifying_key import Algorithm
+from stella.signing.vocabulary import Algorithm, State
 
 DIR_HELP = "Folder of the keys or `s3://BUCKET/PREFIX`."
 HOME = ".stella/keys"
@@ -23,25 +16,6 @@ SUFFIX = ".attestation.sigstore"
 
 _Dir = Annotated[str, arg(DIR_HELP, "folder", metavar="K", setting="keys.store")]
 _Purpose = Annotated[str, arg("What the key is for, in a word.", metavar="WORD")]
-
-
-class AuthorityRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """An authority of certificates or of time: base64 of its chain in DER, leaf first, its life, and its key."""
-
-    chain: tuple[str, ...]
-    begin: str
-    end: str
-    handle: str
-
-
-class Store(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """`store.json`: the list of keys, where their private halves are, and the authorities; the last one is used."""
-
-    schema: Literal["stella.key-store@1"] = "stella.key-store@1"
-    listed: KeyList
-    handles: dict[str, str]
-    certifiers: tuple[AuthorityRecord, ...]
-    timers: tuple[AuthorityRecord, ...]
 
 
 class KeyRow(msgspec.Struct, frozen=True, kw_only=True):

@@ -25,8 +25,8 @@ from stella.key.model import (
     RevokeKey,
     RotateKey,
     ShowKey,
-    Store,
 )
+from stella.key.store import Store
 from stella.operations import Context
 from stella.runtime.files import read_file
 from stella.runtime.places import below
@@ -88,6 +88,7 @@ def rotate(ctx: Context, want: RotateKey) -> KeyRotated:
     if overlap > MAX_OVERLAP:
         raise BadOverlap(overlap=want.overlap, limit="365d")
     keys = KeyFolder(ctx, want.dir)
+    keys.read()  # a folder that is not there cannot be locked
     with keys.folder.lock():
         store, now = keys.changing(), ctx.clock.read().wall
         if waiting := key_list.following(store.listed.keys, want.purpose, now):
@@ -111,6 +112,7 @@ def rotate(ctx: Context, want: RotateKey) -> KeyRotated:
 def revoke(ctx: Context, want: RevokeKey) -> KeyRevoked:
     """Let nothing of a key count from a time on, and destroy its private half."""
     keys = KeyFolder(ctx, want.dir)
+    keys.read()  # a folder that is not there cannot be locked
     with keys.folder.lock():
         store, now = keys.changing(), ctx.clock.read().wall
         found = named(store.listed.keys, want.keyid, want.dir)

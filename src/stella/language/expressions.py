@@ -196,9 +196,11 @@ class Expressions:
         return Span(first.span.start, self.last_end)
 
     def _first(self) -> Expression:
-        token = self.next
+        token = self.tokens[self.place]
+        if token.kind == "name" and token.text not in RESERVED:
+            return self._name()
         if token.kind == "text":
-            self.take()
+            self.place += 1
             return Text(token.text, token.span)
         if token.kind == "number":
             return self.number()
@@ -215,8 +217,6 @@ class Expressions:
         if self.skip("not"):
             item = self.expression(NOT)
             return Negation(item, Span(token.start, self.last_end))
-        if token.kind == "name" and token.text not in RESERVED:
-            return self._name()
         raise self.lost("a condition or a value")
 
     def number(self) -> Number:
@@ -247,7 +247,7 @@ class Expressions:
     def dotted(self) -> Name:
         """Read a name with its dots; raises Stop."""
         first = self.take()
-        if not self.at("."):
+        if self.tokens[self.place].text != ".":
             return Name(first.text, first.span)
         parts = [first.text]
         while self.at(".") and self.peek().kind == "name":
@@ -262,7 +262,7 @@ class Expressions:
         name = self.dotted()
         if name.name in ATOMS:
             return Atom(ATOMS[name.name], name.span)
-        if not self.skip("("):
+        if self.tokens[self.place].text != "(" or not self.skip("("):
             return name
         arguments: list[Expression] = []
         while not self.at(")"):

@@ -209,16 +209,16 @@ class Resolver:
     def _of_profile(self, node: Name) -> Value:
         profile, _, member = node.name.removeprefix(PROFILE).partition(".")
         known = self._profiles.get(profile)
-        if known is not None and member in known.scalars:
+        if known is not None and member in known.numbers:
             self.used.add(node.name)
-            return Numeric(Sum((), known.scalars[member]))
+            return Numeric(Sum((), known.numbers[member]))
         if known is not None and member in known.parts and self._scope is STATEMENT:
             self.say("POL2002", f"`{node.name}` is about the finding, not about one statement", node.span)
             return Unknown()
         if known is not None and member in known.parts:
             self.used.add(node.name)
             return Numeric(Sum((known.parts[member],)))
-        names = (f"{PROFILE}{one}.{name}" for one, of in self._profiles.items() for name in (*of.parts, *of.scalars))
+        names = (f"{PROFILE}{one}.{name}" for one, of in self._profiles.items() for name in (*of.parts, *of.numbers))
         guess = self.guess(node.name, islice(names, MOST_NAMES))
         fix = Fix(f"write `{guess}`", node.span, guess) if guess else None
         self.say("POL2001", f"no `{node.name}`" + (f"; did you mean `{guess}`?" if guess else ""), node.span, fix)

@@ -91,7 +91,7 @@ class Profiled(NamedTuple):
     """A profile: the parts of its weights by name, and its numbers."""
 
     parts: dict[str, Part]
-    scalars: dict[str, int]
+    numbers: dict[str, int]
 
 
 Value: TypeAlias = (

@@ -41,7 +41,7 @@ def findings(file: str, text: str, diagnostics: Iterable[Diagnostic], tree: Poli
 
 
 def order(found: Finding) -> tuple[str, int, int, str, str]:
-    """How findings are sorted."""
+    """How findings of one file are sorted."""
     return found.file, found.line, found.column, found.code, found.message
 
 

@@ -159,6 +159,10 @@ class GateShut(StellaError):
     reason = "gate"
     hint = "see the evidence with `stella policy show`; run what is missing and try again"
 
+    def __init__(self, **facts: object) -> None:
+        super().__init__(**facts)
+        self.reason = str(facts["reasons"]).partition(",")[0]  # type: ignore[misc]  # the first of them, for this one
+
 
 class ShadowRequired(GateShut):
     """The gate says {decision}: {reasons}; it has not run in shadow.
@@ -170,6 +174,10 @@ class ShadowRequired(GateShut):
     reason = "policy_shadow_required"
     hint = "let it run in shadow, then try again"
     status = 412
+
+    def __init__(self, **facts: object) -> None:
+        super().__init__(**facts)
+        self.reason = "policy_shadow_required"  # type: ignore[misc]  # whatever else is missing
 
 
 class NotPublished(StellaError):
@@ -483,6 +491,30 @@ class NoActivePolicy(StellaError):
     exit = Exit.USAGE
     reason = "no_active_policy"
     hint = "name the file of today's policy with `--from FILE`, or begin with `--from none`"
+
+
+class NoSuchFinding(StellaError):
+    """The snapshot has no finding {finding}; it has {count}, from 0 on.
+
+    Findings are numbered in the order of the snapshot. Another snapshot has other numbers.
+    """
+
+    code = "POLICY-211"
+    exit = Exit.NOT_FOUND
+    reason = "not_found"
+    hint = "take the number from a simulation over the same snapshot"
+
+
+class NoSuchRule(StellaError):
+    """{policy} has no rule `{rule}`; {guess}.
+
+    Rules are named as they are in the policy, and exceptions as they are in their file.
+    """
+
+    code = "POLICY-212"
+    exit = Exit.NOT_FOUND
+    reason = "not_found"
+    hint = "leave `--rule` out to see every rule that holds or might"
 
 
 class NoPolicies(StellaError):

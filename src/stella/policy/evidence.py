@@ -12,7 +12,7 @@ from stella.audit import tell as log
 from stella.kernel.digest import is_digest
 from stella.kernel.tenant import is_tenant
 from stella.operations import Context
-from stella.policy import metering, records, rules
+from stella.policy import records, rules
 from stella.policy.errors import BadEvidence
 from stella.policy.inputs import read
 from stella.policy.lifecycle import held
@@ -69,8 +69,6 @@ def gate(ctx: Context, want: AskGate) -> GateAsked:
     else:
         with ctx.tenant() as t:
             said = _asked(ctx, t, want)
-    if said.decision != "allow":
-        metering.promoted(ctx, "denied" if said.decision == "deny" else "pending")
     return GateAsked(
         decision=said.decision,
         reason_codes=said.reason_codes,

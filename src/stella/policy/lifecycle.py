@@ -51,7 +51,7 @@ def submit(ctx: Context, want: SubmitPolicy) -> PolicySubmitted:
         found.checked()
         known = records.evidence(t, found.policy, found.number)
         said = rules.gate(found.digest, found.found_digest, known, records.now_of(ctx), needed=TO_SUBMIT)
-        require(said if found.shadow else rules.joined(said, (rules.SAYS["shadow"][0],), deny=False))
+        require(said if found.shadow or want.shadow else rules.joined(said, (rules.SAYS["shadow"][0],), deny=False))
         used = tuple(one.digest for one in known if one.kind in TO_SUBMIT)
         return _moved(ctx, t, PolicySubmitted, found, Event.SUBMIT, reason=want.reason, evidence=used)
 

@@ -127,7 +127,7 @@ def bump(ctx: Context, want: BumpPolicy) -> PolicyBumped:
 def submit(ctx: Context, want: SubmitPolicy) -> PolicySubmitted:
     """Ask others to look at a draft.
 
-    Lint must be clean and fixtures must pass, and the policy must ask to run in shadow first.
+    Lint must be clean and fixtures must pass, and its settings or `--shadow` must ask for a run in shadow first.
     """
     from stella.policy import lifecycle
 

@@ -2,7 +2,8 @@
 
 Rules:
 - Every file that is there is read, and one that cannot be is a finding.
-- Findings come in the order of files and places; the same files give the same findings at the same instant.
+- Findings come in the order of files and places, those of exceptions last; the same files give the same findings at
+  the same instant.
 - A safe fix is made until there is none left, so that a second run changes nothing. A file is replaced as a whole.
 """
 
@@ -60,21 +61,24 @@ def _linted(ctx: Context, want: LintPolicy) -> PolicyLinted:
     found = sources(want.paths)
     exempted = _exempted(want.exceptions, as_of)
     ctx.progress.start("lint", len(found), "files")
-    heard: list[Finding] = findings(exempted.file, exempted.read.text, exempted.read.diagnostics, None)
-    heard += _about_ends(exempted)
+    of_exceptions = findings(exempted.file, exempted.read.text, exempted.read.diagnostics, None)
+    of_exceptions += _about_ends(exempted)
+    heard: list[Finding] = []
     changed, linted = [], []
     for path in found:
         one = _file(ctx, path, want, exempted)
         heard += one.findings
+        of_exceptions += one.of_exceptions
         linted.append(one.linted)
         changed += [one.changed] if one.changed else []
         ctx.progress.advance(1)
-    return _result(want, linted, heard, changed)
+    return _result(want, linted, [*heard, *sorted(of_exceptions, key=order)], changed)
 
 
 class _Looked(NamedTuple):
     linted: Linted
     findings: list[Finding]
+    of_exceptions: list[Finding]
     changed: Changed | None
 
 
@@ -85,7 +89,7 @@ def _file(ctx: Context, path: Path, want: LintPolicy, exempted: Exempted) -> _Lo
     except StellaError as error:
         code = "POL1004" if isinstance(error, TooLarge) else "POL1002"
         wrong = findings(shown, "", [found(code, error.message, Span(0, 0))], None)
-        return _Looked(Linted(shown, subjects=("policy",)), wrong, None)
+        return _Looked(Linted(shown, subjects=("policy",)), wrong, [], None)
     changed = None
     if want.fix:
         data, titles = fixed(data, strict=want.strict)
@@ -109,7 +113,7 @@ def _file(ctx: Context, path: Path, want: LintPolicy, exempted: Exempted) -> _Lo
     identity = digest(compiled.policy) if compiled.policy is not None else ""
     name = compiled.tree.name.value if compiled.tree is not None else ""
     linted = Linted(shown, name, identity, subjects(compiled), want.proofs and compiled.policy is not None)
-    return _Looked(linted, [*findings(shown, compiled.text, diagnostics, compiled.tree), *outside], changed)
+    return _Looked(linted, findings(shown, compiled.text, diagnostics, compiled.tree), outside, changed)
 
 
 def fixed(data: bytes, *, strict: bool = False) -> tuple[bytes, tuple[str, ...]]:
@@ -164,7 +168,7 @@ def _of_exception(exempted: Exempted, name: str, one: Diagnostic) -> Finding:
 def _result(
     want: LintPolicy, linted: Iterable[Linted], heard: Iterable[Finding], changed: Iterable[Changed]
 ) -> PolicyLinted:
-    every = tuple(sorted(dict.fromkeys(heard), key=order))
+    every = tuple(dict.fromkeys(heard))
     counts = Counter(one.level for one in every)
     failed = bool(counts["error"] or (want.strict and counts["warning"]))
     return PolicyLinted(

@@ -98,6 +98,7 @@ class SubmitPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     policy: PolicyId
     version: Number
+    shadow: Annotated[bool, arg("Ask for a shadow run, when its settings do not.")] = False
     reason: Said = ""
 
 

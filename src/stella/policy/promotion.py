@@ -17,7 +17,7 @@ import msgspec
 from stella.audit import tell as log
 from stella.kernel.canonical import dump
 from stella.kernel.errors import StellaError
-from stella.kernel.instant import format_time
+from stella.kernel.instant import Instant, format_time
 from stella.operations import Context
 from stella.policy import canary, metering, records, rules
 from stella.policy.errors import (
@@ -26,7 +26,7 @@ from stella.policy.errors import (
     NoPrediction,
     NotPublished,
 )
-from stella.policy.evidence import decided
+from stella.policy.evidence import decided, record
 from stella.policy.lifecycle import held, is_published, place, require, require_fresh
 from stella.policy.model import (
     ActivatePolicy,
@@ -88,6 +88,20 @@ def activate(ctx: Context, want: ActivatePolicy) -> PolicyActivated:
     env = rules.parse_env(want.env)
     wanted = Wanted(want.policy, want.version, env, ALL, want.inputs, want.reason, want.ticket, publish=True)
     return _counted(ctx, wanted, PolicyActivated)
+
+
+def keep_simulation(  # what a promotion needs to know of it
+    ctx: Context, reference: str, result: Simulated, inputs: str, verdict: str, *, made: Instant | None = None
+) -> str:
+    """Keep what a simulation of the version `P-7@3` leaves, and record it as evidence; the digest of its object.
+
+    `inputs` are the frozen ones that it read, and `verdict` is one of `evidence.VERDICTS`. Raises as `evidence.record`.
+    """
+    now = records.now_of(ctx)
+    digest = ctx.blobs().put(KIND, dump(result))
+    found = rules.Evidence("simulation", digest, verdict, now if made is None else made, inputs)
+    record(ctx, reference, result.after, found)
+    return digest
 
 
 def rollback(ctx: Context, want: RollbackPolicy) -> PolicyRolledBack:

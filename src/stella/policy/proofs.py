@@ -1,7 +1,7 @@
 """What a proof comes to, as diagnostics at the place of the rule.
 
 Rules:
-- A branch that is never true says so once: what follows from it is not said beside it.
+- Each claim that is bad is said once, and what only follows from one is not claimed.
 - What the solver gave up on is said too, and is not taken to hold.
 """
 
@@ -41,11 +41,10 @@ def judged(
         proofs = prove(compiled.policy, exempted, as_of if exempted else None, LIMITS, memory)
     except SumTooWide as error:
         return Judged((found(GIVEN_UP, error.message, whole),), ())
-    never = {(one.subject, one.branch) for one in proofs.bad if one.claim == "never true"}
     of_policy, of_exceptions = [], []
     for one in proofs.verdicts:
-        if one.claim == "expired" or (one.claim == "never wins" and (one.subject, one.branch) in never):
-            continue  # whether it has expired is judged without a solver
+        if one.claim == "expired":  # which is judged without a solver
+            continue
         if not one.is_bad and one.state != "unproved":
             continue
         diagnostic = _diagnostic(one, compiled)

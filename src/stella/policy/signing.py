@@ -37,8 +37,8 @@ from stella.policy.signing_model import (
 from stella.runtime.files import read_file
 from stella.signing import sigstore_bundle, verification
 from stella.signing.certifier import Identity
-from stella.signing.transparency import Transparency
 from stella.signing.verification import Demand, Proved, Trust
+from stella.signing.vocabulary import Transparency
 
 MAX_NAME = 200  # characters of an id or a name
 

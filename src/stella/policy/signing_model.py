@@ -14,7 +14,7 @@ import msgspec
 from stella.attest.model import POLICY as PREDICATE_TYPE
 from stella.key.model import HOME, SUFFIX, Signer
 from stella.operations import Reason, Ticket, arg
-from stella.signing.transparency import Transparency
+from stella.signing.vocabulary import Transparency
 
 __all__ = ["PREDICATE_TYPE"]  # what the statements of this slice are
 PURPOSE = "policy"  # of the keys that sign policies

@@ -10,11 +10,12 @@ Rules:
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from itertools import islice
 from pathlib import Path
 
 import msgspec
+import numpy as np
 
 from stella.engine.board import Board
 from stella.engine.evaluate import RECHECKED
@@ -24,7 +25,7 @@ from stella.engine.plan import compile as plan_of
 from stella.engine.simulate import Change, Comparison, Kind, Simulation, summed
 from stella.inventory import snapshot as snapshots
 from stella.inventory.loading import load_star
-from stella.inventory.star import Coded
+from stella.inventory.star import Coded, Flags
 from stella.kernel.instant import format_time, parse_duration
 from stella.language.ir import digest
 from stella.language.model import SYNTAX, Metadata, Options, Policy
@@ -33,7 +34,7 @@ from stella.operations import Context
 from stella.policy.compiling import compiled_file
 from stella.policy.errors import NoActivePolicy
 from stella.policy.evaluation import read_exceptions
-from stella.policy.limits import DEFAULT, MAX_SOURCE, Counts, LimitJudged, Limits, judge, read_limits
+from stella.policy.limits import ALL, DEFAULT, MAX_SOURCE, Counts, LimitJudged, Limits, judge, read_limits
 from stella.policy.simulation_model import (
     FindingChanged,
     Level,
@@ -48,6 +49,8 @@ from stella.runtime.reports import read_reports, write_reports
 
 TOP = 10  # findings and assets that are shown
 SCANNED = 100_000  # findings of a kind among which the gravest are looked for; bounds the time that showing ten takes
+BLOCKED = "blocked"
+RANKS = {word: rank for rank, word in enumerate(SEVERITY.words)}
 ACTIVE, NONE, ANY = "active", "none", "any"
 KINDS: Mapping[str, Kind] = {
     "max_newly_blocked": "newly_blocked",
@@ -151,45 +154,67 @@ def judged(limits: Limits, comparison: Comparison, counted: Simulation) -> tuple
 
 def _environments(board: Board) -> dict[str, str]:
     """The environment of each asset, by name."""
-    columns = board.star.dimensions["asset"].columns
-    names, places = columns.get("asset.id"), columns.get("env.name")
-    if not isinstance(names, Coded) or not isinstance(places, Coded):
-        return {}
-    pairs = zip(names.codes.tolist(), places.codes.tolist(), strict=True)
-    return {names.words[name]: places.words[place] for name, place in pairs if name >= 0 and place >= 0}
+    names, places = _texts(board, "asset.id"), _texts(board, "env.name")
+    return {name: place for name, place in zip(names, places, strict=True) if name is not None and place is not None}
+
+
+def _texts(board: Board, column: str) -> list[str | None]:
+    """A column of the assets."""
+    table = board.star.dimensions["asset"]
+    held = table.columns.get(column)
+    if not isinstance(held, Coded):
+        return [None] * table.rows
+    return [held.words[code] if code >= 0 else None for code in held.codes.tolist()]
 
 
 class _Show:
-    """Findings that changed, as people read them. Those of a kind are looked through once."""
+    """Findings that changed, as people read them. Those of a kind are looked through once, and only ten are read."""
 
     def __init__(self, comparison: Comparison, counted: Simulation) -> None:
         self._comparison = comparison
         self._counted = counted
-        self._kinds: dict[Kind, list[FindingChanged]] = {}
+        self._star = comparison.board.star
+        self._kinds: dict[Kind, list[Change]] = {}
+        exploited = self._star.dimensions["advisory"].columns.get("kev")
+        self._kev = set(np.flatnonzero(exploited.values == 1).tolist() if isinstance(exploited, Flags) else ())
 
     def top(self, limit: LimitJudged) -> tuple[FindingChanged, ...]:
         """The gravest findings that count for a limit."""
         if limit.value in {"0", "0 %"}:
             return ()
-        counts: Callable[[FindingChanged], bool] = lambda _: True  # noqa: E731
-        if limit.asset:
-            counts = lambda one: one.asset == limit.asset  # noqa: E731
-        elif limit.scope != "all":
-            counts = lambda one: one.environment == limit.scope  # noqa: E731
-        mine = (one for one in self._of(KINDS[limit.name]) if counts(one))
-        return tuple(heapq.nsmallest(TOP, mine, key=_gravity))
+        mine = self._of(KINDS[limit.name])
+        if limit.asset or limit.scope != ALL:
+            column, wanted = ("asset.id", limit.asset) if limit.asset else ("env.name", limit.scope)
+            rows = {row for row, text in enumerate(_texts(self._comparison.board, column)) if text == wanted}
+            asset = self._star.keys["asset"]
+            mine = [change for change in mine if int(asset[change.finding]) in rows]
+        return tuple(map(self._finding, heapq.nsmallest(TOP, mine, key=self._gravity)))
 
-    def _of(self, kind: Kind) -> list[FindingChanged]:
+    def _of(self, kind: Kind) -> list[Change]:
+        """Changes of a kind: picked from all changes where these are few, for each pass asks every finding again."""
         if kind not in self._kinds:
-            self._kinds[kind] = list(self._told(islice(self._comparison.changes(kind), SCANNED)))
+            every = self._of("changed") if kind != "changed" else []
+            if kind == "changed" or len(every) == SCANNED:
+                self._kinds[kind] = list(islice(self._comparison.changes(kind), SCANNED))
+            else:
+                self._kinds[kind] = [change for change in every if self._is(kind, change)]
         return self._kinds[kind]
 
-    def _told(self, changes: Iterable[Change]) -> Iterator[FindingChanged]:
-        star = self._comparison.board.star
-        for change in changes:
-            yield self._finding(change, facts(star, change.finding, self._comparison.board.as_of).values)
+    def _is(self, kind: Kind, change: Change) -> bool:
+        before, after = change.status_before == BLOCKED, change.status_after == BLOCKED
+        if kind == "unblocked_kev" and not self._is_exploited(change):
+            return False
+        return after and not before if kind == "newly_blocked" else before and not after
 
-    def _finding(self, change: Change, values: Mapping[str, object]) -> FindingChanged:
+    def _is_exploited(self, change: Change) -> bool:
+        return int(self._star.keys["advisory"][change.finding]) in self._kev
+
+    def _gravity(self, change: Change) -> tuple[bool, bool, int, int]:
+        rank = RANKS.get(change.severity_after, -1)
+        return not self._is_exploited(change), change.status_before == change.status_after, -rank, change.finding
+
+    def _finding(self, change: Change) -> FindingChanged:
+        values = facts(self._star, change.finding, self._comparison.board.as_of).values
         return FindingChanged(
             finding=change.finding,
             asset=str(values.get("asset.id", "unknown")),
@@ -204,9 +229,3 @@ class _Show:
             rule_before=self._counted.before[change.before].rule,
             rule_after=self._counted.after[change.after].rule,
         )
-
-
-def _gravity(one: FindingChanged) -> tuple[bool, bool, int, int]:
-    words = SEVERITY.words
-    rank = words.index(one.severity_after) if one.severity_after in words else -1
-    return not one.kev, one.status_before == one.status_after, -rank, one.finding

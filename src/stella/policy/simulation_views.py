@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from stella.formats.view import Cell, Facts, Table, Text, View, human_count
 from stella.policy.simulation_model import LimitResult, PolicySimulated
-from stella.policy.simulation_reports import TITLES, compared, headline, sentence, told, warnings
 
 
 def simulated(result: PolicySimulated) -> View:
     """The verdict and the limits, what changes, and the findings behind what was exceeded."""
-    first = Text(headline(result), "bad" if result.reason else "good")
-    view: list[Facts | Table | Text] = [first, Text(sentence(result))]
-    view += [Text(line, "warn") for line in warnings(result)]
-    view.append(Table(("limit", "where", "found", "allowed", "verdict"), [_limit(one) for one in result.limits]))
+    from stella.policy import simulation_reports as words  # noqa: PLC0415  # with it come the writers of all reports
+
+    first = Text(words.headline(result), "bad" if result.reason else "good")
+    view: list[Facts | Table | Text] = [first, Text(words.sentence(result))]
+    view += [Text(line, "warn") for line in words.warnings(result)]
+    view.append(
+        Table(
+            ("limit", "where", "found", "allowed", "verdict"),
+            [_limit(words.TITLES[one.limit], one) for one in result.limits],
+        )
+    )
     levels = [("status", one) for one in result.statuses] + [("severity", one) for one in result.severities]
     rows = [(kind, one.word, human_count(one.before), human_count(one.after)) for kind, one in levels]
     view.append(Table(("", "", "before", "after"), rows, right=("before", "after")))
@@ -22,15 +28,16 @@ def simulated(result: PolicySimulated) -> View:
         view.append(Table(("rule before", "rule after", "findings"), shifts, right=("findings",)))
     for one in result.limits:
         if one.exceeded and one.top:
-            view.append(Facts([(str(found.finding), told(found)) for found in one.top], _title(one)))
-    return [*view, Facts([(what, value.replace("`", "")) for what, value in compared(result)])]
+            view.append(
+                Facts(
+                    [(str(found.finding), words.told(found)) for found in one.top],
+                    f"{words.TITLES[one.limit]} in {one.scope}: the gravest",
+                )
+            )
+    return [*view, Facts([(what, value.replace("`", "")) for what, value in words.compared(result)])]
 
 
-def _title(one: LimitResult) -> str:
-    return f"{TITLES[one.limit]} in {one.scope}: the gravest"
-
-
-def _limit(one: LimitResult) -> tuple[str | Cell, ...]:
+def _limit(title: str, one: LimitResult) -> tuple[str | Cell, ...]:
     where = f"{one.scope}, {one.asset}" if one.asset else one.scope
     verdict = Cell("exceeded", "bad") if one.exceeded else Cell("kept", "good")
-    return TITLES[one.limit], where, one.value, one.allowed, verdict
+    return title, where, one.value, one.allowed, verdict

@@ -1,6 +1,7 @@
-"""The policies that are read: `*.stella` below the given paths, in the order of their names.
+"""The policies that are read: `*.stella` below the given paths, in the order in which they were given.
 
 Rules:
+- What is in a folder comes in the order of its names.
 - Left out of folders are hidden ones, and files that are bundles, whose names end in the same way.
 - A file that is given by name is read whatever it is called.
 """
@@ -35,7 +36,7 @@ def sources(paths: Iterable[str]) -> list[Path]:
                 raise TooManyPolicies(where=text, limit=MAX_FILES)
     if not found:
         raise NoPolicies(where=", ".join(wanted) or "the command")
-    return [Path(shown) for shown in sorted(found)]
+    return [Path(shown) for shown in found]
 
 
 def _below(folder: Path, depth: int) -> Iterator[Path]:

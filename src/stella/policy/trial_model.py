@@ -1,4 +1,4 @@
-"""What policy.test and policy.eval take and give.
+"""What policy.test, policy.eval and policy.explain take and give.
 
 Rules:
 - Percentages are whole and rounded down: 100 means all of them.
@@ -121,4 +121,27 @@ class PolicyEvaluated(msgspec.Struct, frozen=True, kw_only=True, tag_field="sche
     policy: str
     digest: str
     as_of: str
+    explanation: Explanation
+
+
+class ExplainFinding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Request of policy.explain."""
+
+    finding: Annotated[int, arg("Number of the finding in the snapshot.", positional=True, metavar="FINDING")]
+    policy: Annotated[str, arg("Policy.", "file_in", metavar="FILE")]
+    inventory: Annotated[str, arg("Snapshot of the inventory.", "folder", metavar="SNAPSHOT")]
+    exceptions: Annotated[str | None, arg("Exceptions that count too.", "file_in", metavar="FILE")] = None
+    rule: Annotated[tuple[str, ...], arg("Show this rule also when it does not hold.", metavar="RULE")] = ()
+
+
+class PolicyExplained(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema", tag="stella.policy.explain@1"):
+    """Result of policy.explain: a finding of a snapshot by name and value, what is decided of it, and why."""
+
+    policy: str
+    digest: str
+    snapshot: str
+    as_of: str
+    finding: int
+    values: dict[str, str]
+    statements: tuple[dict[str, str], ...]
     explanation: Explanation

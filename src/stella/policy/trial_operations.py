@@ -5,7 +5,14 @@ from __future__ import annotations
 from stella.kernel.errors import Exit
 from stella.operations import Context, operation
 from stella.policy import trial_views as views
-from stella.policy.trial_model import EvalPolicy, PolicyEvaluated, PolicyTested, TestPolicy
+from stella.policy.trial_model import (
+    EvalPolicy,
+    ExplainFinding,
+    PolicyEvaluated,
+    PolicyExplained,
+    PolicyTested,
+    TestPolicy,
+)
 
 
 @operation(
@@ -43,3 +50,21 @@ def evaluate(ctx: Context, want: EvalPolicy) -> PolicyEvaluated:
     from stella.policy import evaluation
 
     return evaluation.evaluate(ctx, want)
+
+
+@operation(
+    "policy.explain",
+    "POST /v1/policy/explanations",
+    scope="policy:read",
+    view=views.explained,
+    example="stella policy explain 4711 --policy policies/prod.stella --inventory I/SNAPSHOT",
+)
+def explain(ctx: Context, want: ExplainFinding) -> PolicyExplained:
+    """Show what a policy decides of one finding of a snapshot, and why, with every value that it has.
+
+    Findings have the numbers that a simulation over the same snapshot shows. `--rule` adds rules that do not hold, to
+    see which clause keeps them from it.
+    """
+    from stella.policy import explaining
+
+    return explaining.explain(ctx, want)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from stella.formats.view import Cell, Facts, Table, Text, View, human_count
 from stella.language.explain import lines
-from stella.policy.trial_model import PolicyEvaluated, PolicyTested, PolicyTrial
+from stella.policy.trial_model import PolicyEvaluated, PolicyExplained, PolicyTested, PolicyTrial
 
 SHOWN = 20  # survivors and terms of a policy that a screen shows; reports have all
 
@@ -59,3 +59,13 @@ def _row(one: PolicyTrial) -> tuple[str | Cell, ...]:
 def evaluated(result: PolicyEvaluated) -> View:
     """The explanation, line by line."""
     return [Text("\n".join(lines(result.explanation))), Facts([("as of", result.as_of)])]
+
+
+def explained(result: PolicyExplained) -> View:
+    """The finding, then the explanation."""
+    rows = [("finding", str(result.finding)), ("as of", result.as_of), *sorted(result.values.items())]
+    statements = [
+        (f"statement {number}", ", ".join(f"{name} {value}" for name, value in sorted(one.items())))
+        for number, one in enumerate(result.statements, 1)
+    ]
+    return [Facts([*rows, *statements]), Text("\n".join(lines(result.explanation)))]

@@ -19,7 +19,8 @@ from stella.runtime.errors import BaoRefused
 from stella.runtime.openbao import OpenBao
 from stella.runtime.ports import Entropy
 from stella.signing.custody import Kept
-from stella.signing.verifying_key import Algorithm, VerifyingKey
+from stella.signing.verifying_key import VerifyingKey
+from stella.signing.vocabulary import Algorithm
 
 BAO = "bao:"
 _KINDS: dict[Algorithm, str] = {"ecdsa-p256": "ecdsa-p256", "ed25519": "ed25519"}
@@ -49,6 +50,8 @@ class BaoCustody:
     def make(self, algorithm: Algorithm, purpose: str) -> Kept:
         """Make a key; raises as OpenBao does."""
         name = f"stella-{purpose}-{self._entropy(8).hex()}"
+        if self._bao.find(f"{self._mount}/keys/{name}") is not None:  # it would be taken for the new one
+            raise BaoRefused(path=f"{self._mount}/keys/{name}", problem="a key of that name is there")
         self._bao.call("POST", f"{self._mount}/keys/{name}", {"type": _KINDS[algorithm], "exportable": False})
         handle = f"{BAO}{self._mount}/{name}"
         return Kept(handle, self._known(handle))

@@ -14,7 +14,8 @@ from stella.runtime.ports import Entropy, Folder
 from stella.signing.errors import WrongPassphrase
 from stella.signing.keys import MAX_KEY_FILE
 from stella.signing.signing_key import SigningKey
-from stella.signing.verifying_key import Algorithm, VerifyingKey
+from stella.signing.verifying_key import VerifyingKey
+from stella.signing.vocabulary import Algorithm
 
 PREFIX = "private/"
 FILE = "file:"

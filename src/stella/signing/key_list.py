@@ -22,7 +22,8 @@ from stella.kernel.canonical import dump, load
 from stella.kernel.errors import BadTime
 from stella.kernel.instant import Instant, format_time, parse_time
 from stella.signing.errors import BadTrust, UnusableKey
-from stella.signing.verifying_key import Algorithm, VerifyingKey
+from stella.signing.verifying_key import VerifyingKey
+from stella.signing.vocabulary import Algorithm, State
 
 FILE = "keys.json"
 MAX_SIZE = 1 << 20  # bytes
@@ -30,7 +31,6 @@ MAX_KEYS = 256  # of a list; those that nobody needs to verify any more can be d
 MAX_PURPOSE = 40  # characters
 ANY = "*"  # the purpose of a key that somebody vouches for by itself; no list may say so
 
-State = Literal["active", "next", "retired", "revoked"]
 _PURPOSE = re.compile(r"[a-z][a-z0-9-]*\Z")
 
 

@@ -20,7 +20,8 @@ from stella.runtime.ports import Entropy
 from stella.signing import cosign_pem
 from stella.signing.errors import UnusableKey, WrongPassphrase
 from stella.signing.keys import MAX_KEY_FILE, P256_ORDER
-from stella.signing.verifying_key import Algorithm, VerifyingKey
+from stella.signing.verifying_key import VerifyingKey
+from stella.signing.vocabulary import Algorithm
 
 _ECDSA = ec.ECDSA(hashes.SHA256(), deterministic_signing=True)
 

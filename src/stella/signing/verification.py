@@ -44,9 +44,9 @@ from stella.signing.errors import (
 )
 from stella.signing.key_list import ANY, ListedKey
 from stella.signing.sigstore_bundle import SigstoreBundle
-from stella.signing.transparency import Transparency
 from stella.signing.trusted_root import TrustedRoot
 from stella.signing.verifying_key import VerifyingKey
+from stella.signing.vocabulary import Transparency
 
 TOLERANCE: Seconds = 60  # that clocks of signer and verifier may differ by
 

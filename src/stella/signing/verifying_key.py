@@ -11,7 +11,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-from typing import Literal, Self
+from typing import Self
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
@@ -20,8 +20,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from stella.signing.errors import MalformedPublicKey, UnusableKey
 from stella.signing.keys import PublicKey
+from stella.signing.vocabulary import Algorithm
 
-Algorithm = Literal["ecdsa-p256", "ed25519"]
 MAX_SPKI = 1024  # bytes; one of these keys has 91 or 44
 RAW = 32  # bytes of an Ed25519 key
 _ECDSA = ec.ECDSA(hashes.SHA256())

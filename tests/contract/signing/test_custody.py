@@ -14,10 +14,11 @@ from stella.runtime.openbao import OpenBao
 from stella.signing import attestation, cosign_pem, verification
 from stella.signing.bao_custody import BaoCustody
 from stella.signing.custody import Custody, FileCustody
-from stella.signing.verifying_key import Algorithm
+from stella.signing.vocabulary import Algorithm
 from stella.testing import MemoryFolder, counted_entropy
 from tests import signed
-from tests.openbao import running
+from tests.openbao import TOKEN, running
+from tests.unit.key.keeping import DAY, Keeper
 
 pytestmark = pytest.mark.network
 
@@ -35,7 +36,7 @@ def _cheap(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(params=["file", "bao"])
 def custody(request: pytest.FixtureRequest) -> Custody:
-    entropy = counted_entropy(str(request.param))
+    entropy = counted_entropy(request.node.name)  # a server is asked by several tests
     if request.param == "file":
         return FileCustody(MemoryFolder(), lambda: b"correct horse", entropy)
     return BaoCustody(request.getfixturevalue("bao"), "transit", entropy)
@@ -81,6 +82,12 @@ def test_a_key_of_openbao_cannot_be_exported(bao: OpenBao) -> None:
     name = kept.handle.rpartition("/")[2]
     with pytest.raises(BaoRefused, match="not exportable"):
         bao.call("GET", f"transit/export/signing-key/{name}")
+
+
+def test_a_key_that_is_there_is_never_taken_for_a_new_one(bao: OpenBao) -> None:
+    BaoCustody(bao, "transit", counted_entropy("same")).make("ed25519", "policy")
+    with pytest.raises(BaoRefused, match="is there"):
+        BaoCustody(bao, "transit", counted_entropy("same")).make("ecdsa-p256", "policy")
 
 
 def test_a_token_that_may_not_is_told_so(bao: OpenBao) -> None:
@@ -131,3 +138,37 @@ def test_a_server_that_is_sealed_or_away(tmp_path: Path) -> None:
 def test_an_address_that_cannot_be_used(address: str) -> None:
     with pytest.raises(BadSetting):
         OpenBao(address, b"x")
+
+
+def test_the_life_of_a_key_in_openbao(tmp_path: Path) -> None:
+    with running(tmp_path) as bao:
+        live(bao, tmp_path)
+
+
+def live(bao: OpenBao, tmp_path: Path) -> None:
+    keeper = Keeper(tmp_path, seed="life", BAO_TOKEN=TOKEN.decode())
+    keeper.set("keys", custody="bao")
+    keeper.set("bao", address=bao.address)
+    old = keeper.create()
+    assert (old.key.custody, len(keeper.private())) == ("bao", 2), "the authorities alone are files"
+    before = keeper.attest("before")
+    (name,) = stored(bao)
+    new = keeper.rotate("1d").new
+    assert len(stored(bao)) == 2
+    keeper.clock.pass_time(DAY)
+    after = keeper.attest("after")
+    keeper.rotate("1d")
+    assert name not in stored(bao), "what is retired is destroyed there too"
+    assert keeper.verify(before.out).keyid == old.key.keyid
+    assert keeper.verify(after.out).keyid == new.keyid
+    keeper.env["BAO_TOKEN"] = "another"
+    with pytest.raises(BaoDenied):
+        keeper.attest("denied")
+    assert not (tmp_path / "denied.sigstore").exists()
+
+
+def stored(bao: OpenBao) -> set[str]:
+    """Names of the keys that a life has in OpenBao."""
+    names = (bao.call("LIST", "transit/keys") or {})["keys"]
+    assert isinstance(names, list)
+    return set(names)

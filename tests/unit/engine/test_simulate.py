@@ -14,9 +14,12 @@ from stella.engine.facts import facts
 from stella.engine.plan import compile as plan_of
 from stella.engine.simulate import UNKNOWN, Comparison, Simulation, simulate
 from stella.language.interpret import Decision, decide
-from stella.language.model import Policy
+from stella.language.model import Policy, SetSeverity, SetStatus
+from stella.language.names import MICRO
 from tests.policies import random_exceptions, random_policy
 from tests.stars import NOW, random_star
+from tests.unit.engine.test_incremental import high, scored
+from tests.unit.engine.test_plan import policy, rule
 
 KINDS = ("newly_blocked", "unblocked", "unblocked_kev", "changed")
 
@@ -124,3 +127,15 @@ def test_nothing_changes_between_a_policy_and_itself() -> None:
     assert found.total.changed == 0
     assert found.assets == ()
     assert all(cell.before == cell.after for cell in found.matrix)
+
+
+@pytest.mark.parametrize("backend", ["numpy", "numba", "polars", "duckdb"])
+def test_another_severity_alone_is_a_change(backend: Name) -> None:
+    star = scored(1, 8 * MICRO, 9 * MICRO)
+    before = plan_of(policy(rule("r", high(), SetStatus("affected"), SetSeverity("Low"))))
+    after = plan_of(policy(rule("r", high(), SetStatus("affected"), SetSeverity("Critical"))))
+    found = simulate(before, after, star, NOW, backend=backend)
+    assert found.total.changed == 20
+    assert sum(one.changed for one in found.assets) == 20
+    assert shifts(found.severities)["Low", "Critical"] == 20
+    assert all(shift.before == shift.after for shift in found.statuses)

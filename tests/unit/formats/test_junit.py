@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,17 +19,20 @@ def read(data: bytes) -> JUnitXml:
 def test_what_a_reader_counts(tmp_path: Path) -> None:
     cases = [
         Case("rule a", "f.stella"),
+        Case("rule d", "f.stella"),
         Case("rule b", "f.stella", "failed", "POL1001", 'a "b" <c>', "line 1\nline & 2", "noted"),
         Case("rule c", "f.stella", "skipped", message="why"),
     ]
     path = tmp_path / "r.xml"
     path.write_bytes(document("tool", [Suite("f.stella", cases), Suite("empty", [])]))
     report = JUnitXml.fromfile(str(path))
-    assert (report.name, report.tests, report.failures, report.errors, report.skipped) == ("tool", 3, 1, 0, 1)
+    assert (report.name, report.tests, report.failures, report.errors, report.skipped) == ("tool", 4, 1, 0, 1)
+    counts = {"name": "f.stella", "tests": "4", "failures": "1", "errors": "0", "skipped": "1"}
+    assert ET.parse(path).getroot()[0].attrib == counts  # the reader above counts for itself
     first, empty = list(report)
-    assert [one.name for one in first] == ["rule a", "rule b", "rule c"]
+    assert [one.name for one in first] == ["rule a", "rule d", "rule b", "rule c"]
     assert {one.classname for one in first} == {"f.stella"}
-    passed, failed, skipped = list(first)
+    passed, _, failed, skipped = list(first)
     assert passed.result == []
     (failure,) = failed.result
     assert isinstance(failure, Failure)

@@ -20,7 +20,9 @@ GOOD = {
 
 
 def file(*entries: dict[str, str]) -> bytes:
-    return "\n".join("[[exception]]\n" + "\n".join(f"{key} = {value}" for key, value in one.items()) for one in entries).encode()  # fmt: skip
+    return "\n".join(
+        "[[exception]]\n" + "\n".join(f"{key} = {value}" for key, value in one.items()) for one in entries
+    ).encode()
 
 
 def test_an_exception_is_read() -> None:
@@ -45,11 +47,25 @@ def test_a_permanent_one_says_so() -> None:
 
 
 BAD = [
-    ("POL2001", {"whn": '"kev"'}), ("POL2001", {"when": '"kevv"'}), ("POL2001", {"when": "'status == \"fixed\"'"}), ("POL2002", {"name": '""'}), ("POL2002", {"author": "3"}),
-    ("POL2005", {"justification": '" "'}), ("POL2003", {"status": '"gone"'}), ("POL2002", {"expires": "2027-01-31"}), ("POL2002", {"expires": "2027-01-31T00:00:00"}),
-    ("POL2002", {"expires": '"soon"'}), ("POL2002", {"expires": "true"}), ("POL2002", {"permanent": "true"}), ("POL1001", {"when": '"kev and"'}), ("POL1001", {"when": '"kev kev"'}),
-    ("POL2002", {"when": '"cvss"'}), ("POL2004", {"when": '"epss > 50"'}), ("POL2007", {"when": '"now() > 3"'}), ("POL1004", {"when": '"' + "(" * 70 + '"'}),
-]  # fmt: skip
+    ("POL2001", {"whn": '"kev"'}),
+    ("POL2001", {"when": '"kevv"'}),
+    ("POL2001", {"when": "'status == \"fixed\"'"}),
+    ("POL2002", {"name": '""'}),
+    ("POL2002", {"author": "3"}),
+    ("POL2005", {"justification": '" "'}),
+    ("POL2003", {"status": '"gone"'}),
+    ("POL2002", {"expires": "2027-01-31"}),
+    ("POL2002", {"expires": "2027-01-31T00:00:00"}),
+    ("POL2002", {"expires": '"soon"'}),
+    ("POL2002", {"expires": "true"}),
+    ("POL2002", {"permanent": "true"}),
+    ("POL1001", {"when": '"kev and"'}),
+    ("POL1001", {"when": '"kev kev"'}),
+    ("POL2002", {"when": '"cvss"'}),
+    ("POL2004", {"when": '"epss > 50"'}),
+    ("POL2007", {"when": '"now() > 3"'}),
+    ("POL1004", {"when": '"' + "(" * 70 + '"'}),
+]
 
 
 @pytest.mark.parametrize(("code", "change"), BAD)
@@ -63,10 +79,18 @@ def test_what_is_wrong_is_said_at_its_entry_and_is_no_rule(code: str, change: di
 
 
 FILES = {
-    b"\xff": "POL1002", b"[[exception": "POL1001", b"exception = 3": "POL1001", b"exception = [3]": "POL1001", b"other = 3": "POL2001",
-    b"a = " + b"[" * 5000: "POL1001", b"a = " + b"9" * 5000: "POL1001", b".".join([b"a"] * 100_000) + b" = 1": "POL1004",
-    b"[" + b".".join([b'"a b"'] * 100_000) + b"]": "POL1004", b"a = { " + b" . ".join([b"a"] * 100_000) + b" = 1 }": "POL1004", b" " * (MAX_SOURCE + 1): "POL1004",
-}  # fmt: skip
+    b"\xff": "POL1002",
+    b"[[exception": "POL1001",
+    b"exception = 3": "POL1001",
+    b"exception = [3]": "POL1001",
+    b"other = 3": "POL2001",
+    b"a = " + b"[" * 5000: "POL1001",
+    b"a = " + b"9" * 5000: "POL1001",
+    b".".join([b"a"] * 100_000) + b" = 1": "POL1004",
+    b"[" + b".".join([b'"a b"'] * 100_000) + b"]": "POL1004",
+    b"a = { " + b" . ".join([b"a"] * 100_000) + b" = 1 }": "POL1004",
+    b" " * (MAX_SOURCE + 1): "POL1004",
+}
 
 
 @pytest.mark.parametrize("number", range(len(FILES)))

@@ -47,11 +47,17 @@ def held(condition: Condition, *statements: dict[str, Value], as_of: int = 0, **
 @pytest.mark.parametrize(
     ("one", "other", "both", "either"),
     [
-        (T, T, T, T), (T, F, F, T), (T, U, U, T),
-        (F, T, F, T), (F, F, F, F), (F, U, F, U),
-        (U, T, U, T), (U, F, F, U), (U, U, U, U),
+        (T, T, T, T),
+        (T, F, F, T),
+        (T, U, U, T),
+        (F, T, F, T),
+        (F, F, F, F),
+        (F, U, F, U),
+        (U, T, U, T),
+        (U, F, F, U),
+        (U, U, U, U),
     ],
-)  # fmt: skip
+)
 def test_the_tables_of_kleene(one: Truth, other: Truth, both: Truth, either: Truth) -> None:
     pair = (Constant(one), Constant(other))
     assert (held(All(pair)), held(Any(pair))) == (both, either)
@@ -120,10 +126,16 @@ A, B, NOTHING = {"verified": True}, {"verified": False}, dict[str, Value]()
     ("statements", "some", "every"),
     [
         ((), False, None),
-        ((A,), True, True), ((B,), False, False), ((NOTHING,), None, None),
-        ((A, B), True, False), ((A, NOTHING), True, None), ((B, NOTHING), None, False), ((B, B), False, False), ((A, A), True, True),
+        ((A,), True, True),
+        ((B,), False, False),
+        ((NOTHING,), None, None),
+        ((A, B), True, False),
+        ((A, NOTHING), True, None),
+        ((B, NOTHING), None, False),
+        ((B, B), False, False),
+        ((A, A), True, True),
     ],
-)  # fmt: skip
+)
 def test_any_and_all_of_no_one_and_several_statements(
     statements: tuple[dict[str, Value], ...], some: Truth, every: Truth
 ) -> None:
@@ -138,7 +150,11 @@ def test_a_statement_sees_nothing_of_its_finding() -> None:
 
 def test_an_outcome_that_is_not_there_is_unknown() -> None:
     is_low = OutcomeIs("severity", ("Low",))
-    assert [truth(is_low, Facts({}, outcome=one)) for one in ({}, {"severity": "Low"}, {"severity": "High"})] == [None, True, False]  # fmt: skip
+    assert [truth(is_low, Facts({}, outcome=one)) for one in ({}, {"severity": "Low"}, {"severity": "High"})] == [
+        None,
+        True,
+        False,
+    ]
 
 
 # sums
@@ -186,11 +202,17 @@ TWO = """
 @pytest.mark.parametrize(
     ("kev", "fix", "status", "severity", "notes", "undecided"),
     [
-        (T, T, "blocked", "Low", 2, False), (T, F, "blocked", "High", 1, False), (T, U, "blocked", "High", 1, False),
-        (F, T, "fixed", "Low", 1, False), (F, F, "deferred", "High", 0, False), (F, U, "deferred", "High", 0, True),
-        (U, T, "fixed", "Low", 1, True), (U, F, "deferred", "High", 0, True), (U, U, "deferred", "High", 0, True),
+        (T, T, "blocked", "Low", 2, False),
+        (T, F, "blocked", "High", 1, False),
+        (T, U, "blocked", "High", 1, False),
+        (F, T, "fixed", "Low", 1, False),
+        (F, F, "deferred", "High", 0, False),
+        (F, U, "deferred", "High", 0, True),
+        (U, T, "fixed", "Low", 1, True),
+        (U, F, "deferred", "High", 0, True),
+        (U, U, "deferred", "High", 0, True),
     ],
-)  # fmt: skip
+)
 def test_the_first_rule_wins_each_attribute_and_every_rule_is_heard(
     kev: Truth, fix: Truth, status: str, severity: str, notes: int, *, undecided: bool
 ) -> None:
@@ -207,7 +229,11 @@ def test_a_stronger_unknown_rule_of_the_same_status_leaves_nothing_open() -> Non
 
 def test_else_is_for_what_is_known_to_be_false() -> None:
     rules = 'rule a { when kev then status := "blocked" else status := "not_affected" because "x" }'
-    assert [decided(rules, **values).status for values in ({"kev": True}, {"kev": False}, {})] == ["blocked", "not_affected", "deferred"]  # fmt: skip
+    assert [decided(rules, **values).status for values in ({"kev": True}, {"kev": False}, {})] == [
+        "blocked",
+        "not_affected",
+        "deferred",
+    ]
     assert decided(rules).undecided
 
 
@@ -235,7 +261,14 @@ def test_bands_have_no_gap_and_no_overlap(score: int) -> None:
             rule = f'rule a {{ when severity_band({sums}) {sign} "{word}" then status := "fixed" because "x" }}'
             turned = f'rule a {{ when "{word}" {wins} severity_band({sums}) then status := "fixed" because "x" }}'
             order = SEVERITY.words.index(expected) - SEVERITY.words.index(word)
-            holds = {"==": order == 0, ">=": order >= 0, "<": order < 0, "<=": order <= 0, ">": order > 0, "!=": order != 0}  # fmt: skip
+            holds = {
+                "==": order == 0,
+                ">=": order >= 0,
+                "<": order < 0,
+                "<=": order <= 0,
+                ">": order > 0,
+                "!=": order != 0,
+            }
             assert (decided(rule, cvss=0).status == "fixed") is holds[sign]
             assert decided(turned, cvss=0).status == decided(rule, cvss=0).status
             assert decided(rule).undecided
@@ -260,7 +293,12 @@ def test_exceptions_go_first_in_the_order_of_their_names_and_end_at_their_second
     made = groups(compiled.policy, rules)
     assert [(one.rule, one.branch) for one in made[:3]] == [("a", "exception"), ("b", "exception"), ("strong", "then")]
     found = {second: decide(made, "affected", Facts({"kev": True}, as_of=second)) for second in (99, 100, 199, 200)}
-    assert {second: one.status for second, one in found.items()} == {99: "ignored", 100: "deferred", 199: "deferred", 200: "blocked"}  # fmt: skip
+    assert {second: one.status for second, one in found.items()} == {
+        99: "ignored",
+        100: "deferred",
+        199: "deferred",
+        200: "blocked",
+    }
     assert found[99].true == (0, 1, 2)  # what overlaps is all recorded
     assert decide(made, "affected", Facts({}, as_of=0)).undecided
     assert decide(made, "affected", Facts({}, as_of=300)).unknown == (2, 3)

@@ -20,7 +20,19 @@ def test_a_sign_is_never_part_of_a_number() -> None:
 
 
 def test_the_longest_symbol_is_taken() -> None:
-    assert [text for _, text in kinds(":= = == => >= > <= < != : -")] == [":=", "=", "==", "=>", ">=", ">", "<=", "<", "!=", ":", "-"]  # fmt: skip
+    assert [text for _, text in kinds(":= = == => >= > <= < != : -")] == [
+        ":=",
+        "=",
+        "==",
+        "=>",
+        ">=",
+        ">",
+        "<=",
+        "<",
+        "!=",
+        ":",
+        "-",
+    ]
 
 
 def test_a_number_needs_a_digit_behind_its_point() -> None:

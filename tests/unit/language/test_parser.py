@@ -55,7 +55,7 @@ SAME = [
 ]
 
 
-def _plain(node: object) -> object:
+def _plain(node: object) -> object:  # noqa: PLR0911  a match over kinds returns from each
     """An expression without its places."""
     match node:
         case Name(name):
@@ -97,7 +97,10 @@ def test_an_expression_alone_ends_with_its_text() -> None:
 
 LOST = {
     "no syntax": ('policy "p" {\nrule a { when kev then x }\n}', [(1, 12, "POL1001"), (2, 24, "POL2001")]),
-    "a word between": ('policy "p" syntax "stella-dsl@1" oh {\nrule a { when }\n}', [(1, 34, "POL1001"), (2, 15, "POL1001")]),
+    "a word between": (
+        'policy "p" syntax "stella-dsl@1" oh {\nrule a { when }\n}',
+        [(1, 34, "POL1001"), (2, 15, "POL1001")],
+    ),
     "two clauses of a rule": (
         HEAD + 'rule a {\n when kev and\n then status = "blocked" foo\n because 3\n}\n}',
         [(4, 2, "POL1001"), (4, 14, "POL1001"), (4, 26, "POL2001"), (5, 10, "POL1001")],
@@ -113,7 +116,8 @@ LOST = {
         [(3, 4, "POL1001"), (6, 2, "POL1001"), (7, 20, "POL1001")],
     ),
     "a map and a case": (
-        HEAD + 'profile p {\n map m { source GHSA => 1\n source "B" 2 }\n env e { if kev 3\n if x then 1 }\n foo 3\n}\n}',
+        HEAD
+        + 'profile p {\n map m { source GHSA => 1\n source "B" 2 }\n env e { if kev 3\n if x then 1 }\n foo 3\n}\n}',
         [(3, 17, "POL1001"), (4, 13, "POL1001"), (5, 17, "POL1001"), (6, 5, "POL2001"), (7, 6, "POL1001")],
     ),
     "a block that is mistyped": (HEAD + "setings { shadow = 1 }\n" + RULE.format(name="a") + "}", [(2, 1, "POL1001")]),
@@ -125,12 +129,18 @@ LOST = {
         HEAD + 'rule a { when kev then requireVex {\n vendors ["x"]\n justifications = ["y"]\n }\n warn 3 }\n}',
         [(3, 10, "POL1001"), (4, 19, "POL2003"), (6, 7, "POL1001")],
     ),
-    "an invariant": (HEAD + "invariant a { kev }\ninvariant b { kev => kve }\n}", [(2, 19, "POL1001"), (3, 22, "POL2001")]),
+    "an invariant": (
+        HEAD + "invariant a { kev }\ninvariant b { kev => kve }\n}",
+        [(2, 19, "POL1001"), (3, 22, "POL2001")],
+    ),
     "two policies": (HEAD + "}\n" + HEAD + "}", [(3, 1, "POL1003")]),
-    "text before the policy": ('hello\npolicy "p" syntax "stella-dsl@1" { x }', [(1, 1, "POL1001"), (2, 36, "POL1001")]),
+    "text before the policy": (
+        'hello\npolicy "p" syntax "stella-dsl@1" { x }',
+        [(1, 1, "POL1001"), (2, 36, "POL1001")],
+    ),
     "nothing": ("", [(1, 1, "POL1001")]),
     "nothing but a comment": ("// hello", [(1, 1, "POL1001")]),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", LOST)
@@ -163,12 +173,34 @@ def test_depth_is_what_the_author_nested() -> None:
 
 
 UNITS = {
-    "parentheses": "(", "quotes": '"', "half strings": '"\n', "rules": "rule a {", "signs": "-", "comments": "/*", "nots": "not ",
-    "lists": "[", "items": '["a",', "braces": "{", "ends": "}", "policies": 'policy "p" syntax "s" {', "dots": "a.", "calls": "a(",
-    "chains": "a<", "strange": "é ", "escapes": '"\\q" ', "elses": "else ", "maps": 'map m{source "a"=>1}', "cases": "env e{if kev then 1}",
-    "invariants": "invariant i {kev=>kev}", "whole rules": 'rule a{when kev then warn""}', "unknown": "rule a{when kv<3 then warn x}",
-    "quantifiers": "vex.any(", "numbers": "1", "zeros": "\x00", "small comments": "/**/",
-}  # fmt: skip
+    "parentheses": "(",
+    "quotes": '"',
+    "half strings": '"\n',
+    "rules": "rule a {",
+    "signs": "-",
+    "comments": "/*",
+    "nots": "not ",
+    "lists": "[",
+    "items": '["a",',
+    "braces": "{",
+    "ends": "}",
+    "policies": 'policy "p" syntax "s" {',
+    "dots": "a.",
+    "calls": "a(",
+    "chains": "a<",
+    "strange": "é ",
+    "escapes": '"\\q" ',
+    "elses": "else ",
+    "maps": 'map m{source "a"=>1}',
+    "cases": "env e{if kev then 1}",
+    "invariants": "invariant i {kev=>kev}",
+    "whole rules": 'rule a{when kev then warn""}',
+    "unknown": "rule a{when kv<3 then warn x}",
+    "quantifiers": "vex.any(",
+    "numbers": "1",
+    "zeros": "\x00",
+    "small comments": "/**/",
+}
 BEGINNINGS = {"text": "", "policy": HEAD, "rule": HEAD + "rule a { when ", "profile": HEAD + "profile p {"}
 
 
@@ -204,8 +236,10 @@ LONG = {
     + "}"
     + "".join(f'rule r{i} {{ when profile.p.x{i} > 1 then warn "" }}' for i in range(2000)),
     "a long name": "rule a { when " + "a" * 500_000 + ' then warn "" }',
-    "justifications": "rule a { when kev then requireVex { justifications = [" + '"component_not_presnt", ' * 20_000 + "] } }",
-}  # fmt: skip
+    "justifications": "rule a { when kev then requireVex { justifications = ["
+    + '"component_not_presnt", ' * 20_000
+    + "] } }",
+}
 
 
 @pytest.mark.parametrize("name", LONG)

@@ -43,7 +43,7 @@ def labels(text: str) -> list[str]:
         (RULE + "when kev then ", {"status", "severity", "warn", "requireVex"}, {"kev", "because"}),
         (RULE + 'when kev then status := "fixed" ', {"because", "else", "warn"}, {"kev"}),
         (RULE + "when kev then requireVex { ", {"vendors", "justifications"}, {"kev"}),
-        (RULE + 'when kev then requireVex { vendors = ["x"] } ', {"because"}, {"kev"}),
+        (RULE + 'when kev then requireVex { vendors = ["x"] } ', {"because", "warn"}, {"kev", "when"}),
         (RULE + 'when kev then status := "fixed" because "x" }\n  ', {"rule"}, {"kev"}),
         (HEAD + "  invariant i { kev => ", {"status", "severity", "cvss"}, {"when"}),
         (HEAD + "  profile w { env e { ", {"if"}, {"kev"}),

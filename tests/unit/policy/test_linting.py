@@ -36,7 +36,7 @@ WEIGHTS = 'profile w { map m { source "GHSA" => 0.5 } env e { if env.exposure ==
 BAD: dict[str, tuple[str | bytes, str, int, int]] = {
     "no grammar": ("nonsense", "POL1001", 1, 1),
     "no end of a string": (policy('rule a { when kev then status := "blocked'), "POL1002", 2, 36),
-    "not UTF-8": (GOOD.encode() + b"\xff", "POL1002", 1, 1),
+    "not UTF-8": (GOOD.encode() + b"\xff", "POL1002", 4, 1),
     "settings twice": (policy("settings { }", "settings { }", rule("kev")), "POL1003", 3, 3),
     "too deep": (policy(rule("(" * 70 + "kev" + ")" * 70)), "POL1004", 2, 92),
     "too long": (b"/" * (1 << 20) + b"/", "POL1004", 1, 1),
@@ -235,6 +235,8 @@ def test_what_is_read(tmp_path: Path) -> None:
     lay(tmp_path, {".git/x.stella": "bad", ".x.stella": "bad", "release.stella": tar, "notes.txt": "bad"})
     result = run(tmp_path, tmp_path / "a.stella", f"{tmp_path}/./b")
     assert [os.path.relpath(one.file, tmp_path) for one in result.files] == ["a.stella", "b/x.stella", "c/d/e.stella"]
+    other = run(tmp_path / "c", tmp_path / "b/x.stella", tmp_path / "a.stella", tmp_path / "c")
+    assert [os.path.relpath(one.file, tmp_path) for one in other.files] == ["c/d/e.stella", "b/x.stella", "a.stella"]
     lay(tmp_path, {"x.txt": GOOD})
     assert run(tmp_path / "x.txt").files[0].policy == "p"
     with pytest.raises(NoPolicies):

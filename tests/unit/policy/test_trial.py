@@ -23,7 +23,7 @@ from stella.policy.testing import fixtures_beside
 from stella.policy.trial import Trial, asks_for_the_instant, mismatches
 from tests.unit.policy.test_mutants import compiled
 
-EXAMPLES = Path(__file__).parents[3] / "examples/policies"
+PACKS = Path(__file__).parents[2] / "packs"
 LEAVES = st.sampled_from([Flagged("kev"), Flagged("fix.available"), Ranked("severity.normalized", ">=", "High")])
 CONDITIONS: st.SearchStrategy[Condition] = st.recursive(
     LEAVES,
@@ -48,7 +48,7 @@ def test_all_fixtures_at_once_are_each_of_them(condition: Condition) -> None:
 
 
 def example(name: str) -> tuple[Policy, tuple[Fixture, ...]]:
-    path = EXAMPLES / f"{name}.stella"
+    path = PACKS / f"{name}.stella"
     _, policy = compiled_file(str(path))
     return policy, fixtures_beside(path, policy)
 
@@ -156,6 +156,13 @@ def test_what_differs_in_a_note_is_a_mutant() -> None:
     assert "`cvss >= 7` becomes `cvss >= 6`" in other
     assert "`warn: x` becomes nothing" in other
     assert "status := blocked becomes status := deferred" in same
+
+
+def test_what_differs_only_where_something_is_missing_is_a_mutant() -> None:
+    policy = compiled('rule a { when kev and not kev and cvss > 7 then status := "blocked" because "b" }')
+    same, other = survivors_after_proof(policy)
+    assert "`cvss > 7` becomes `cvss > 6`" in other  # without `kev` one is false of 6.5 and the other unknown
+    assert "`not kev` becomes `kev`" not in same
 
 
 def test_a_term_that_nothing_reaches_is_told_from_one_that_somebody_forgot() -> None:

@@ -43,7 +43,14 @@ from stella.policy.run_model import FreezeInputs, InputsFrozen, NameRun, PolicyR
 from stella.policy.signing_model import PolicySigned, PolicyVerified, SignPolicy, VerifyPolicy
 from stella.policy.simulation_model import PolicySimulated, SimulatePolicy
 from stella.policy.text_model import CompilePolicy, LintPolicy, PolicyCompiled, PolicyLinted, PolicyProved, ProvePolicy
-from stella.policy.trial_model import EvalPolicy, PolicyEvaluated, PolicyTested, TestPolicy
+from stella.policy.trial_model import (
+    EvalPolicy,
+    ExplainFinding,
+    PolicyEvaluated,
+    PolicyExplained,
+    PolicyTested,
+    TestPolicy,
+)
 
 
 class PolicyCalls:
@@ -120,9 +127,11 @@ class PolicyCalls:
         """Add a version to a policy, as a draft."""
         return self._call("policy.bump", BumpPolicy(policy=policy, file=file, level=level), PolicyBumped)
 
-    def submit(self, *, policy: str, version: int, reason: str = "") -> PolicySubmitted:
+    def submit(self, *, policy: str, version: int, shadow: bool = False, reason: str = "") -> PolicySubmitted:
         """Ask others to look at a draft."""
-        return self._call("policy.submit", SubmitPolicy(policy=policy, version=version, reason=reason), PolicySubmitted)
+        return self._call(
+            "policy.submit", SubmitPolicy(policy=policy, version=version, shadow=shadow, reason=reason), PolicySubmitted
+        )
 
     def review(self, *, policy: str, version: int, reason: str) -> PolicyReviewed:
         """Send a version back to its author, with what is to be changed."""
@@ -459,4 +468,14 @@ class PolicyCalls:
         """Show what a policy decides of one finding, and why: each rule that holds or might, clause by clause."""
         return self._call(
             "policy.eval", EvalPolicy(file=file, finding=finding, exceptions=exceptions, as_of=as_of), PolicyEvaluated
+        )
+
+    def explain(
+        self, *, finding: int, policy: str, inventory: str, exceptions: str | None = None, rule: tuple[str, ...] = ()
+    ) -> PolicyExplained:
+        """Show what a policy decides of one finding of a snapshot, and why, with every value that it has."""
+        return self._call(
+            "policy.explain",
+            ExplainFinding(finding=finding, policy=policy, inventory=inventory, exceptions=exceptions, rule=rule),
+            PolicyExplained,
         )

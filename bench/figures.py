@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from policy_figures import policies
+
 CORPORA = {"mixed": "1 GB, packages and archives", "compressible": "600 MB of packages", "small": "100,000 small files"}
 
 
@@ -31,6 +33,7 @@ def rows(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for name, cost in found["start_cpu_ms"].items():
         yield name, f"{cost:.0f} ms of CPU"
     yield from _platform(found)
+    yield from policies(found)
 
 
 def _platform(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -48,7 +51,6 @@ def _platform(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
         seconds, search = index["enter_s"], index["search_ms"]
         yield f"index of {index['entries']:,} entries", f"{seconds:.2f} s to write, {search:.2f} ms a search"
     yield from _tokens(found.get("tokens", {}))
-    yield from _statements(found.get("statements", {}))
     yield from _tenancy(found.get("tenancy", {}))
     if migrations := found.get("migrations"):
         mine = migrations["stella"]
@@ -58,7 +60,6 @@ def _platform(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
         )
         for name, times in migrations["times_as_long_as_stella"].items():
             yield f"  {name}", f"{times['apply']:.2f} x as long; nothing to do {times['nothing_to_do']:.2f} x"
-    yield from _language(found.get("language", {}))
     if lint := found.get("lint"):
         mine = lint["stella"]
         yield (
@@ -69,20 +70,8 @@ def _platform(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
             if name in lint:
                 peer = lint[name]
                 yield f"  {name}", f"{peer['times_as_long_as_stella']:.2f} x as long; {peer['found']} found"
-    for rules, part in found.get("policy_lint", {}).items():
-        yield (
-            f"policy lint, {rules}",
-            f"{part['start_cpu_ms']:.0f} ms of CPU from the start; proofs {part['proofs_warm_ms']:.0f} ms",
-        )
     if objects := found.get("objects"):
         yield from _objects(objects)
-
-
-def _language(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    for size, cost in found.items():
-        if isinstance(cost, dict) and "lark_ms" in cost:
-            ratio = f"lark takes {cost['lark_takes_times_as_long']:.1f} x as long"
-            yield f"a policy of {size.replace('_', ' ')}", f"{cost['parse_ms']:.1f} ms to parse, {ratio}"
 
 
 def _tokens(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -97,22 +86,6 @@ def _tokens(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
             )
     if flood := found.get("flood"):
         yield f"{flood['tokens']:,} unknown key ids", f"{flood['us']:.0f} us each, {flood['downloads']} downloads"
-
-
-def _statements(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    for algorithm, part in found.items():
-        rate = part["per_s"]
-        for act in ("sign", "verify"):
-            peers = (
-                f"{part[f'{act} to {name}']:.2f} x {name}"
-                for name in ("signature alone", "securesystemslib")
-                if f"{act} to {name}" in part
-            )
-            dated, keyless = (rate[f"{act}: stella, {how}"] for how in ("dated", "keyless"))
-            yield (
-                f"{act} a statement, {algorithm}",
-                f"{rate[f'{act}: stella']:,} /s, dated {dated:,}, keyless {keyless:,}; " + ", ".join(peers),
-            )
 
 
 def _objects(part: dict[str, Any]) -> Iterator[tuple[str, str]]:

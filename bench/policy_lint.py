@@ -18,7 +18,7 @@ from pathlib import Path
 from measure import PLAIN, run
 
 from stella.language.compile import compile_policy
-from stella.policy.proofs import judged
+from stella.policy.text.proofs import judged
 from stella.prover.memory import Memory
 
 RULES = (20, 100, 200, 500)

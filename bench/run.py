@@ -35,6 +35,7 @@ import zstandard
 from measure import Cost, median, run, shell
 
 import migrations
+import proofs
 import service
 from stella.demo.inputs import REAL, fetch_release
 
@@ -255,6 +256,7 @@ SECTIONS: dict[str, Callable[[Path], object]] = {
     "statements": statements.statements,
     "tenancy": tenancy.tenancy,
     "lint": lint.lint,
+    "proofs": lambda _: proofs.proofs(),
     "policy_lint": policy_lint.policy_lint,
     "language": language.language,
     "objects": objects.objects,

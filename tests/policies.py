@@ -103,7 +103,7 @@ def random_leaf(rng: random.Random, columns: dict[str, Column]) -> Condition:
     return Present(column.name) if pick == 7 else _leaf(rng, column)
 
 
-def _leaf(rng: random.Random, column: Column) -> Condition:
+def _leaf(rng: random.Random, column: Column) -> Condition:  # noqa: PLR0911  one for each type
     name = column.name
     match column.type:
         case "flag":

@@ -28,7 +28,7 @@ EXIT_MEANING = {
 def error_classes() -> dict[str, type[StellaError]]:
     """Error classes by code, sorted. Raises ValueError for a class without a code or a code taken twice."""
     found: dict[str, type[StellaError]] = {}
-    for package in pkgutil.iter_modules(stella.__path__, "stella."):
+    for package in pkgutil.walk_packages(stella.__path__, "stella."):
         for kind in _classes(package.name) if package.ispkg else []:
             if not kind.code or kind.code in found:
                 raise ValueError(f"{kind.__qualname__} has no code of its own: {kind.code!r}")

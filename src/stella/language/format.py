@@ -61,7 +61,7 @@ class _Printer:
         self._ended = 0  # how many lines there were when one ended with `//`
 
     def policy(self, node: PolicyNode) -> str:
-        self._comments_before(node.span.start, 0)
+        self._comments_before(node.span.start, 0, spaced=True)
         self._line(0, f"policy {quoted(node.name.value)} syntax {quoted(node.syntax.value)} {{")
         self._blocks(node.members, self._member, 1, node.span.end)
         self._line(0, "}")
@@ -73,7 +73,8 @@ class _Printer:
     def _line(self, depth: int, text: str) -> None:
         self._lines.append(INDENT * depth + text)
 
-    def _comments_before(self, offset: int | None, depth: int) -> None:
+    def _comments_before(self, offset: int | None, depth: int, *, spaced: bool = False) -> None:
+        """Comments up to there; where they are `spaced` an empty line behind one is kept."""
         while self._next < len(self._comments):
             comment = self._comments[self._next]
             if offset is not None and comment.start >= offset:
@@ -85,6 +86,8 @@ class _Printer:
             else:
                 self._line(depth, text)
             self._ended = len(self._lines) if text.startswith("//") else 0
+            if spaced and comment.apart and not comment.beside:
+                self._lines.append("")
 
     def _open(self) -> bool:
         """Whether something can stand behind the last line: not behind `//`, which would take it in."""
@@ -95,7 +98,7 @@ class _Printer:
             self._beside(node.span.start, depth)
             if number:
                 self._lines.append("")
-            self._comments_before(node.span.start, depth)
+            self._comments_before(node.span.start, depth, spaced=True)
             show(node, depth)
         self._comments_before(end, depth)
 

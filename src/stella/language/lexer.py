@@ -32,6 +32,7 @@ _TOKEN = re.compile(
 )
 _PLAIN: dict[str, Kind] = {"name": "name", "symbol": "symbol", "number": "number"}
 _END_OF_LINE = re.compile(r"[\r\n]")
+_EMPTY_LINE = re.compile(r"[ \t]*+(?>\r\n|\r|\n)[ \t]*+[\r\n]")
 _HALVES = re.compile("[\ud800-\udfff]")  # of a pair of UTF-16: no characters, but a Python text can hold them
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 ESCAPES = {"n": "\n", "t": "\t", "r": "\r", '"': '"', "\\": "\\"}
@@ -51,12 +52,16 @@ class Token(msgspec.Struct, frozen=True, gc=False):
 
 
 class Comment(NamedTuple):
-    """A comment as it stands there. `beside` when something else of the text is on its line, before it."""
+    """A comment as it stands there.
+
+    `beside` when something else of the text is on its line, before it; `apart` when an empty line is behind it.
+    """
 
     text: str
     start: int
     end: int
     beside: bool
+    apart: bool = False
 
 
 class Lexed(NamedTuple):
@@ -87,7 +92,7 @@ def lex(text: str) -> Lexed:
             tokens.append(Token("text", _said(said[1:-1], start + 1, wrong), start, end))
         elif kind == "comment":
             beside = last > 0 and not _END_OF_LINE.search(text, last, start)
-            comments.append(Comment(said, start, end, beside))
+            comments.append(Comment(said, start, end, beside, _EMPTY_LINE.match(text, end) is not None))
         elif kind == "strange":
             _say(wrong, "POL1001", f"`{said[:20]}` has no meaning here", Span(start, end))
         else:

@@ -21,14 +21,7 @@ from stella.language.model import Condition, ExceptionRule
 from stella.language.names import STATUS
 from stella.operations import Context
 from stella.policy import records, rules
-from stella.policy.errors import (
-    BadMatcher,
-    BadWord,
-    ExceptionMoved,
-    ExceptionTaken,
-    NoExpiry,
-    NoSuchException,
-)
+from stella.policy.errors import BadMatcher, BadWord, ExceptionMoved, ExceptionTaken, NoExpiry, NoSuchException
 from stella.policy.exception_model import (
     ApproveException,
     CreateException,

@@ -20,12 +20,7 @@ from stella.kernel.errors import StellaError
 from stella.kernel.instant import Instant, format_time
 from stella.operations import Context
 from stella.policy import canary, metering, records, rules
-from stella.policy.errors import (
-    GateShut,
-    Misplaced,
-    NoPrediction,
-    NotPublished,
-)
+from stella.policy.errors import GateShut, Misplaced, NoPrediction, NotPublished
 from stella.policy.evidence import decided, record
 from stella.policy.lifecycle import held, is_published, place, require, require_fresh
 from stella.policy.model import (

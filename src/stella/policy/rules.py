@@ -20,14 +20,7 @@ from stella.kernel.digest import is_digest
 from stella.kernel.errors import IllegalMove
 from stella.kernel.instant import Instant, Seconds, format_time
 from stella.kernel.machine import Machine
-from stella.policy.errors import (
-    BadWord,
-    IllegalTransition,
-    InputsStale,
-    InputsUnfrozen,
-    NotFresh,
-    SelfApproval,
-)
+from stella.policy.errors import BadWord, IllegalTransition, InputsStale, InputsUnfrozen, NotFresh, SelfApproval
 from stella.policy.model import Decided, Event, Level, State
 
 FRESH: Seconds = 15 * 60  # how old the login may be of whoever gives rights away

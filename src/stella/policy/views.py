@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from stella.formats.view import Cell, Facts, Table, Text, Tone, View, human_count
-from stella.policy.examine_model import PolicyExamined
 from stella.policy.exception_model import ExceptionFacts, ExceptionsListed
 from stella.policy.model import (
     Decided,
@@ -186,19 +185,3 @@ def _number(number: int | None) -> str:
 
 def _more(cursor: str | None) -> list[Text]:
     return [Text(f"more: --cursor {cursor}", "dim")] if cursor else []
-
-
-def examined(result: PolicyExamined) -> View:
-    """What was found, and what the gate still asks for."""
-    rows = [
-        (one.kind, Cell(one.verdict, _SAID.get(one.verdict, "warn")), one.digest[:SHORT], one.what)
-        for one in result.evidence
-    ]
-    facts: list[tuple[str, str | Cell]] = [
-        ("version", f"{result.policy}@{result.version}"),
-        ("identity", result.ir_sha256),
-    ]
-    if result.inputs:
-        facts += [("against", result.against), ("inputs", result.inputs)]
-    facts.append(("gate", ", ".join(result.missing) or Cell("nothing is missing", "good")))
-    return [Table(("evidence", "verdict", "digest", "what"), rows), Facts(facts)]

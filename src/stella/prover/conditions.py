@@ -68,9 +68,7 @@ class Encoder:
             found = self._done[key] = (self._fresh(condition, slot, outcome), condition)
         return found[0]
 
-    def _fresh(  # noqa: PLR0911  one for each kind of condition
-        self, condition: Condition, slot: int, outcome: Mapping[str, Mapping[str, int]]
-    ) -> Pair:
+    def _fresh(self, condition: Condition, slot: int, outcome: Mapping[str, Mapping[str, int]]) -> Pair:
         graph = self.graph
         match condition:
             case Constant(value):

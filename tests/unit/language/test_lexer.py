@@ -102,6 +102,21 @@ def test_a_comment_knows_whether_something_is_before_it_on_its_line(text: str, b
     assert [comment.beside for comment in lex(text).comments] == beside
 
 
+@pytest.mark.parametrize(
+    ("text", "apart"),
+    [
+        ("// a\nb", False),
+        ("// a\r\nb", False),
+        ("// a\rb", False),
+        ("// a\n\nb", True),
+        ("// a\r\n \r\nb", True),
+        ("/* a */ \n\t\nb", True),
+    ],
+)
+def test_a_comment_knows_whether_an_empty_line_is_behind_it(text: str, *, apart: bool) -> None:
+    assert [comment.apart for comment in lex(text).comments] == [apart]
+
+
 def test_stars_in_a_comment_do_not_end_it() -> None:
     assert [comment.text for comment in lex("/***/ /* ** / */ x").comments] == ["/***/", "/* ** / */"]
 

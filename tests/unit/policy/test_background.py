@@ -6,7 +6,7 @@ import queue
 import threading
 
 from stella.language.compile import Compiled, compile_policy
-from stella.policy.background import Background, Wish
+from stella.policy.editor.background import Background, Wish
 from tests.unit.policy.texts import GOOD
 
 COMPILED = compile_policy(GOOD)

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from stella.language.compile import compile_policy
 from stella.language.names import SEVERITY, STATUS, VEX_STATUS
-from stella.policy.completion import proposals
-from stella.policy.hover import hover
-from stella.policy.outline import painted, symbols
+from stella.policy.editor.completion import proposals
+from stella.policy.editor.hover import hover
+from stella.policy.editor.outline import painted, symbols
 from tests.unit.policy.texts import policy, rule
 
 EXAMPLES = sorted((Path(__file__).parents[3] / "examples/policies").glob("*.stella"))

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from stella.language.codes import CODES
 from stella.operations import fields_of
-from stella.policy.lint_reports import FORMATS
-from stella.policy.text_model import LintPolicy
+from stella.policy.text.model import LintPolicy
+from stella.policy.text.reports import FORMATS
 
 PAGE = (Path(__file__).parents[3] / "docs/policy/lint.md").read_text()
 

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lsprotocol import types as lsp
 
-from stella.policy.editor import FIX_ALL, Page
-from stella.policy.linting import fixed
-from stella.policy.outline import PAINTS
-from stella.policy.positions import Positions, Units
+from stella.policy.editor.document import FIX_ALL, Page
+from stella.policy.editor.outline import PAINTS
+from stella.policy.editor.positions import Positions, Units
+from stella.policy.text.linting import fixed
 from tests.unit.policy.texts import policy, rule
 
 UNITS: tuple[Units, ...] = ("utf-8", "utf-16", "utf-32")

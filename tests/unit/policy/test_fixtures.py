@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stella.kernel.errors import Exit, StellaError
-from stella.policy.errors import FixtureBadValue, FixturesUnreadable, FixtureUnknownName
-from stella.policy.fixtures import MAX_SOURCE, Expected, read_finding, read_fixtures
+from stella.policy.trial.errors import FixtureBadValue, FixturesUnreadable, FixtureUnknownName
+from stella.policy.trial.fixtures import MAX_SOURCE, Expected, read_finding, read_fixtures
 
 GOOD = """
 as_of = 2026-11-01T00:00:00Z

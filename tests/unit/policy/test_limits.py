@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from stella.engine.moves import Moved
 from stella.kernel.errors import Exit, StellaError
-from stella.policy.limits import DEFAULT, MAX_SOURCE, Counts, LimitJudged, judge, percent, read_limits
+from stella.policy.simulation.limits import DEFAULT, MAX_SOURCE, Counts, LimitJudged, judge, percent, read_limits
 
 NOTHING = Moved("all", 0, 0, 0, 0, 0)
 

@@ -10,10 +10,10 @@ import pytest
 from junitparser import JUnitXml
 
 from stella.language.codes import CODES
-from stella.policy.errors import NoPolicies
-from stella.policy.lint_reports import FORMATS
-from stella.policy.linting import lint
-from stella.policy.text_model import LintPolicy, PolicyLinted
+from stella.policy.text.errors import NoPolicies
+from stella.policy.text.linting import lint
+from stella.policy.text.model import LintPolicy, PolicyLinted
+from stella.policy.text.reports import FORMATS
 from stella.runtime.errors import BadReport
 from tests.unit.policy.texts import context, lay, policy, rule
 

@@ -13,7 +13,7 @@ import yaml
 
 from stella import bootstrap
 from stella.operations import fields_of
-from stella.policy.lint_reports import FORMATS
+from stella.policy.text.reports import FORMATS
 from tests.unit.policy.texts import lay, policy, rule
 
 ROOT = Path(__file__).parents[3]

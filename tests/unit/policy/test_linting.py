@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from stella.kernel.errors import StellaError
 from stella.language.compile import compile_policy
 from stella.language.ir import digest
-from stella.policy import text_views
-from stella.policy.errors import NoPolicies, TooManyPolicies
-from stella.policy.linting import fixed, lint
-from stella.policy.text_model import LintPolicy, PolicyLinted
+from stella.policy.text import views as text_views
+from stella.policy.text.errors import NoPolicies, TooManyPolicies
+from stella.policy.text.linting import fixed, lint
+from stella.policy.text.model import LintPolicy, PolicyLinted
 from tests.unit.policy.texts import EXCEPTION, GOOD, TODAY, context, lay, policy, rule
 
 ROOT = Path(__file__).parents[3]

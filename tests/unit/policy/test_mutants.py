@@ -6,7 +6,7 @@ import pytest
 
 from stella.language.compile import compile_policy
 from stella.language.model import Policy
-from stella.policy.mutants import mutants, step_of
+from stella.policy.trial.mutants import mutants, step_of
 
 NEGATED = ("not kev", "not fix.available")
 

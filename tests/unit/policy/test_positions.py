@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stella.policy.positions import Place, Positions, Units
+from stella.policy.editor.positions import Place, Positions, Units
 
 PIECES = ["a", "é", "\u20ac", "\U0001f600", "\n", "\r", "\r\n", "\u2028", "\x0b"]
 LETTERS = st.lists(st.sampled_from(PIECES), max_size=20).map("".join)

@@ -15,12 +15,7 @@ from stella.identity.errors import UnknownScope
 from stella.kernel.digest import sha256
 from stella.operations import SENSITIVE
 from stella.policy import canary, rules
-from stella.policy.errors import (
-    BadWord,
-    IllegalTransition,
-    InputsStale,
-    InputsUnfrozen,
-)
+from stella.policy.errors import BadWord, IllegalTransition, InputsStale, InputsUnfrozen
 from stella.policy.model import Event, State
 from stella.policy.rules import BAD, DEGRADED, GOOD, KINDS, Evidence
 

@@ -14,9 +14,9 @@ from stella.attest.model import VerifyAttestation
 from stella.kernel.errors import StellaError
 from stella.language import ir
 from stella.language.compile import compile_policy
-from stella.policy import errors, signing
-from stella.policy.signing import SignedVersion, digest_of, sign_version, verify_version
-from stella.policy.signing_model import (
+from stella.policy import errors
+from stella.policy.signature import signing
+from stella.policy.signature.model import (
     PREDICATE_TYPE,
     Approval,
     Evidence,
@@ -26,6 +26,7 @@ from stella.policy.signing_model import (
     SignPolicy,
     VerifyPolicy,
 )
+from stella.policy.signature.signing import SignedVersion, digest_of, sign_version, verify_version
 from stella.signing import attestation, cosign_pem
 from stella.signing.errors import (
     NotFresh,

@@ -10,9 +10,9 @@ from stella.engine.board import Board
 from stella.engine.moves import Moved
 from stella.engine.plan import compile as plan_of
 from stella.engine.simulate import Comparison, simulate, summed
-from stella.policy import simulation
-from stella.policy.limits import Limits, read_limits
-from stella.policy.simulation_model import FindingChanged, LimitResult
+from stella.policy.simulation import simulating as simulation
+from stella.policy.simulation.limits import Limits, read_limits
+from stella.policy.simulation.model import FindingChanged, LimitResult
 from tests.stars import NOW, random_star
 from tests.unit.policy.test_mutants import compiled
 

@@ -10,9 +10,9 @@ from msgspec.structs import replace
 
 from stella.engine.moves import Moved, Shift
 from stella.formats.markdown import LIMIT
-from stella.policy import simulation_views
-from stella.policy.simulation_model import FindingChanged, Level, LimitResult, PolicySimulated, Side
-from stella.policy.simulation_reports import FORMATS, as_json, as_junit, as_markdown, as_sarif
+from stella.policy.simulation import views as simulation_views
+from stella.policy.simulation.model import FindingChanged, Level, LimitResult, PolicySimulated, Side
+from stella.policy.simulation.reports import FORMATS, as_json, as_junit, as_markdown, as_sarif
 
 FINDING = FindingChanged(
     finding=7,

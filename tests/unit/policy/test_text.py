@@ -11,12 +11,12 @@ import pytest
 from stella.kernel.digest import sha256
 from stella.kernel.errors import StellaError
 from stella.language.ir import digest, read
-from stella.policy import text_views
-from stella.policy.compiling import compile_
-from stella.policy.errors import BrokenInvariant, BrokenSource, NothingToProve
-from stella.policy.formatting import fmt
-from stella.policy.proving import prove
-from stella.policy.text_model import CompilePolicy, FormatPolicy, PolicyProved, ProvePolicy
+from stella.policy.text import views as text_views
+from stella.policy.text.compiling import compile_
+from stella.policy.text.errors import BrokenInvariant, BrokenSource, NothingToProve
+from stella.policy.text.formatting import fmt
+from stella.policy.text.model import CompilePolicy, FormatPolicy, PolicyProved, ProvePolicy
+from stella.policy.text.proving import prove
 from stella.runtime.errors import ObjectMissing
 from tests.unit.policy.texts import EXCEPTION, GOOD, context, lay, policy, rule
 

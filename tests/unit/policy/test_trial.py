@@ -13,14 +13,14 @@ from msgspec.structs import replace
 from stella.language.groups import groups
 from stella.language.interpret import Facts, decide, truth
 from stella.language.model import All, Any, Condition, Flagged, Not, Policy, Ranked
-from stella.policy.chorus import Chorus
-from stella.policy.compiling import compiled_file
-from stella.policy.doubts import Doubts
-from stella.policy.fixtures import Expected, Fixture, read_fixtures
-from stella.policy.mutants import Mutant
-from stella.policy.proposals import proposed
-from stella.policy.testing import fixtures_beside
-from stella.policy.trial import Trial, asks_for_the_instant, mismatches
+from stella.policy.text.compiling import compiled_file
+from stella.policy.trial.chorus import Chorus
+from stella.policy.trial.doubts import Doubts
+from stella.policy.trial.fixtures import Expected, Fixture, read_fixtures
+from stella.policy.trial.mutants import Mutant
+from stella.policy.trial.proposals import proposed
+from stella.policy.trial.testing import fixtures_beside
+from stella.policy.trial.trial import Trial, asks_for_the_instant, mismatches
 from tests.unit.policy.test_mutants import compiled
 
 PACKS = Path(__file__).parents[2] / "packs"

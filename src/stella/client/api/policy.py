@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from stella.client.remote import Caller
-from stella.policy.ci_model import CheckPolicies, PoliciesChecked
-from stella.policy.examine_model import ExaminePolicy, PolicyExamined
+from stella.policy.examination.model import ExaminePolicy, PolicyExamined
 from stella.policy.model import (
     ActivatePolicy,
     AskGate,
@@ -39,11 +38,12 @@ from stella.policy.model import (
     ShowPolicy,
     SubmitPolicy,
 )
+from stella.policy.pipeline.model import CheckPolicies, PoliciesChecked
 from stella.policy.run_model import FreezeInputs, InputsFrozen, NameRun, PolicyRan, RunPolicy, RunShown
-from stella.policy.signing_model import PolicySigned, PolicyVerified, SignPolicy, VerifyPolicy
-from stella.policy.simulation_model import PolicySimulated, SimulatePolicy
-from stella.policy.text_model import CompilePolicy, LintPolicy, PolicyCompiled, PolicyLinted, PolicyProved, ProvePolicy
-from stella.policy.trial_model import (
+from stella.policy.signature.model import PolicySigned, PolicyVerified, SignPolicy, VerifyPolicy
+from stella.policy.simulation.model import PolicySimulated, SimulatePolicy
+from stella.policy.text.model import CompilePolicy, LintPolicy, PolicyCompiled, PolicyLinted, PolicyProved, ProvePolicy
+from stella.policy.trial.model import (
     EvalPolicy,
     ExplainFinding,
     PolicyEvaluated,
@@ -58,42 +58,6 @@ class PolicyCalls:
 
     def __init__(self, call: Caller) -> None:
         self._call = call
-
-    def ci(
-        self,
-        *,
-        paths: tuple[str, ...],
-        strict: bool = False,
-        exceptions: str | None = None,
-        min_coverage: int = 0,
-        min_score: int = 0,
-        inventory: str | None = None,
-        before: str = "none",
-        limits: str | None = None,
-        max_age: str = "24h",
-        trust: str | None = None,
-        key: tuple[str, ...] = (),
-        report: tuple[str, ...] = (),
-    ) -> PoliciesChecked:
-        """Lint, prove, test, simulate and verify policies in one go, as a pipeline does."""
-        return self._call(
-            "policy.ci",
-            CheckPolicies(
-                paths=paths,
-                strict=strict,
-                exceptions=exceptions,
-                min_coverage=min_coverage,
-                min_score=min_score,
-                inventory=inventory,
-                before=before,
-                limits=limits,
-                max_age=max_age,
-                trust=trust,
-                key=key,
-                report=report,
-            ),
-            PoliciesChecked,
-        )
 
     def create(
         self,
@@ -207,32 +171,6 @@ class PolicyCalls:
         """Show a run."""
         return self._call("policy.run-status", NameRun(run=run), RunShown)
 
-    def examine(
-        self,
-        *,
-        policy: str,
-        version: int,
-        fixtures: str | None = None,
-        min_coverage: int = 90,
-        inventory: str | None = None,
-        limits: str | None = None,
-        attestation: str | None = None,
-    ) -> PolicyExamined:
-        """Examine a version, and record what was found as evidence for the gate."""
-        return self._call(
-            "policy.examine",
-            ExaminePolicy(
-                policy=policy,
-                version=version,
-                fixtures=fixtures,
-                min_coverage=min_coverage,
-                inventory=inventory,
-                limits=limits,
-                attestation=attestation,
-            ),
-            PolicyExamined,
-        )
-
     def gate(
         self,
         *,
@@ -297,6 +235,68 @@ class PolicyCalls:
             "policy.rollback",
             RollbackPolicy(policy=policy, to=to, env=env, reason=reason, ticket=ticket, incident=incident),
             PolicyRolledBack,
+        )
+
+    def examine(
+        self,
+        *,
+        policy: str,
+        version: int,
+        fixtures: str | None = None,
+        min_coverage: int = 90,
+        inventory: str | None = None,
+        limits: str | None = None,
+        attestation: str | None = None,
+    ) -> PolicyExamined:
+        """Examine a version, and record what was found as evidence for the gate."""
+        return self._call(
+            "policy.examine",
+            ExaminePolicy(
+                policy=policy,
+                version=version,
+                fixtures=fixtures,
+                min_coverage=min_coverage,
+                inventory=inventory,
+                limits=limits,
+                attestation=attestation,
+            ),
+            PolicyExamined,
+        )
+
+    def ci(
+        self,
+        *,
+        paths: tuple[str, ...],
+        strict: bool = False,
+        exceptions: str | None = None,
+        min_coverage: int = 0,
+        min_score: int = 0,
+        inventory: str | None = None,
+        before: str = "none",
+        limits: str | None = None,
+        max_age: str = "24h",
+        trust: str | None = None,
+        key: tuple[str, ...] = (),
+        report: tuple[str, ...] = (),
+    ) -> PoliciesChecked:
+        """Lint, prove, test, simulate and verify policies in one go, as a pipeline does."""
+        return self._call(
+            "policy.ci",
+            CheckPolicies(
+                paths=paths,
+                strict=strict,
+                exceptions=exceptions,
+                min_coverage=min_coverage,
+                min_score=min_score,
+                inventory=inventory,
+                before=before,
+                limits=limits,
+                max_age=max_age,
+                trust=trust,
+                key=key,
+                report=report,
+            ),
+            PoliciesChecked,
         )
 
     def sign(

@@ -1,0 +1,1 @@
+"""All checks of policies in one process."""

@@ -1,0 +1,70 @@
+"""What policy.ci takes and gives."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from stella.operations import arg
+from stella.policy.signature.model import PolicyVerified
+from stella.policy.simulation.model import PolicySimulated
+from stella.policy.text.model import Exempt, Paths, PolicyLinted, Strict
+from stella.policy.trial.model import PolicyTested
+
+StepName = Literal["lint", "test", "simulate", "verify"]
+Verdict = Literal["passed", "failed", "skipped"]
+
+
+class CheckPolicies(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, rename={"before": "from"}):
+    """Request of policy.ci."""
+
+    paths: Paths
+    strict: Strict = False
+    exceptions: Exempt = None
+    min_coverage: Annotated[int, arg("Fail when fewer percent of the terms are covered.", metavar="PERCENT")] = 0
+    min_score: Annotated[int, arg("Fail when fewer percent of the mutants are killed.", metavar="PERCENT")] = 0
+    inventory: Annotated[
+        str | None, arg("Snapshot of the inventory; nothing is simulated without it.", "folder", metavar="SNAPSHOT")
+    ] = None
+    before: Annotated[
+        str,
+        arg(
+            "Policies that decide today: a file, a folder of files of the same names, `active` or `none`.", metavar="P"
+        ),
+    ] = "none"
+    limits: Annotated[str | None, arg("What may change, in TOML.", "file_in", metavar="FILE")] = None
+    max_age: Annotated[str, arg("Refuse a snapshot that is older; `any` takes all.", metavar="DURATION")] = "24h"
+    trust: Annotated[
+        str | None, arg("Trust folder of those who sign; signatures are verified.", "folder", metavar="T")
+    ] = None
+    key: Annotated[
+        tuple[str, ...], arg("Public key of those who sign, base64; signatures are verified.", metavar="PUB")
+    ] = ()
+    report: Annotated[
+        tuple[str, ...],
+        arg("Write a report; the formats are markdown, json, sarif and junit.", "report", metavar="FORMAT=FILE"),
+    ] = ()
+
+
+class Step(msgspec.Struct, frozen=True):
+    """One step about one policy, or about all of them: `reason` says why it failed, `told` what it found."""
+
+    step: StepName
+    file: str
+    verdict: Verdict
+    reason: str
+    told: str
+
+
+class PoliciesChecked(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema", tag="stella.policy.pipeline.ci@1"):
+    """Result of policy.ci; `reason` is that of the first step that failed. What was not asked for is empty."""
+
+    verdict: Literal["passed", "failed"]
+    reason: str | None
+    steps: tuple[Step, ...]
+    linted: PolicyLinted
+    tested: PolicyTested | None = None
+    simulated: tuple[PolicySimulated, ...] = ()
+    verified: tuple[PolicyVerified, ...] = ()
+    reports: tuple[str, ...] = ()

@@ -1,0 +1,1 @@
+"""A proposed policy held against the one of today, over a whole snapshot."""

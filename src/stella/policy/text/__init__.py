@@ -1,0 +1,1 @@
+"""The commands about the text of policies: lint, layout, compilation, proofs, one finding at a time."""

@@ -1,0 +1,1 @@
+"""Fixtures beside policies, and what they would notice."""

@@ -150,6 +150,29 @@ class Comparison:
             self._backend.fill(self.masks, self.board.only(np.array(chosen)), 0, out)
         rechecked(self.plan, self.board, self.masks.layout, self._backend.name, chosen, out)
 
+    def by_asset(self) -> dict[str, dict[str, int]]:
+        """For each asset that has findings: how many go from which rule to which, as `FROM>TO`."""
+        first, second = self.readings
+        width, codes, names = second.groups + 1, *_names(self.board, "asset.id")
+        cells = (first.groups + 1) * width
+        found: dict[int, int] = {}
+        for start in range(0, self.board.star.findings, self._backend.block):
+            out = np.empty(
+                (self.masks.layout.lanes, min(self._backend.block, self.board.star.findings - start)), np.uint64
+            )
+            self._backend.fill(self.masks, self.board, start, out)
+            cell = decide(first, out).status_by.astype(np.int64) * width + decide(second, out).status_by
+            rows = codes[self._ground.assets[start : start + out.shape[1]]]
+            for key, count in zip(*np.unique(rows * cells + cell, return_counts=True), strict=True):
+                found[int(key)] = found.get(int(key), 0) + int(count)
+        before, after = map(_outcomes, self.plan.views)
+        told: dict[str, dict[str, int]] = {}
+        for key, count in sorted(found.items()):
+            row, place = divmod(key, cells)
+            matrix, pair = told.setdefault(names[row], {}), f"{before[place // width].rule}>{after[place % width].rule}"
+            matrix[pair] = matrix.get(pair, 0) + count
+        return told
+
     def changes(self, wanted: Kind | tuple[int, int], after: int = -1) -> Iterator[Change]:
         """The findings of a kind of change, or of a cell, with ids above `after`, in the order of ids."""
         for start, out in self.blocks(after + 1):

@@ -14,7 +14,7 @@ import contextlib
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import msgspec
@@ -166,19 +166,27 @@ def commit(store: Path, folder: Path, snapshot: Snapshot) -> Path:
 
 
 def find(place: str, store: str = "") -> Path:
-    """The folder of a snapshot: its path, or its digest or the beginning of it in a store.
+    """The folder of a snapshot: its path, its digest or the beginning of it in a store, or the newest of a store.
 
     Raises SnapshotMissing or SnapshotAmbiguous.
     """
     path = Path(place)
     if os.path.lexists(path / HEAD):
         return path
-    found = [one for one in snapshots(Path(store)) if one.name.startswith(place)] if store and place else []
+    if not store and path.is_dir() and (found := snapshots(path)):
+        return newest(found)
+    folder, begins = (Path(store), place) if store else (path.parent, path.name)
+    found = [one for one in snapshots(folder) if one.name.startswith(begins)] if begins and folder.is_dir() else []
     if len(found) > 1:
         raise SnapshotAmbiguous(snapshot=place, count=len(found))
     if not found:
         raise SnapshotMissing(snapshot=place)
     return found[0]
+
+
+def newest(folders: Iterable[Path]) -> Path:
+    """The one with the latest instant, and of several the one with the smallest digest; raises as `read`."""
+    return min(folders, key=lambda one: (-read(one).core.as_of, one.name))
 
 
 def snapshots(store: Path) -> list[Path]:

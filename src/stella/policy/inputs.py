@@ -8,6 +8,7 @@ Rules:
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Protocol
 
 import msgspec
@@ -78,7 +79,8 @@ def admit(ctx: Context, want: NamesInputs) -> None:
 
     Raises InputsUnfrozen, InputsStale, OtherInputs, or as `snapshot.require_fresh`.
     """
-    require(ctx, want.inputs, snapshot_of(ctx, want.inventory, want.max_age))
+    _, head = snapshot_of(ctx, want.inventory, want.max_age)
+    require(ctx, want.inputs, head)
 
 
 def require(ctx: Context, digest: str, head: Snapshot) -> None:
@@ -88,15 +90,16 @@ def require(ctx: Context, digest: str, head: Snapshot) -> None:
             require_part(usable(t, digest, records.now_of(ctx)), head)
 
 
-def snapshot_of(ctx: Context, place: str, max_age: str) -> Snapshot:
-    """What a snapshot says of itself; raises InputsUnfrozen where there is none, or as `snapshot.require_fresh`."""
+def snapshot_of(ctx: Context, place: str, max_age: str) -> tuple[Path, Snapshot]:
+    """The folder of a snapshot, and what it says of itself; raises InputsUnfrozen where there is none, or as `snapshot.require_fresh`."""
     try:
-        head = snapshots.read(snapshots.find(place))
+        folder = snapshots.find(place)
+        head = snapshots.read(folder)
     except SnapshotMissing:
         raise InputsUnfrozen(digest=ascii(place)[1:-1][: rules.MAX_SHOWN]) from None
     if max_age != ANY:
         snapshots.require_fresh(head, records.now_of(ctx), parse_duration(max_age))
-    return head
+    return folder, head
 
 
 def freeze_snapshot(ctx: Context, head: Snapshot) -> Inputs:

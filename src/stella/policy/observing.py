@@ -26,7 +26,7 @@ def seen(ctx: Context, policy: str, env: str, place: str) -> tuple[int, dict[str
 
     Raises Misplaced where there is no canary, InputsUnfrozen, or as reading a snapshot and the engine.
     """
-    head = inputs.snapshot_of(ctx, place, MAX_AGE)
+    folder, head = inputs.snapshot_of(ctx, place, MAX_AGE)
     with ctx.tenant() as t:
         records.name_of(t, policy)
         placed = records.placements(t, policy).get(env)
@@ -35,7 +35,7 @@ def seen(ctx: Context, policy: str, env: str, place: str) -> tuple[int, dict[str
         sides = [records.version(t, policy, number) for number in (placed.version, placed.canary)]
         excepted = exceptions.in_force(t, policy, head.core.as_of)
     before, after = (plan_of(one.checked(), excepted, one.digest) for one in sides)
-    comparison = Comparison(before, after, Board(load_star(place), head.core.as_of))
+    comparison = Comparison(before, after, Board(load_star(folder), head.core.as_of))
     name = sides[1].digest
     found = transitions.by_asset(comparison, lambda asset: canary.is_in(name, asset, placed.percent))
     comparison.recheck(RECHECKED)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from stella.policy import exception_operations, lifecycle_operations, promotion_operations
+from stella.policy.examination import operations as examination_operations
 from stella.policy.pipeline import operations as ci_operations
 from stella.policy.signature import operations as signing_operations
 from stella.policy.simulation import operations as simulation_operations
@@ -11,6 +12,7 @@ from stella.policy.trial import operations as trial_operations
 
 __all__ = [
     "ci_operations",
+    "examination_operations",
     "exception_operations",
     "lifecycle_operations",
     "promotion_operations",

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from types import MappingProxyType
 from typing import Literal, NamedTuple, TypeVar
 
@@ -61,7 +62,7 @@ Shown = TypeVar("Shown", bound=RunFacts)
 def run(ctx: Context, want: RunPolicy) -> PolicyRan:
     """Judge the findings of a snapshot."""
     now = records.now_of(ctx)
-    head = inputs.snapshot_of(ctx, want.inventory, inputs.ANY if want.inputs else want.max_age)
+    folder, head = inputs.snapshot_of(ctx, want.inventory, inputs.ANY if want.inputs else want.max_age)
     with ctx.tenant() as t:
         found = records.version(t, want.policy, want.version)
         policy = found.checked()
@@ -71,7 +72,7 @@ def run(ctx: Context, want: RunPolicy) -> PolicyRan:
     name = f"run:{found.policy}:{format_time(now)}:{ctx.entropy(4).hex()}"
     made = Ended(name, now, plan.view.digest, frozen.digest)
     try:
-        done = _judged(ctx, plan, want.inventory, head)
+        done = _judged(ctx, plan, folder, head)
     except StellaError:
         _end(ctx, found, want, made._replace(status="failed"))
         raise
@@ -99,10 +100,10 @@ def _frozen(ctx: Context, want: RunPolicy, head: Snapshot) -> Inputs:
     return found
 
 
-def _judged(ctx: Context, plan: Plan, place: str, head: Snapshot) -> Evaluation:
+def _judged(ctx: Context, plan: Plan, folder: Path, head: Snapshot) -> Evaluation:
     """Ask the plan about each finding; raises what is wrong with the snapshot, or as the engine."""
     ctx.progress.start("judge", 2, "steps")
-    board = Board(load_star(place), head.core.as_of)
+    board = Board(load_star(folder), head.core.as_of)
     ctx.progress.advance(1)
     begin = time.perf_counter()
     done = evaluate(plan, board, board.as_of)

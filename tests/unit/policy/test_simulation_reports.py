@@ -73,6 +73,13 @@ def test_the_comment_says_the_verdict_then_the_limits_then_what_changes() -> Non
     assert "970" not in text  # findings that keep their rule are no transition
 
 
+def test_rules_that_lose_as_many_findings_are_by_name() -> None:
+    moves = (Shift("old", "new", 20), Shift("old", "default", 20), Shift("default", "new", 21))
+    text = as_markdown(replace(RESULT, transitions=moves)).decode()
+    places = [text.index(f"| `{one}` |") for one in ("default` | `new", "old` | `default", "old` | `new")]
+    assert places == sorted(places)
+
+
 def test_the_first_screen_is_short() -> None:
     text = as_markdown(RESULT).decode()
     assert len(text[: text.index("#### Status")].splitlines()) <= 15

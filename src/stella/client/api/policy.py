@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from stella.client.remote import Caller
+from stella.policy.examination.model import ExaminePolicy, PolicyExamined
 from stella.policy.model import (
     ActivatePolicy,
     AskGate,
@@ -240,14 +241,14 @@ class PolicyCalls:
         *,
         policy: str,
         env: str,
-        inventory: str | None = None,
         transition: tuple[str, ...] = (),
         tripped: tuple[str, ...] = (),
+        inventory: str | None = None,
     ) -> PolicyObserved:
         """Say what a canary does; it is rolled back when that is not what was foretold, or a limit is exceeded."""
         return self._call(
             "policy.observe",
-            ObservePolicy(policy=policy, env=env, inventory=inventory, transition=transition, tripped=tripped),
+            ObservePolicy(policy=policy, env=env, transition=transition, tripped=tripped, inventory=inventory),
             PolicyObserved,
         )
 
@@ -259,6 +260,32 @@ class PolicyCalls:
             "policy.rollback",
             RollbackPolicy(policy=policy, to=to, env=env, reason=reason, ticket=ticket, incident=incident),
             PolicyRolledBack,
+        )
+
+    def examine(
+        self,
+        *,
+        policy: str,
+        version: int,
+        fixtures: str | None = None,
+        min_coverage: int = 90,
+        inventory: str | None = None,
+        limits: str | None = None,
+        attestation: str | None = None,
+    ) -> PolicyExamined:
+        """Examine a version, and record what was found as evidence for the gate."""
+        return self._call(
+            "policy.examine",
+            ExaminePolicy(
+                policy=policy,
+                version=version,
+                fixtures=fixtures,
+                min_coverage=min_coverage,
+                inventory=inventory,
+                limits=limits,
+                attestation=attestation,
+            ),
+            PolicyExamined,
         )
 
     def ci(

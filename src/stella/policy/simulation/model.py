@@ -18,7 +18,9 @@ class SimulatePolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, re
     """Request of policy.simulate."""
 
     after: Annotated[str, arg("Policy that is proposed.", "file_in", metavar="FILE")]
-    inventory: Annotated[str, arg("Snapshot of the inventory.", "folder", metavar="SNAPSHOT")]
+    inventory: Annotated[
+        str, arg("Snapshot of the inventory, or a folder of them for the newest.", "folder", metavar="SNAPSHOT")
+    ]
     before: Annotated[
         str,
         arg("Policy of today: a file, `active`, a version such as P-7@3, or `none`.", "policy", metavar="POLICY"),

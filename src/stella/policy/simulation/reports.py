@@ -56,7 +56,10 @@ def tables(result: PolicySimulated) -> Iterable[Rows]:
     yield Rows("Status", ("status", "before", "after", "change"), list(map(_level, result.statuses)))
     yield Rows("Severity", ("severity", "before", "after", "change"), list(map(_level, result.severities)))
     yield Rows("Assets that change most", ("asset", *MOVED), list(map(_moved, result.movers)))
-    moves = sorted((one for one in result.transitions if one.before != one.after), key=lambda one: (-one.findings, one))
+    moves = sorted(
+        (one for one in result.transitions if one.before != one.after),
+        key=lambda one: (-one.findings, one.before, one.after),
+    )
     yield Rows("From rule to rule", ("before", "after", "findings"), list(map(_shift, moves)))
     for one in result.limits:
         if one.exceeded and one.top:

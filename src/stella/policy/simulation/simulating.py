@@ -94,7 +94,8 @@ def compare(ctx: Context, want: SimulatePolicy) -> Compared:
     _, after = compiled_file(want.after)
     found = stored(ctx, want.before, want.policy, want.env)
     before = found.checked() if found is not None else before_of(want.before, after)
-    head = snapshots.read(snapshots.find(want.inventory))
+    folder = snapshots.find(want.inventory)
+    head = snapshots.read(folder)
     if want.max_age != ANY:
         snapshots.require_fresh(head, ctx.clock.read().wall, parse_duration(want.max_age))
     inputs.require(ctx, want.inputs, head)
@@ -102,7 +103,7 @@ def compare(ctx: Context, want: SimulatePolicy) -> Compared:
     exempted = _excepted(ctx, want, about, head)
     begin = time.perf_counter()
     ctx.progress.start("simulate", 3, "steps")
-    board = Board(load_star(want.inventory), head.core.as_of)
+    board = Board(load_star(folder), head.core.as_of)
     ctx.progress.advance(1)
     plans = [plan_of(one, exempted, digest(one)) for one in (before, after)]
     comparison = Comparison(plans[0], plans[1], board, want.backend)

@@ -62,7 +62,7 @@ class LintPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     strict: Strict = False
     fix: Annotated[bool, arg("Make the fixes that cannot change what a policy means, in the files.", "here")] = False
     exceptions: Exempt = None
-    proofs: Annotated[bool, arg("Prove what can be proved about the rules.")] = True
+    proofs: Annotated[bool, arg("Leave out what a solver proves about the rules.")] = True
     governance: Annotated[bool, arg("Also ask for fixtures and a signature beside each policy.")] = False
     as_of: Annotated[str | None, arg("The instant at which exceptions are judged; now.", metavar="TIME")] = None
     report: Annotated[

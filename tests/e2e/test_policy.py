@@ -35,6 +35,7 @@ from stella.runtime.transaction import Seal, TenantDatabase
 from stella.testing import SilentProgress
 from tests.database import postgres
 from tests.e2e.material import as_process
+from tests.policy_fleet import write
 from tests.policy_team import text
 from tests.service import AUDIT_KEY, SEAL_KEY, SECRET, Got, Running, running
 
@@ -160,19 +161,22 @@ def test_from_a_text_to_a_rollback(service: Running, direct: Context, tmp_path: 
 
 
 def test_a_run_is_a_job(service: Running, tmp_path: Path) -> None:
-    ada = Person(service, *AUTHOR)
+    ada = Person(service, *AUTHOR, "inventory:write")
     ada.client.policy.create(policy="P-8", template="baseline")
-    (tmp_path / "findings").write_text('{"id":"a","values":{"kev":true,"env.exposure":"internet"}}\n')
-    snapshot = ada.client.object.put(kind="policy-findings", file=str(tmp_path / "findings")).digest
-    unfrozen = ada.call("POST", "/runs", {"policy": "P-8", "inputs": snapshot, "snapshot": snapshot})
+    folder = write(tmp_path, {"web": "prod"})
+    loaded = ada.client.inventory.load(
+        dir="I", sbom=(str(folder / "sboms"),), advisories=(str(folder / "osv"),), kev=str(folder / "kev.json")
+    )
+    body = {"policy": "P-8", "inventory": loaded.path}
+    unfrozen = ada.call("POST", "/runs", body | {"inputs": loaded.digest})
     assert (unfrozen.status, unfrozen.json["reason"], unfrozen.json["exit"]) == (409, "policy_inputs_unfrozen", 2)
-    frozen = ada.call("POST", "/inputs", {"inventory": snapshot})
+    frozen = ada.call("POST", "/inputs", {"inventory": loaded.digest})
     assert frozen.status == 201
-    done = ada.client.policy.run(policy="P-8", inputs=frozen.json["digest"], snapshot=snapshot)
-    assert (done.status, done.counts) == ("succeeded", {"blocked": 1, "undecided": 0})
+    done = ada.client.policy.run(policy="P-8", inputs=frozen.json["digest"], inventory=loaded.path)
+    assert (done.status, sum(done.counts.values()) - done.counts["undecided"]) == ("succeeded", 2)
     assert ada.call("GET", f"/runs/{done.run}").json["determinism"] == done.determinism
     after = figures(service)
-    assert after['policy_evaluation_decisions_total{backend="interpreter"}'] >= 1
+    assert after['policy_evaluation_decisions_total{backend="numpy"}'] >= 2
     assert after['policy_simulation_queue_depth{stage="queued"}'] == 0
 
 

@@ -91,7 +91,10 @@ def require(ctx: Context, digest: str, head: Snapshot) -> None:
 
 
 def snapshot_of(ctx: Context, place: str, max_age: str) -> tuple[Path, Snapshot]:
-    """The folder of a snapshot, and what it says of itself; raises InputsUnfrozen where there is none, or as `snapshot.require_fresh`."""
+    """The folder of a snapshot, and what it says of itself.
+
+    Raises InputsUnfrozen where there is none, or as `snapshot.require_fresh`.
+    """
     try:
         folder = snapshots.find(place)
         head = snapshots.read(folder)

@@ -8,7 +8,6 @@ Rules:
 
 from __future__ import annotations
 
-from stella.engine import transitions
 from stella.engine.board import Board
 from stella.engine.evaluate import RECHECKED
 from stella.engine.plan import compile as plan_of
@@ -37,6 +36,6 @@ def seen(ctx: Context, policy: str, env: str, place: str) -> tuple[int, dict[str
     before, after = (plan_of(one.checked(), excepted, one.digest) for one in sides)
     comparison = Comparison(before, after, Board(load_star(folder), head.core.as_of))
     name = sides[1].digest
-    found = transitions.by_asset(comparison, lambda asset: canary.is_in(name, asset, placed.percent))
+    found = comparison.by_asset()
     comparison.recheck(RECHECKED)
     return placed.number, canary.foretold(found, name, placed.percent)

@@ -21,9 +21,8 @@ from stella.operations import Context
 from stella.policy import evidence, exceptions, inputs, records
 from stella.policy.examination.errors import NothingToExamine
 from stella.policy.examination.model import Examined, ExaminePolicy, PolicyExamined
-from stella.policy.lifecycle import held
 from stella.policy.model import State
-from stella.policy.records import Version
+from stella.policy.records import Version, held
 from stella.policy.rules import BAD, GOOD, Evidence
 from stella.policy.run_model import FreezeInputs
 from stella.policy.signature import signing

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from stella.engine import transitions
 from stella.engine.evaluate import determinism, evaluate
 from stella.engine.plan import compile as plan_of
 from stella.kernel.instant import Instant
@@ -65,7 +64,7 @@ def simulation(ctx: Context, found: Version, made: Compared) -> Iterator[Recorde
         raise OtherPolicy(version=found.name, found=digest(made.after), expected=found.digest)
     frozen = inputs.freeze_snapshot(ctx, made.head)
     verdict = BAD if made.result.reason else DEGRADED if made.result.degraded else GOOD
-    assets = transitions.by_asset(made.comparison)
+    assets = made.comparison.by_asset()
     simulated = promotion.Simulated(digest(made.before), found.digest, assets)
     kept = promotion.keep_simulation(ctx, found.name, simulated, frozen.digest, verdict)
     yield Recorded("simulation", verdict, kept)

@@ -9,7 +9,7 @@ Rules:
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
 from stella.language.groups import Group, Note
@@ -81,16 +81,21 @@ class Decision(NamedTuple):
 
 def decide(groups: Iterable[Group], default_status: str, facts: Facts) -> Decision:
     """Ask every group, then let the strongest decide."""
-    asked = [(group, truth(group.condition, facts)) for group in groups]
-    true = tuple(i for i, (_, held) in enumerate(asked) if held)
-    unknown = tuple(i for i, (_, held) in enumerate(asked) if held is None)
-    by_status = next((i for i in true if asked[i][0].status is not None), None)
-    by_severity = next((i for i in true if asked[i][0].severity is not None), None)
-    status = default_status if by_status is None else asked[by_status][0].status or default_status
+    asked = tuple(groups)
+    return settle(asked, [truth(group.condition, facts) for group in asked], default_status, facts)
+
+
+def settle(groups: Sequence[Group], held: Sequence[Truth], default_status: str, facts: Facts) -> Decision:
+    """What follows when it is known of every group whether it holds."""
+    true = tuple(i for i, one in enumerate(held) if one)
+    unknown = tuple(i for i, one in enumerate(held) if one is None)
+    by_status = next((i for i in true if groups[i].status is not None), None)
+    by_severity = next((i for i in true if groups[i].severity is not None), None)
+    status = default_status if by_status is None else groups[by_status].status or default_status
     normal = facts.values.get("severity.normalized")
-    severity = asked[by_severity][0].severity if by_severity is not None else normal
-    undecided = any((by_status is None or i < by_status) and asked[i][0].status not in {None, status} for i in unknown)
-    notes = tuple(note for i in true for note in asked[i][0].notes)
+    severity = groups[by_severity].severity if by_severity is not None else normal
+    undecided = any((by_status is None or i < by_status) and groups[i].status not in {None, status} for i in unknown)
+    notes = tuple(note for i in true for note in groups[i].notes)
     return Decision(
         true, unknown, status, severity if isinstance(severity, str) else None, by_status, by_severity, undecided, notes
     )

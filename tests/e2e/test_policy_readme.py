@@ -14,10 +14,18 @@ from tests.e2e.material import ROOT, as_process
 # Each command with its exit code and what it shows.
 SHOWN: tuple[tuple[str, int, tuple[str, ...]], ...] = (
     ("policy lint", 0, ("5, 5 proved", "verdict   passed")),
-    ("policy prove", 6, ('kev=true, severity.normalized="None" -> status affected', "what_is_exploited_never_passes  holds")),
+    (
+        "policy prove",
+        6,
+        ('kev=true, severity.normalized="None" -> status affected', "what_is_exploited_never_passes  holds"),
+    ),
     ("policy prove", 6, ('env.exposure="internet", kev=false, severity.normalized="High"', "equivalent")),
     ("policy test", 0, ("release.stella", "100 % of 22")),
-    ("inventory load", 0, ("findings     15", "assets       6", "evidence     4 sets of 3 statements", "quarantined  0")),
+    (
+        "inventory load",
+        0,
+        ("findings     15", "assets       6", "evidence     4 sets of 3 statements", "quarantined  0"),
+    ),
     (
         "policy simulate",
         6,
@@ -26,7 +34,7 @@ SHOWN: tuple[tuple[str, int, tuple[str, ...]], ...] = (
             "1 of 15 findings change: 1 newly blocked, 0 unblocked, 0 of them known to be exploited.",
             "Undecided: for 2 findings a stronger rule cannot be decided (2 before).",
             "6.667 %  5 %      exceeded",
-            "7  shop-web (prod): pkg:npm/deepfold@2.0.4, STELLA-FLEET-0003, High: affected by default -> blocked by grave",
+            "7  shop-web (prod): pkg:npm/deepfold@2.0.4, STELLA-FLEET-0003, High: affected by default -> blocked",
             "not_affected       2      2",
             "deferred           1      1",
             "blocked            4      5",

@@ -20,11 +20,11 @@ from stella.policy.errors import (
     ExceptionTaken,
     InputsStale,
     InputsUnfrozen,
+    LoginTooOld,
     Misplaced,
     NoExpiry,
     NoSuchException,
     NoSuchPolicy,
-    NotFresh,
     RunMissing,
     SelfApproval,
 )
@@ -87,7 +87,7 @@ def test_an_exception_counts_when_another_one_has_approved_it(team: Team) -> Non
     assert in_force(team) == []
     with pytest.raises(SelfApproval):
         exceptions.approve(team.ada, agree())
-    with pytest.raises(NotFresh):
+    with pytest.raises(LoginTooOld):
         exceptions.approve(team.person("ben", authenticated=0), agree())
     assert exceptions.approve(team.ben, agree()).in_force
     assert in_force(team) == ["EX-1"]

@@ -21,9 +21,9 @@ from stella.policy.errors import (
     GateShut,
     IllegalTransition,
     IrHashMismatch,
+    LoginTooOld,
     NoSuchPolicy,
     NoSuchVersion,
-    NotFresh,
     NothingChanged,
     PolicyTaken,
     SelfApproval,
@@ -156,7 +156,7 @@ def test_a_login_of_long_ago_is_not_enough(team: Team) -> None:
     team.submit()
     now = team.ada.clock.read().wall
     for since in (0, now - rules.FRESH - 1, now + rules.SKEW + 1):
-        with pytest.raises(NotFresh) as caught:
+        with pytest.raises(LoginTooOld) as caught:
             lifecycle.approve(team.person("eve", authenticated=since), decide())
         assert caught.value.reason == "reauth_required"
         assert team.state() == "submitted"

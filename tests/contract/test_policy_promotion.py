@@ -18,9 +18,9 @@ from stella.policy.errors import (
     GateShut,
     IllegalTransition,
     IrHashMismatch,
+    LoginTooOld,
     Misplaced,
     NoPrediction,
-    NotFresh,
     NotPublished,
     ShadowRequired,
 )
@@ -207,9 +207,9 @@ def test_a_gate_that_says_no_publishes_nothing_either(team: Team) -> None:
 def test_promotion_and_rollback_ask_for_a_fresh_login(team: Team) -> None:
     second(team)
     team.world.clock.pass_time(rules.FRESH + 1)
-    with pytest.raises(NotFresh):
+    with pytest.raises(LoginTooOld):
         team.promote(2)
-    with pytest.raises(NotFresh):
+    with pytest.raises(LoginTooOld):
         promotion.rollback(team.ben, back(1))
 
 

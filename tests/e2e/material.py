@@ -50,6 +50,16 @@ POLICY = """policy "a" syntax "stella-dsl@1" {
   invariant seen { kev => status == "blocked" }
 }
 """  # not in the one layout
+FIXTURES = """[[fixture]]
+name = "exploited"
+finding = { kev = true }
+expect = { status = "blocked" }
+
+[[fixture]]
+name = "not exploited"
+finding = { kev = false }
+expect = { status = "affected" }
+"""
 
 
 def environment(home: Path, **extra: str) -> dict[str, str]:
@@ -93,6 +103,8 @@ def build(top: Path) -> Path:
         ("bad/a.py", "import psycopg\n"),
         ("bad/b/c.sql", "SET ROLE x;\n"),
         ("policies/a.stella", POLICY),
+        ("policies/a.fixtures.toml", FIXTURES),
+        ("finding.json", '{"finding": {"kev": true}}'),
         ("worse/a.stella", POLICY.replace("kev then", "kv then").replace('"blocked"', '"Blocked"')),
     ):
         (top / name).parent.mkdir(parents=True, exist_ok=True)

@@ -127,7 +127,7 @@ class BadAssets(StellaError):
     hint = "correct it; `docs/inventory.md` shows one of each form"
 
 
-class BadTrust(StellaError):
+class BadTrustFile(StellaError):
     """{file} does not say whom to trust: {problem}.
 
     It names vendors of VEX statements, each with how far it is trusted.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,7 +9,6 @@ from pathlib import Path
 import msgspec
 
 from stella.inventory import snapshot
-from stella.inventory.errors import SnapshotMissing
 from stella.inventory.model import (
     Figures,
     FileShown,
@@ -76,15 +74,7 @@ def input_digests(head: Snapshot) -> dict[str, str | None]:
 
 def folder_of(want: OfSnapshot) -> Path:
     """The snapshot that was named, or the newest; raises SnapshotMissing or SnapshotAmbiguous."""
-    if want.snapshot:
-        return snapshot.find(want.snapshot, want.dir)
-    store = Path(want.dir)
-    if os.path.lexists(store / snapshot.HEAD):
-        return store
-    found = snapshot.snapshots(store)
-    if not found:
-        raise SnapshotMissing(snapshot=want.dir)
-    return snapshot.newest(found)
+    return snapshot.find(want.snapshot, want.dir) if want.snapshot else snapshot.find(want.dir)
 
 
 def _shown(head: Snapshot, now: Instant) -> SnapshotShown:

@@ -14,7 +14,7 @@ import contextlib
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import msgspec
@@ -166,16 +166,17 @@ def commit(store: Path, folder: Path, snapshot: Snapshot) -> Path:
 
 
 def find(place: str, store: str = "") -> Path:
-    """The folder of a snapshot: its path, or its digest or the beginning of it in a store; of a store its newest.
+    """The folder of a snapshot: its path, its digest or the beginning of it in a store, or the newest of a store.
 
     Raises SnapshotMissing or SnapshotAmbiguous.
     """
     path = Path(place)
     if os.path.lexists(path / HEAD):
         return path
-    if not store and place and path.is_dir() and (held := snapshots(path)):
-        return newest(held)
-    found = [one for one in snapshots(Path(store)) if one.name.startswith(place)] if store and place else []
+    if not store and path.is_dir() and (found := snapshots(path)):
+        return newest(found)
+    folder, begins = (Path(store), place) if store else (path.parent, path.name)
+    found = [one for one in snapshots(folder) if one.name.startswith(begins)] if begins and folder.is_dir() else []
     if len(found) > 1:
         raise SnapshotAmbiguous(snapshot=place, count=len(found))
     if not found:
@@ -183,16 +184,16 @@ def find(place: str, store: str = "") -> Path:
     return found[0]
 
 
+def newest(folders: Iterable[Path]) -> Path:
+    """The one with the latest instant, and of several the one with the smallest digest; raises as `read`."""
+    return min(folders, key=lambda one: (-read(one).core.as_of, one.name))
+
+
 def snapshots(store: Path) -> list[Path]:
     """The snapshots of a store, in the order of their digests; raises ObjectMissing or Unreadable."""
     with reading(store):
         store.stat()
     return sorted(one.parent for one in store.glob(f"*/{HEAD}") if is_digest(one.parent.name))
-
-
-def newest(folders: Sequence[Path]) -> Path:
-    """The snapshot that is about the latest instant; raises as `read`."""
-    return max(folders, key=lambda one: (read(one).core.as_of, one.name))
 
 
 def read(folder: Path) -> Snapshot:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from stella.inventory import csaf, openvex
-from stella.inventory.errors import BadTrust, WrongFormat
+from stella.inventory.errors import BadTrustFile, WrongFormat
 from stella.inventory.feeds import micros
 from stella.inventory.quarantine import Tally
 from stella.inventory.reading import Document, decode
@@ -78,7 +78,7 @@ def read(document: Document, tally: Tally) -> Iterator[Statement]:
 
 
 def read_trust(document: Document) -> Trust:
-    """Whom to trust, from TOML; raises BadTrust."""
+    """Whom to trust, from TOML; raises BadTrustFile."""
     try:
         found = msgspec.convert(
             tomllib.loads(document.data.decode(), parse_float=Decimal), _Trust, builtin_types=(Decimal,)
@@ -86,9 +86,9 @@ def read_trust(document: Document) -> Trust:
         fresh = parse_duration(found.max_age) if found.max_age else FRESH
         vendors = {name: _vendor(name, one, fresh) for name, one in found.vendor.items()}
     except (tomllib.TOMLDecodeError, msgspec.MsgspecError, ValueError, RecursionError) as error:
-        raise BadTrust(file=document.shown, problem=error) from None
+        raise BadTrustFile(file=document.shown, problem=error) from None
     except BadDuration as error:
-        raise BadTrust(file=document.shown, problem=error.message) from None
+        raise BadTrustFile(file=document.shown, problem=error.message) from None
     return Trust(vendors, fresh)
 
 

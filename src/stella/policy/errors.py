@@ -133,7 +133,7 @@ class SelfApproval(StellaError):
     hint = "let somebody else approve it"
 
 
-class NotFresh(StellaError):
+class LoginTooOld(StellaError):
     """Whoever does this must have logged in within the last {limit} minutes.
 
     What gives rights away is not done with a login of long ago, which somebody else may have come by. The token of the

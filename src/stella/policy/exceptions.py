@@ -100,7 +100,7 @@ def show(ctx: Context, want: NameException) -> ExceptionShown:
 
 
 def approve(ctx: Context, want: ApproveException) -> ExceptionApproved:
-    """Let an exception count; raises NotFresh, SelfApproval, NoExpiry or ExceptionMoved."""
+    """Let an exception count; raises LoginTooOld, SelfApproval, NoExpiry or ExceptionMoved."""
     require_fresh(ctx)
     with ctx.tenant() as t:
         row = _held(t, want.exception, "approved")

@@ -64,7 +64,7 @@ def review(ctx: Context, want: ReviewPolicy) -> PolicyReviewed:
 
 
 def approve(ctx: Context, want: DecidePolicy) -> PolicyApproved:
-    """Say that a version is good; raises NotFresh, SelfApproval or IllegalTransition."""
+    """Say that a version is good; raises LoginTooOld, SelfApproval or IllegalTransition."""
     begin = time.perf_counter()
     require_fresh(ctx)
     with ctx.tenant() as t:
@@ -133,7 +133,7 @@ def held(t: Transaction, policy: str, number: int) -> Version:
 
 
 def require_fresh(ctx: Context) -> None:
-    """Raise NotFresh unless whoever asks has logged in lately."""
+    """Raise LoginTooOld unless whoever asks has logged in lately."""
     rules.check_fresh(ctx.principal.authenticated, records.now_of(ctx))
 
 

@@ -20,7 +20,7 @@ from stella.kernel.digest import is_digest
 from stella.kernel.errors import IllegalMove
 from stella.kernel.instant import Instant, Seconds, format_time
 from stella.kernel.machine import Machine
-from stella.policy.errors import BadWord, IllegalTransition, InputsStale, InputsUnfrozen, NotFresh, SelfApproval
+from stella.policy.errors import BadWord, IllegalTransition, InputsStale, InputsUnfrozen, LoginTooOld, SelfApproval
 from stella.policy.model import Decided, Event, Level, State
 
 FRESH: Seconds = 15 * 60  # how old the login may be of whoever gives rights away
@@ -105,9 +105,9 @@ def check_other(actor: str, authors: Collection[str], version: str) -> None:
 
 
 def check_fresh(authenticated: Instant | None, now: Instant) -> None:
-    """Raise NotFresh unless whoever asks has proved lately who it is; None is the operating system, just now."""
+    """Raise LoginTooOld unless whoever asks has proved lately who it is; None is the operating system, just now."""
     if authenticated is not None and not now - FRESH <= authenticated <= now + SKEW:
-        raise NotFresh(limit=FRESH // 60)
+        raise LoginTooOld(limit=FRESH // 60)
 
 
 def parse_id(text: str) -> str:

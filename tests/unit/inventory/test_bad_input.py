@@ -18,7 +18,7 @@ from stella.inventory import advisories, feeds, making, reading, sboms, vex
 from stella.inventory.errors import (
     BadAssets,
     BadGzip,
-    BadTrust,
+    BadTrustFile,
     FileTooLarge,
     NotParsed,
     NotText,
@@ -106,10 +106,10 @@ CASES: list[tuple[str, bytes, type[StellaError]]] = [
     ("assets.toml", b'[[asset]]\nasset.id = "a"\nsecret.hasFinding = "perhaps"\n', BadAssets),
     ("assets.toml", b'[[asset]]\nasset.id = "a"\nenv.quietUntil = "soon"\n', BadAssets),
     ("assets.toml", b"a." * 2000 + b"b = 1\n", BadAssets),
-    ("trust.toml", b"[vendor.acme]\ntrust = 2\n", BadTrust),
-    ("trust.toml", b"[vendor.acme]\ntrust = nan\n", BadTrust),
-    ("trust.toml", b"[vendor.acme]\ntrusted = 1\n", BadTrust),
-    ("trust.toml", b'max_age = "long"\n', BadTrust),
+    ("trust.toml", b"[vendor.acme]\ntrust = 2\n", BadTrustFile),
+    ("trust.toml", b"[vendor.acme]\ntrust = nan\n", BadTrustFile),
+    ("trust.toml", b"[vendor.acme]\ntrusted = 1\n", BadTrustFile),
+    ("trust.toml", b'max_age = "long"\n', BadTrustFile),
 ]
 
 

@@ -26,7 +26,7 @@ from stella.inventory.loading import load_star
 from stella.inventory.model import OfSnapshot, OfStore
 from stella.kernel.canonical import dump
 from stella.kernel.digest import sha256
-from stella.runtime.errors import Busy, ObjectMissing
+from stella.runtime.errors import Busy
 from tests.fleets import AS_OF_SECONDS, FleetFiles, context
 
 DAY = 86400
@@ -202,8 +202,9 @@ def test_what_people_see(whole: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert whole.name in capsys.readouterr().out
     render.view(views.verified(verifying.verify(ctx, OfSnapshot(dir=store))))
     assert "passed" in capsys.readouterr().out
-    with pytest.raises(ObjectMissing):
-        service.show(ctx, OfSnapshot(dir=str(whole)[:-2]))
+    assert service.show(ctx, OfSnapshot(dir=str(whole)[:-2])).digest == whole.name
+    with pytest.raises(SnapshotMissing):
+        service.show(ctx, OfSnapshot(dir=str(whole.parent / "none")))
     (whole.parent / "empty").mkdir()
     with pytest.raises(SnapshotMissing):
         service.show(ctx, OfSnapshot(dir=str(whole.parent / "empty")))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from stella.language.compile import compile_policy
-from stella.language.explain import Explanation, explain, lines
+from stella.language.explain import explain
+from stella.language.explanation import Explanation, lines
 from stella.language.groups import groups
 from stella.language.interpret import Facts, Value, decide
 

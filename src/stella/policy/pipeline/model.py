@@ -25,7 +25,8 @@ class CheckPolicies(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     min_coverage: Annotated[int, arg("Fail when fewer percent of the terms are covered.", metavar="PERCENT")] = 0
     min_score: Annotated[int, arg("Fail when fewer percent of the mutants are killed.", metavar="PERCENT")] = 0
     inventory: Annotated[
-        str | None, arg("Snapshot of the inventory; nothing is simulated without it.", "folder", metavar="SNAPSHOT")
+        str | None,
+        arg("Snapshot, or folder of snapshots; nothing is simulated without one.", "folder", metavar="SNAPSHOT"),
     ] = None
     before: Annotated[
         str,
@@ -57,7 +58,7 @@ class Step(msgspec.Struct, frozen=True):
     told: str
 
 
-class PoliciesChecked(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema", tag="stella.policy.pipeline.ci@1"):
+class PoliciesChecked(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema", tag="stella.policy.ci@1"):
     """Result of policy.ci; `reason` is that of the first step that failed. What was not asked for is empty."""
 
     verdict: Literal["passed", "failed"]

@@ -19,7 +19,7 @@ class SimulatePolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, re
 
     after: Annotated[str, arg("Policy that is proposed.", "file_in", metavar="FILE")]
     inventory: Annotated[
-        str, arg("Snapshot of the inventory; of a folder of them the newest.", "folder", metavar="SNAPSHOT")
+        str, arg("Snapshot of the inventory, or a folder of them for the newest.", "folder", metavar="SNAPSHOT")
     ]
     before: Annotated[
         str, arg("Policy that decides today: a file, `active` for that of the service, or `none`.", metavar="POLICY")

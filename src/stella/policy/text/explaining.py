@@ -29,7 +29,8 @@ def explain(ctx: Context, want: ExplainFinding) -> PolicyExplained:
     for rule in want.rule:
         if rule not in known:
             raise NoSuchRule(rule=rule, policy=want.policy, guess=did_you_mean(rule, known, "see the policy"))
-    head, star = snapshots.read(snapshots.find(want.inventory)), load_star(want.inventory)
+    folder = snapshots.find(want.inventory)
+    head, star = snapshots.read(folder), load_star(folder)
     if not 0 <= want.finding < star.findings:
         raise NoSuchFinding(finding=want.finding, count=star.findings)
     told = facts(star, want.finding, head.core.as_of)

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from stella.language.explain import Explanation
+from stella.language.explanation import Explanation
 from stella.operations import arg
 
 What = Literal["status", "severity", "rule", "notes", "undecided"]

@@ -14,7 +14,8 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from stella.engine.terms import Literal, Term, terms
-from stella.language.explain import explain, leaves, lines, shown_note
+from stella.language.explain import explain, leaves, shown_note
+from stella.language.explanation import lines
 from stella.language.groups import Group, groups
 from stella.language.interpret import Decision, Truth, settle
 from stella.language.model import Adjusted, All, Before, Compared, Condition, Every, Not, Policy, Some

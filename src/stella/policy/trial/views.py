@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from stella.formats.view import Cell, Facts, Table, Text, View, human_count
-from stella.language.explain import lines
+from stella.language.explanation import lines
 from stella.policy.trial.model import PolicyEvaluated, PolicyExplained, PolicyTested, PolicyTrial
 
 SHOWN = 20  # survivors and terms of a policy that a screen shows; reports have all

@@ -15,12 +15,15 @@ from stella.key import service as key
 from stella.key.model import CreateKey
 from stella.operations import Context
 from stella.policy import lifecycle, promotion, records, versions
-from stella.policy.examination.errors import NothingToExamine
+from stella.policy.examination.errors import NobodyTrusted, NothingToExamine
 from stella.policy.examination.examining import examine
 from stella.policy.examination.model import ExaminePolicy, PolicyExamined
 from stella.policy.model import BumpPolicy, CreatePolicy, DecidePolicy, PromotePolicy, SubmitPolicy
 from stella.policy.signature import signing
 from stella.policy.signature.model import SignPolicy
+from stella.policy.simulation.errors import NoActivePolicy
+from stella.policy.simulation.model import SimulatePolicy
+from stella.policy.simulation.simulating import simulate
 from stella.runtime.settings import KeySettings
 from tests.database import postgres
 from tests.identity import World
@@ -139,6 +142,26 @@ def test_what_is_bad_is_recorded_too(fleet: Fleet, tmp_path: Path) -> None:
     assert "POLICY-402" in other.evidence[0].what
     assert verdicts(fleet.signed(1, SECOND)) == {"signature": "failed"}  # a good signature over another text
     assert {"policy_attestation_invalid", "threshold_exceeded", "fixtures_failed", "coverage_low"} <= set(other.missing)
+
+
+def test_active_is_what_decides_now(fleet: Fleet) -> None:
+    want = SimulatePolicy(str(SECOND / "release.stella"), str(fleet.team.top / "I"), before="active")
+    with pytest.raises(NoActivePolicy, match="no version of it is active"):
+        simulate(fleet.ben, want)
+    fleet.published(1, FIRST)
+    promotion.promote(fleet.ben, PromotePolicy("P-7", 1, "prod", **WHY))
+    file = msgspec.structs.replace(want, before=str(FIRST / "release.stella"))
+    shown, known = simulate(fleet.ben, want), simulate(fleet.ben, file)
+    assert (shown.before.digest, shown.transitions) == (known.before.digest, known.transitions)
+    elsewhere = dataclasses.replace(fleet.ben, database=None)
+    with pytest.raises(NoActivePolicy, match="no database"):
+        simulate(elsewhere, want)
+
+
+def test_nobody_is_trusted(fleet: Fleet, tmp_path: Path) -> None:
+    (tmp_path / "a.sigstore").write_text("{}")
+    with pytest.raises(NobodyTrusted):
+        examine(fleet.team.ada, ExaminePolicy("P-7", 1, attestation=str(tmp_path / "a.sigstore")))
 
 
 def test_nothing_to_examine(fleet: Fleet) -> None:

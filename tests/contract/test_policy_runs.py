@@ -177,7 +177,7 @@ def compared(team: Team, snapshot: str, before: str = "active", **more: Any) -> 
 
 
 def test_a_simulation_compares_with_what_decides_in_an_environment(team: Team, snapshot: str) -> None:
-    with pytest.raises(NoActivePolicy, match="no policy decides"):
+    with pytest.raises(NoActivePolicy, match="no version of it is active"):
         compared(team, snapshot)
     team.published()
     team.promote()
@@ -199,7 +199,7 @@ def test_a_simulation_compares_with_what_decides_in_an_environment(team: Team, s
     team.create("P-8", text("fixed"))
     team.published(policy="P-8")
     team.promote(policy="P-8")
-    with pytest.raises(NoActivePolicy, match="several"):
+    with pytest.raises(NoActivePolicy, match="more than one policy"):
         compared(team, snapshot)
     with pytest.raises(NoActivePolicy, match="no database"):
         simulate(

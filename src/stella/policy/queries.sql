@@ -42,6 +42,13 @@ FROM policy.policy_version WHERE tenant_id = %(tenant)s AND policy_id = %(policy
 SELECT policy_id, version, label, state, ir_sha256, shadow, based_on, created, created_by
 FROM policy.policy_version WHERE tenant_id = %(tenant)s AND policy_id = %(policy)s ORDER BY version DESC;
 
+-- name: active_by_title
+-- Active versions whose text has a name, the newest first.
+SELECT policy_id, version FROM policy.policy_version
+WHERE tenant_id = %(tenant)s AND state = 'active' AND ir ->> 'policy_id' = %(title)s
+ORDER BY created DESC, policy_id, version DESC
+LIMIT 100;
+
 -- name: versions_by_digest
 -- Versions with an identity, the newest first.
 SELECT policy_id, version FROM policy.policy_version
@@ -83,13 +90,6 @@ FROM policy.policy_placement p WHERE p.tenant_id = %(tenant)s AND p.policy_id = 
 -- What decides now, in each environment of a policy.
 SELECT DISTINCT ON (env) env, number, event, version, canary, percent, predicted::text, at FROM policy.policy_placement
 WHERE tenant_id = %(tenant)s AND policy_id = %(policy)s ORDER BY env, number DESC;
-
--- name: deciding
--- The policies of which a version decides in an environment now.
-SELECT d.policy_id FROM (
-    SELECT DISTINCT ON (p.policy_id) p.policy_id, p.version FROM policy.policy_placement p
-    WHERE p.tenant_id = %(tenant)s AND p.env = %(env)s ORDER BY p.policy_id, p.number DESC
-) d WHERE d.version IS NOT NULL ORDER BY d.policy_id LIMIT %(limit)s;
 
 -- name: has_decided
 -- A row when a version once decided alone or beside a canary, in an environment, or in any where none is named.

@@ -42,10 +42,11 @@ class LimitBadValue(StellaError):
 
 
 class NoActivePolicy(StellaError):
-    """No policy is active here: {problem}.
+    """Nothing tells what decides today for the policy `{name}`: {problem}.
 
-    `active` is the version that was promoted in an environment of the tenant. A command that asks no service and has
-    no database knows of none.
+    `active` is the version that was promoted in an environment, of the policy that `--policy` names, or else of the one
+    whose text has the name of the proposed one. It is known where versions are kept: to a service, and to commands
+    beside its database.
     """
 
     code = "POLICY-210"

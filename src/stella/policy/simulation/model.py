@@ -26,7 +26,7 @@ class SimulatePolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, re
         arg("Policy of today: a file, `active`, a version such as P-7@3, or `none`.", "policy", metavar="POLICY"),
     ] = "none"
     policy: Annotated[
-        str | None, arg("Id of the policy that `active` is about; the only one there.", metavar="POLICY")
+        str | None, arg("Id of the policy that `active` is about; the one of that name.", metavar="POLICY")
     ] = None
     env: Annotated[str, arg("Environment that `active` is about.", metavar="ENV")] = "prod"
     exceptions: Annotated[

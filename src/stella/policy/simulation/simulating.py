@@ -36,7 +36,7 @@ from stella.language.names import SEVERITY, STATUS
 from stella.operations import Context
 from stella.policy import inputs, metering, results
 from stella.policy.inputs import ANY
-from stella.policy.simulation.deciding import in_force, stored
+from stella.policy.simulation.deciding import Wanted, in_force, stored
 from stella.policy.simulation.limits import ALL, DEFAULT, MAX_SOURCE, Counts, LimitJudged, Limits, judge, read_limits
 from stella.policy.simulation.model import (
     FindingChanged,
@@ -92,7 +92,7 @@ def compare(ctx: Context, want: SimulatePolicy) -> Compared:
     """
     limits = DEFAULT if want.limits is None else read_limits(read_file(Path(want.limits), MAX_SOURCE), want.limits)
     _, after = compiled_file(want.after)
-    found = stored(ctx, want.before, want.policy, want.env)
+    found = stored(ctx, want.before, Wanted(want.policy, after.policy_id, want.env))
     before = found.checked() if found is not None else before_of(want.before, after)
     folder = snapshots.find(want.inventory)
     head = snapshots.read(folder)

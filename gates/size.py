@@ -1,7 +1,8 @@
 """The size gate: modules and functions stay small enough to be read at one sitting.
 
 Rules:
-- Hard limits hold for every Python file: lines in a file, lines in a function.
+- Hard limits hold for every Python file: lines in a file, lines in a function. What is made from the operation table is
+  as long as the table, so its files have no limit; its functions have.
 - The band (median module, 95th percentile of functions) holds for the product alone; medians count non-blank lines.
 - The report is printed whether the gate passes or not, so that drift is seen before it fails.
 """
@@ -20,6 +21,7 @@ MAX_FUNCTION = 80  # lines; more does not fit on a screen
 MEDIAN_MODULE = 150  # non-blank lines; the upper end of the band that well-kept code bases share
 P95_FUNCTION = 45  # lines
 PRODUCT = "src"
+MADE = "src/stella/client/api/"  # from the operation table
 OTHERS = ("tests", "gates", "bench")
 
 
@@ -56,7 +58,7 @@ def over_limit(modules: Iterable[Module]) -> list[str]:
     """One line for each file or function above a hard limit."""
     found: list[str] = []
     for module in modules:
-        if module.lines > MAX_FILE:
+        if module.lines > MAX_FILE and not module.path.startswith(MADE):
             found.append(f"{module.path}: {module.lines} lines, limit {MAX_FILE}")
         found += [
             f"{module.path}:{part.line}: {part.name} has {part.length} lines, limit {MAX_FUNCTION}"

@@ -18,7 +18,7 @@ from stella.policy import lifecycle, promotion, records, versions
 from stella.policy.examination.errors import NobodyTrusted, NothingToExamine
 from stella.policy.examination.examining import examine
 from stella.policy.examination.model import ExaminePolicy, PolicyExamined
-from stella.policy.model import BumpPolicy, CreatePolicy, DecidePolicy, PromotePolicy, SubmitPolicy
+from stella.policy.model import BumpPolicy, CreatePolicy, DecidePolicy, PromotePolicy, PublishPolicy, SubmitPolicy
 from stella.policy.signature import signing
 from stella.policy.signature.model import SignPolicy
 from stella.policy.simulation.errors import NoActivePolicy
@@ -89,7 +89,7 @@ class Fleet:
         lifecycle.approve(self.ben, DecidePolicy("P-7", number, **WHY))
         self.counted(number)
         assert self.signed(number, folder).missing == ()
-        lifecycle.publish(self.ben, DecidePolicy("P-7", number, **WHY))
+        lifecycle.publish(self.ben, PublishPolicy("P-7", number, **WHY))
 
 
 @pytest.fixture

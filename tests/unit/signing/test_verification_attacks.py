@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 import pytest
@@ -85,7 +85,12 @@ def test_a_box_without_a_whole_tag_does_not_open(size: int) -> None:
 
 
 class _Scrypt(core.Sequence):
-    _fields = [("salt", core.OctetString), ("cost", core.Integer), ("size", core.Integer), ("lanes", core.Integer)]
+    _fields: ClassVar[list[Any]] = [
+        ("salt", core.OctetString),
+        ("cost", core.Integer),
+        ("size", core.Integer),
+        ("lanes", core.Integer),
+    ]
 
 
 def _scrypt(cost: int, size: int, lanes: int) -> core.Sequence:

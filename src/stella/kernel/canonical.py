@@ -47,8 +47,9 @@ def parse(data: bytes, kind: type[T], what: str) -> T:
 
 
 def parse_once(data: bytes, kind: type[T], what: str) -> T:
-    """As `parse`, for documents that others read as well: no object may say a name twice, since readers differ in which
-    of both counts.
+    """As `parse`, for documents that others read as well; raises NotJson.
+
+    No object may say a name twice, since readers differ in which of both counts.
     """
     found = parse(data, kind, what)
     try:

@@ -35,7 +35,6 @@ from stella.policy.model import (
     PolicyRolledBack,
     PromotePolicy,
     RollbackPolicy,
-    State,
 )
 from stella.policy.records import PACKAGE, Placement, Version
 from stella.policy.versions import shown

@@ -92,7 +92,7 @@ def _subject(ctx: Context, want: ExaminePolicy, now: Instant) -> Subject:
 
 
 def _today(t: Transaction, found: Version, env: str | None) -> int | None:
-    """The version that decides in an environment, or the newest that is active beside this one; None where none does."""
+    """The version that decides in an environment, or the newest active one beside this; None for none."""
     if env is not None:
         placed = records.placements(t, found.policy).get(rules.parse_env(env))
         return None if placed is None else placed.version

@@ -58,10 +58,14 @@ def test_a_name_that_is_spelled_in_two_ways_is_still_said_twice() -> None:
 @pytest.mark.parametrize(
     "payload",
     [
-        (b'{"_type":"https://in-toto.io/Statement/v1","predicate":{"verdict":"failed","verdict":"passed"},'
-        b'"predicateType":"%s","subject":[{"digest":{"sha256":"%s"},"name":"a"}]}'),
-        (b'{"_type":"https://in-toto.io/Statement/v1","predicate":{},"predicateType":"%s",'
-        b'"subject":[{"digest":{"sha256":"00","sha256":"%s"},"name":"a"}]}'),
+        (
+            b'{"_type":"https://in-toto.io/Statement/v1","predicate":{"verdict":"failed","verdict":"passed"},'
+            b'"predicateType":"%s","subject":[{"digest":{"sha256":"%s"},"name":"a"}]}'
+        ),
+        (
+            b'{"_type":"https://in-toto.io/Statement/v1","predicate":{},"predicateType":"%s",'
+            b'"subject":[{"digest":{"sha256":"00","sha256":"%s"},"name":"a"}]}'
+        ),
     ],
 )
 def test_a_statement_that_says_a_thing_twice(payload: bytes) -> None:

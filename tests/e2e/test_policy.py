@@ -19,9 +19,10 @@ import pytest
 from stella import bootstrap
 from stella.cli import main
 from stella.client.api import Client
+from stella.kernel.canonical import dump
 from stella.kernel.digest import sha256
 from stella.operations import EVERY_SCOPE, Context, Principal
-from stella.policy import evidence, inputs, records
+from stella.policy import evidence, inputs, promotion, records
 from stella.policy.rules import GOOD, KINDS, Evidence
 from stella.policy.run_model import FreezeInputs
 from stella.runtime import roles
@@ -95,10 +96,15 @@ def found(ctx: Context, policy: str, number: int, *kinds: str) -> None:
     """What other operations record."""
     with ctx.tenant() as t:
         version = records.version(t, policy, number)
+        decides = records.placements(t, policy).get("prod")
+        today = "" if decides is None or decides.version is None else records.version(t, policy, decides.version).digest
     for kind in kinds or KINDS:
         digest = sha256(kind.encode())
         proof = digest if kind == "determinism" else ""
-        about = inputs.freeze(ctx, FreezeInputs(inventory=digest)).digest if kind == "simulation" else ""
+        about = ""
+        if kind == "simulation":
+            about = inputs.freeze(ctx, FreezeInputs(inventory=digest)).digest
+            digest = ctx.blobs().put(promotion.KIND, dump(promotion.Simulated(today, version.digest, {})))
         one = Evidence(kind, digest, GOOD, ctx.clock.read().wall, about, proof)
         evidence.record(ctx, version.name, version.digest, one)
 

@@ -31,7 +31,7 @@ from stella.runtime.connections import Connections
 from stella.runtime.entropy import system_entropy
 from stella.runtime.postgres import Login
 from stella.runtime.postgres_server import Postgres
-from stella.runtime.settings import Settings
+from stella.runtime.settings import Settings, StoreSettings
 from stella.runtime.transaction import Seal, TenantDatabase
 from stella.testing import SilentProgress
 from tests.database import postgres
@@ -66,7 +66,7 @@ def direct(service: Running) -> Iterator[Context]:
         SystemClock(),
         system_entropy,
         SilentProgress(),
-        Settings(),
+        Settings(store=StoreSettings(objects=str(service.data / "objects"))),
         lambda _: AUDIT_KEY.encode(),
         "acme.tests",
         database=lambda: database,

@@ -206,7 +206,8 @@ def test_by_commands(
         return said.get("result", said)
 
     why = ("--reason", "a test", "--ticket", "T-1")
-    with as_process(tmp_path, **service.base.settings, STELLA_CLIENT_TENANT="acme"):
+    kept = {"STELLA_CLIENT_TENANT": "acme", "STELLA_STORE_OBJECTS": str(service.data / "objects")}
+    with as_process(tmp_path, **service.base.settings, **kept):
         (tmp_path / "p.stella").write_text(text())
         assert run("ada", "policy create C-1 --file p.stella")["state"] == "draft"
         assert run("ada", "policy submit C-1 --version 1", code=6)["reason"] == "fixtures_missing"

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from stella.kernel.canonical import dump
 from stella.kernel.digest import sha256
 from stella.operations import EVERY_SCOPE, Context, Principal
 from stella.policy import evidence, inputs, lifecycle, promotion, records, versions
@@ -141,6 +142,13 @@ class Team:
         """Record evidence of a kind about a version, good unless `changes` say otherwise."""
         with self.ada.tenant() as t:
             found = records.version(t, policy, number)
+            decides = records.placements(t, policy).get("prod")
+            today = (
+                "" if decides is None or decides.version is None else records.version(t, policy, decides.version).digest
+            )
+        if kind == "simulation" and "digest" not in changes:
+            matrix = dump(promotion.Simulated(today, found.digest, {}))
+            changes["digest"] = self.ada.blobs().put(promotion.KIND, matrix)
         about = self.frozen() if kind == "simulation" and "inputs" not in changes else ""
         given: dict[str, object] = {
             "kind": kind,

@@ -19,9 +19,10 @@ import pytest
 from stella import bootstrap
 from stella.cli import main
 from stella.client.api import Client
+from stella.kernel.canonical import dump
 from stella.kernel.digest import sha256
 from stella.operations import EVERY_SCOPE, Context, Principal
-from stella.policy import evidence, inputs, records
+from stella.policy import evidence, inputs, promotion, records
 from stella.policy.rules import GOOD, KINDS, Evidence
 from stella.policy.run_model import FreezeInputs
 from stella.runtime import roles
@@ -30,7 +31,7 @@ from stella.runtime.connections import Connections
 from stella.runtime.entropy import system_entropy
 from stella.runtime.postgres import Login
 from stella.runtime.postgres_server import Postgres
-from stella.runtime.settings import Settings
+from stella.runtime.settings import Settings, StoreSettings
 from stella.runtime.transaction import Seal, TenantDatabase
 from stella.testing import SilentProgress
 from tests.database import postgres
@@ -66,7 +67,7 @@ def direct(service: Running) -> Iterator[Context]:
         SystemClock(),
         system_entropy,
         SilentProgress(),
-        Settings(),
+        Settings(store=StoreSettings(objects=str(service.data / "objects"))),
         lambda _: AUDIT_KEY.encode(),
         "acme.tests",
         database=lambda: database,
@@ -96,10 +97,15 @@ def found(ctx: Context, policy: str, number: int, *kinds: str) -> None:
     """What other operations record."""
     with ctx.tenant() as t:
         version = records.version(t, policy, number)
+        decides = records.placements(t, policy).get("prod")
+        today = "" if decides is None or decides.version is None else records.version(t, policy, decides.version).digest
     for kind in kinds or KINDS:
         digest = sha256(kind.encode())
         proof = digest if kind == "determinism" else ""
-        about = inputs.freeze(ctx, FreezeInputs(inventory=digest)).digest if kind == "simulation" else ""
+        about = ""
+        if kind == "simulation":
+            about = inputs.freeze(ctx, FreezeInputs(inventory=digest)).digest
+            digest = ctx.blobs().put(promotion.KIND, dump(promotion.Simulated(today, version.digest, {})))
         one = Evidence(kind, digest, GOOD, ctx.clock.read().wall, about, proof)
         evidence.record(ctx, version.name, version.digest, one)
 
@@ -204,7 +210,8 @@ def test_by_commands(
         return said.get("result", said)
 
     why = ("--reason", "a test", "--ticket", "T-1")
-    with as_process(tmp_path, **service.base.settings, STELLA_CLIENT_TENANT="acme"):
+    kept = {"STELLA_CLIENT_TENANT": "acme", "STELLA_STORE_OBJECTS": str(service.data / "objects")}
+    with as_process(tmp_path, **service.base.settings, **kept):
         (tmp_path / "p.stella").write_text(text())
         assert run("ada", "policy create C-1 --file p.stella")["state"] == "draft"
         assert run("ada", "policy submit C-1 --version 1", code=6)["reason"] == "fixtures_missing"

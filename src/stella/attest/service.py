@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -17,6 +17,7 @@ from stella.runtime.files import read_file, reading
 from stella.runtime.places import below
 from stella.signing import sigstore_bundle, trust_folder, verification
 from stella.signing.certifier import Identity
+from stella.signing.key_list import ListedKey
 from stella.signing.keys import MAX_KEY_FILE, PrivateKey, PublicKey
 from stella.signing.verifying_key import VerifyingKey
 
@@ -72,7 +73,13 @@ def trusted(ctx: Context, folder: str | None, keys: Sequence[str] = ()) -> verif
     if not named and not any(map(kept.exists, trust_folder.FILES)):
         raise NothingTrusted
     found = trust_folder.read(kept, place)
-    return verification.Trust((*given, *found.keys), found.root)
+    return verification.Trust((*_with_times(given, found.keys), *found.keys), found.root)
+
+
+def _with_times(given: Sequence[ListedKey], listed: Sequence[ListedKey]) -> Iterator[ListedKey]:
+    """Keys that were given by themselves, with the times of the list where it has them: what it revokes is revoked."""
+    times = {key.keyid: key for key in listed}
+    return (msgspec.structs.replace(times.get(key.keyid, key), purpose=key.purpose) for key in given)
 
 
 def digest_of(path: Path) -> str:

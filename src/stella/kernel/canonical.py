@@ -7,6 +7,7 @@ Rules:
 
 from __future__ import annotations
 
+import json
 from typing import TypeVar
 
 import msgspec
@@ -43,6 +44,28 @@ def parse(data: bytes, kind: type[T], what: str) -> T:
         return msgspec.json.decode(data, type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise NotJson(what=what, problem=str(error)) from None
+
+
+def parse_once(data: bytes, kind: type[T], what: str) -> T:
+    """As `parse`, for documents that others read as well; raises NotJson.
+
+    No object may say a name twice, since readers differ in which of both counts.
+    """
+    found = parse(data, kind, what)
+    try:
+        json.loads(data, object_pairs_hook=_once, parse_int=_number, parse_float=_number)
+    except (ValueError, RecursionError) as error:
+        raise NotJson(what=what, problem=str(error)) from None
+    return found
+
+
+def _once(pairs: list[tuple[str, object]]) -> None:
+    if len({name for name, _ in pairs}) != len(pairs):
+        raise ValueError("an object says a name twice")
+
+
+def _number(_: str) -> None:
+    """Numbers are judged by `parse`; a long one takes long to convert."""
 
 
 def convert(value: object, kind: type[T], what: str) -> T:

@@ -3,6 +3,7 @@
 Rules:
 - What is written was verified before, with the trust of the very folder: a bundle that would be refused is not made.
 - Kinds of statements that Stella gives a meaning to are signed by the commands that give it, never by `key attest`.
+- What is signed again keeps its purpose: a key for one thing never makes a statement count for another.
 - An identity is a URI of the token's tenant and subject; which issuer vouched for it stands beside it.
 """
 
@@ -75,7 +76,9 @@ def renew(ctx: Context, want: RenewAttestation) -> AttestationRenewed:
     keys = KeyFolder(ctx, want.dir)
     store, now = keys.read(), ctx.clock.read().wall
     identities = frozenset(Identity(uri, issuer) for uri in want.identity for issuer in want.issuer)
-    demand = Demand(now=now, predicate_types=None, subject=None, identities=identities, dated=True)
+    demand = Demand(
+        now=now, predicate_types=None, subject=None, purpose=want.purpose, identities=identities, dated=True
+    )
     was = verification.verify(data, trust_of(store), demand, want.file)
     made = _by_key(keys, store, dump(was.statement), want.purpose, was.statement.predicate_type)
     write(want.out, made.data)

@@ -13,7 +13,7 @@ from pathlib import Path
 from stella.attest.model import ROTATION
 from stella.kernel.instant import Instant, format_time, parse_duration, parse_time
 from stella.key.errors import BadOverlap, BadPurpose, BadSince, KeyThere, ListFull, NextKeyWaits
-from stella.key.folder import KeyFolder, listed_with, named, row
+from stella.key.folder import KeyFolder, listed_with, named, row, trust_of
 from stella.key.model import (
     CreateKey,
     KeyCreated,
@@ -30,10 +30,11 @@ from stella.key.store import Store
 from stella.operations import Context
 from stella.runtime.files import read_file
 from stella.runtime.places import below
-from stella.signing import attestation, key_list
+from stella.signing import attestation, key_list, verification
 from stella.signing.custody import Kept
 from stella.signing.key_list import MAX_KEYS, ListedKey
 from stella.signing.keys import MAX_KEY_FILE
+from stella.signing.verification import Demand
 
 MAX_OVERLAP = 365 * 86_400  # seconds; a key that waits for longer was forgotten
 
@@ -150,6 +151,8 @@ def _statement(keys: KeyFolder, store: Store, old: ListedKey, new: ListedKey, wa
     data = attestation.by_key(
         payload, old.key, lambda data: custody.sign(handle, data), lambda data: keys.stamp(store, data)
     )
+    demand = Demand(keys.ctx.clock.read().wall, frozenset({ROTATION}), new.keyid, purpose=want.purpose, dated=True)
+    verification.verify(data, trust_of(store), demand, "the statement of the rotation")
     return keys.write_rotation(data)
 
 

@@ -105,7 +105,9 @@ def archive(ctx: Context, want: DecidePolicy) -> PolicyArchived:
         found = held(t, want.policy, want.version)
         rules.moved(found.policy, found.number, found.state, Event.ARCHIVE)
         _withdraw(ctx, t, found)
-        return _moved(ctx, t, PolicyArchived, found, Event.ARCHIVE, reason=want.reason, ticket=want.ticket)
+        result = _moved(ctx, t, PolicyArchived, found, Event.ARCHIVE, reason=want.reason, ticket=want.ticket)
+        settle(ctx, t, found.policy, f"{found.name} was archived")
+        return result
 
 
 def history(ctx: Context, want: ListHistory) -> HistoryListed:
@@ -195,6 +197,16 @@ def place(
     values = {"canary": None, "percent": 0, "predicted": None, "decision": "", "incident": ""} | more
     row = {"policy": policy, "env": env, "event": event, "version": version, "actor": ctx.actor}
     t.run(PACKAGE, "put_placement", now=records.now_of(ctx), **row, **values)
+
+
+def settle(ctx: Context, t: Transaction, policy: str, reason: str) -> None:
+    """What decides nowhere any more is archived; a canary that never decided alone goes back to approved."""
+    placed = records.placements(t, policy).values()
+    deciding = {number for one in placed for number in (one.version, one.canary)}
+    for one in records.versions(t, policy):
+        if one.state is State.ACTIVE and one.number not in deciding:
+            row = t.one(PACKAGE, "has_decided", policy=policy, env="", version=one.number)
+            records.move(ctx, t, one, Event.RETURN if row is None else Event.SUPERSEDE, reason=reason)
 
 
 def _moved(

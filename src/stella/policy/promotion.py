@@ -22,7 +22,7 @@ from stella.operations import Context
 from stella.policy import canary, metering, records, rules
 from stella.policy.errors import GateShut, Misplaced, NoPrediction, NotPublished
 from stella.policy.evidence import decided, record, record_in
-from stella.policy.lifecycle import is_published, place, require, require_fresh, signature
+from stella.policy.lifecycle import is_published, place, require, require_fresh, settle, signature
 from stella.policy.model import (
     ActivatePolicy,
     Decided,
@@ -35,7 +35,6 @@ from stella.policy.model import (
     PolicyRolledBack,
     PromotePolicy,
     RollbackPolicy,
-    State,
 )
 from stella.policy.records import PACKAGE, Placement, Version, held
 from stella.policy.versions import shown
@@ -117,7 +116,7 @@ def rollback(ctx: Context, want: RollbackPolicy) -> PolicyRolledBack:
         place(ctx, t, found.policy, env, "rollback", found.number, incident=want.incident)
         told = {"env": env} | ({"incident": want.incident} if want.incident else {})
         moved = records.move(ctx, t, found, Event.ROLLBACK, reason=want.reason, ticket=want.ticket, after=told)
-        _settle(ctx, t, found.policy, f"rolled back to {found.name} in {env}")
+        settle(ctx, t, found.policy, f"rolled back to {found.name} in {env}")
         result = shown(t, PolicyRolledBack, moved, env=env)
     metering.promoted(ctx, "rolled_back")
     return result
@@ -143,7 +142,7 @@ def observe(ctx: Context, want: ObservePolicy) -> PolicyObserved:
         if bad:
             place(ctx, t, want.policy, env, "rollback", placed.version, incident="canary")
             words = ", ".join(want.tripped) or f"{len(found)} transitions differ, the first is {found[0].transition}"
-            _settle(ctx, t, want.policy, f"canary in {env}: {words}"[:1000])
+            settle(ctx, t, want.policy, f"canary in {env}: {words}"[:1000])
         told = {"env": env, "rolled_back": str(bad).lower(), "differences": str(len(found))}
         log.tell(ctx, t, "policy.observe", f"{want.policy}@{placed.canary}", after=told)
     if bad:
@@ -175,7 +174,7 @@ def _counted(ctx: Context, wanted: Wanted, kind: type[Result]) -> Result:
 
 
 def _promoted(ctx: Context, wanted: Wanted, kind: type[Result]) -> Result:
-    simulated = _simulated(ctx, wanted) if wanted.percent < ALL else None
+    simulated = _simulated(ctx, wanted)
     signed = signature(ctx, wanted.policy, wanted.version, wanted.attestation)
     with ctx.tenant() as t:
         found = held(t, wanted.policy, wanted.version)
@@ -226,25 +225,22 @@ def _placed(  # what is written in one row
     moved = records.move(
         ctx, t, found, Event.PROMOTE, reason=wanted.reason, ticket=wanted.ticket, evidence=used, after=told
     )
-    _settle(ctx, t, found.policy, f"{found.name} was promoted in {wanted.env}")
+    settle(ctx, t, found.policy, f"{found.name} was promoted in {wanted.env}")
     return moved
 
 
-def _settle(ctx: Context, t: Transaction, policy: str, reason: str) -> None:
-    """What decides nowhere any more is archived; a canary that never decided alone goes back to approved."""
-    placed = records.placements(t, policy).values()
-    deciding = {number for one in placed for number in (one.version, one.canary)}
-    for one in records.versions(t, policy):
-        if one.state is State.ACTIVE and one.number not in deciding:
-            row = t.one(PACKAGE, "has_decided", policy=policy, env="", version=one.number)
-            records.move(ctx, t, one, Event.RETURN if row is None else Event.SUPERSEDE, reason=reason)
+def _simulated(ctx: Context, wanted: Wanted) -> tuple[str, Simulated] | None:
+    """The last simulation of a version, and its digest; raises NoPrediction.
 
-
-def _simulated(ctx: Context, wanted: Wanted) -> tuple[str, Simulated]:
-    """The last simulation of a version, and its digest; raises NoPrediction."""
+    None where nothing can be foretold, or where the gate will say that there is none that counts.
+    """
     with ctx.tenant() as t:
         found = records.version(t, wanted.policy, wanted.version)
         known = {one.kind: one for one in records.evidence(t, found.policy, found.number)}
+        placed = records.placements(t, found.policy).get(wanted.env)
+    good = "simulation" in known and known["simulation"].verdict == rules.GOOD
+    if wanted.percent == ALL and not (good and placed is not None and placed.version is not None):
+        return None
     if "simulation" not in known:
         raise NoPrediction(version=found.name, problem="it was not simulated")
     digest = known["simulation"].digest
@@ -263,9 +259,15 @@ def _simulated(ctx: Context, wanted: Wanted) -> tuple[str, Simulated]:
 def _prediction(
     t: Transaction, found: Version, placed: Placement | None, wanted: Wanted, simulated: tuple[str, Simulated] | None
 ) -> dict[str, int] | None:
-    """What is foretold for the assets of a canary; raises NoPrediction."""
-    if simulated is None or placed is None or placed.version is None:
+    """What is foretold for the assets of a canary, None for a whole promotion.
+
+    Raises NoPrediction unless the simulation, whose limits were kept, holds a version against the one that decides in
+    that very environment.
+    """
+    if placed is None or placed.version is None:
         return None
+    if simulated is None:
+        raise NoPrediction(version=found.name, problem="what decides there has changed in this moment")
     digest, result = simulated
     last = {one.kind: one.digest for one in records.evidence(t, found.policy, found.number)}
     if last.get("simulation") != digest:
@@ -273,7 +275,7 @@ def _prediction(
     stable = records.version(t, found.policy, placed.version)
     if (result.before, result.after) != (stable.digest, found.digest):
         raise NoPrediction(version=found.name, problem=f"its simulation does not compare it with {stable.name}")
-    return canary.foretold(result.assets, found.digest, wanted.percent)
+    return canary.foretold(result.assets, found.digest, wanted.percent) if wanted.percent < ALL else None
 
 
 def _note(ctx: Context, t: Transaction, policy: str, placed: Placement, observed: dict[str, int]) -> None:

@@ -111,10 +111,14 @@ SELECT DISTINCT ON (kind) kind, digest, verdict, inputs, determinism, made, reco
 WHERE tenant_id = %(tenant)s AND policy_id = %(policy)s AND version = %(version)s ORDER BY kind, number DESC;
 
 -- name: evidence_of
--- The last evidence of a version that has a digest.
-SELECT inputs FROM policy.policy_evidence
-WHERE tenant_id = %(tenant)s AND policy_id = %(policy)s AND version = %(version)s AND digest = %(digest)s
-ORDER BY number DESC LIMIT 1;
+-- Evidence of a version that has a digest, when it is good and the last of its kind: what counts for a gate.
+SELECT e.inputs FROM policy.policy_evidence e
+WHERE e.tenant_id = %(tenant)s AND e.policy_id = %(policy)s AND e.version = %(version)s AND e.digest = %(digest)s
+    AND e.verdict = 'passed' AND e.number = (
+        SELECT max(l.number) FROM policy.policy_evidence l
+        WHERE l.tenant_id = %(tenant)s AND l.policy_id = %(policy)s AND l.version = %(version)s AND l.kind = e.kind
+    )
+ORDER BY e.number DESC LIMIT 1;
 
 -- name: put_inputs
 -- Freeze inputs; what is frozen stays as old as it is.

@@ -54,7 +54,10 @@ class BaoCustody:
             raise BaoRefused(path=f"{self._mount}/keys/{name}", problem="a key of that name is there")
         self._bao.call("POST", f"{self._mount}/keys/{name}", {"type": _KINDS[algorithm], "exportable": False})
         handle = f"{BAO}{self._mount}/{name}"
-        return Kept(handle, self._known(handle))
+        public = self._known(handle)
+        if public.algorithm != algorithm:
+            raise BaoRefused(path=f"{self._mount}/keys/{name}", problem="its answer holds a key of another kind")
+        return Kept(handle, public)
 
     def sign(self, handle: str, data: bytes) -> bytes:
         mount, name = self._split(handle)

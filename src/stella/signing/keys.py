@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from stella.kernel.digest import sha256
 from stella.runtime.ports import Entropy
+from stella.signing import pkcs8
 from stella.signing.errors import MalformedProductionKey, MalformedPublicKey, WrongPassphrase
 
 P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551  # FIPS 186-5, SEC 2
@@ -149,10 +150,12 @@ class TimestampKey:
 
 
 def _load(pem: bytes, passphrase: bytes, path: str) -> object:
-    if len(pem) > MAX_KEY_FILE or b"-----BEGIN ENCRYPTED PRIVATE KEY-----" not in pem:
+    if len(pem) > MAX_KEY_FILE or not pkcs8.is_one(pem):
         raise WrongPassphrase(path=path, problem="it is not an encrypted private key in PEM (PKCS#8)")
     try:
-        return serialization.load_pem_private_key(pem, passphrase)
+        return serialization.load_der_private_key(pkcs8.judged(pem), passphrase)
+    except pkcs8.Dear as error:
+        raise WrongPassphrase(path=path, problem=str(error)) from None
     except (ValueError, TypeError, UnsupportedAlgorithm):
         raise WrongPassphrase(path=path, problem="wrong passphrase or damaged file") from None
 

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from stella.runtime.ports import Entropy
-from stella.signing import cosign_pem
+from stella.signing import cosign_pem, pkcs8
 from stella.signing.errors import UnusableKey, WrongPassphrase
 from stella.signing.keys import MAX_KEY_FILE, P256_ORDER
 from stella.signing.verifying_key import VerifyingKey
@@ -55,8 +55,10 @@ class SigningKey:
         try:
             if der:
                 return cls(serialization.load_der_private_key(der, None), what)
-            if b"-----BEGIN ENCRYPTED PRIVATE KEY-----" in pem:
-                return cls(serialization.load_pem_private_key(pem, passphrase), what)
+            if pkcs8.is_one(pem):
+                return cls(serialization.load_der_private_key(pkcs8.judged(pem), passphrase), what)
+        except pkcs8.Dear as error:
+            raise UnusableKey(what=what, problem=str(error)) from None
         except (ValueError, TypeError, UnsupportedAlgorithm):
             raise WrongPassphrase(path=what, problem="wrong passphrase or damaged file") from None
         raise UnusableKey(what=what, problem="it is no encrypted private key in PEM")

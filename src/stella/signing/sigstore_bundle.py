@@ -2,7 +2,8 @@
 
 Rules:
 - One media type, one envelope, one signature, and a public key's hint or one certificate, never both.
-- Base64 has one spelling; an unknown field is refused, so that nothing is passed over that another reader would see.
+- Base64 has one spelling. An unknown field is refused, and a name that is said twice, so that nothing is passed over
+  that another reader would see.
 - Reading judges the form alone. Who may sign is `verification`'s question.
 """
 
@@ -14,7 +15,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from stella.kernel.canonical import dump_whole, parse
+from stella.kernel.canonical import dump_whole, parse, parse_once
 from stella.signing.errors import (
     BadSigstoreBundle,
     SignatureMalformed,
@@ -122,7 +123,7 @@ def read(data: bytes, what: str) -> SigstoreBundle:
     kind = parse(data, _Kind, what).media_type
     if kind != MEDIA_TYPE:
         raise BadSigstoreBundle(what=what, problem=f"its type is `{ascii(kind)[1:-1][:80]}`, not `{MEDIA_TYPE}`")
-    found = parse(data, _Bundle, what)
+    found = parse_once(data, _Bundle, what)
     material, envelope = found.verification_material, found.dsse_envelope
     if len(envelope.signatures) != 1:
         raise SignaturesNotOne(what=what, count=len(envelope.signatures))

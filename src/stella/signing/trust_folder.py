@@ -2,7 +2,8 @@
 
 Rules:
 - `keys.json` lists keys with their times, `trusted_root.json` authorities; one of them is enough.
-- Keys can be given by themselves as well. Such a key counts for every purpose and at every time.
+- Keys can be given by themselves as well. Such a key counts for every purpose and at every time, or at those times that
+  the list of the folder beside it says.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from stella.kernel import dsse
-from stella.kernel.canonical import parse
+from stella.kernel.canonical import parse_once
 from stella.kernel.digest import is_digest
 from stella.kernel.errors import WrongPayloadType
 from stella.kernel.instant import Instant, Seconds, format_duration, format_time
@@ -193,7 +193,7 @@ def _statement(bundle: SigstoreBundle, demand: Demand, what: str) -> Statement:
     """What was signed, when it is of the kind and about the thing that was asked for."""
     if bundle.payload_type != PAYLOAD_TYPE:
         raise WrongPayloadType(found=bundle.payload_type, expected=PAYLOAD_TYPE)
-    statement = parse(bundle.payload, Statement, what)
+    statement = parse_once(bundle.payload, Statement, what)
     if statement.type != STATEMENT_TYPE or not statement.subject:
         raise BadSigstoreBundle(what=what, problem="it holds no in-toto Statement v1 about something")
     digests = [subject.digest.get("sha256", "") for subject in statement.subject]

@@ -140,7 +140,7 @@ def test_the_release_is_proved_with_every_query_and_mutation(laid: Used, tmp_pat
 
 
 def verify(path: Path, *, key: PrivateKey = KEY, predicate: str | None = None) -> attesting.AttestationVerified:
-    return attesting.verify(context(), VerifyAttestation(str(path), (key.public.to_base64(),), predicate))
+    return attesting.verify(context(), VerifyAttestation(str(path), (key.public.to_base64(),), predicate=predicate))
 
 
 def test_what_is_attested_is_verified_offline(whole: Whole) -> None:

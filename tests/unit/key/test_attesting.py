@@ -22,6 +22,7 @@ from stella.signing.errors import (
     IdentityNotAllowed,
     IssuerNotAllowed,
     NotFresh,
+    RevokedKey,
     SignerUnknown,
     SubjectDiffers,
     TimestampWrong,
@@ -212,3 +213,25 @@ def test_what_is_not_good_any_more_is_not_renewed(keeper: Keeper, tmp_path: Path
     with pytest.raises(StellaError):
         renewed(keeper, strangers.attest().out)
     assert not (keeper.folder / "renewed.sigstore").exists()
+
+
+def test_a_key_that_was_told_is_not_believed_against_the_list_that_revokes_it(keeper: Keeper) -> None:
+    done = keeper.attest()
+    (listed,) = keeper.trust().keys
+    keeper.clock.pass_time(60)
+    keeper.revoke(done.signer.keyid, since=listed.not_before)
+    place = f"{keeper.place}/trust"
+    with pytest.raises(RevokedKey):
+        verified(keeper, done.out, trust=place)
+    with pytest.raises(RevokedKey):
+        verified(keeper, done.out, trust=place, key=(listed.public,))
+
+
+def test_a_renewal_gives_a_statement_no_other_purpose(keeper: Keeper) -> None:
+    """Who holds a key for scans must not get a statement signed by the key for policies."""
+    keeper.create(purpose="scan")
+    old = keeper.attest(purpose="scan")
+    with pytest.raises(SignerUnknown):
+        renewed(keeper, old.out, purpose="policy")
+    assert not (keeper.folder / "renewed.sigstore").exists()
+    assert renewed(keeper, old.out, purpose="scan").was.keyid == old.signer.keyid

@@ -16,7 +16,15 @@ from stella.key.folder import KeyFolder
 from stella.key.model import ShowKey
 from stella.runtime.files import observe_steps
 from stella.signing import attestation, cosign_pem
-from stella.signing.errors import KeyNotBegun, RetiredKey, RevokedKey, SignerUnknown, UnusableKey, WrongPassphrase
+from stella.signing.errors import (
+    KeyNotBegun,
+    RetiredKey,
+    RevokedKey,
+    SignatureWrong,
+    SignerUnknown,
+    UnusableKey,
+    WrongPassphrase,
+)
 from stella.signing.signing_key import SigningKey
 from stella.testing import counted_entropy
 from tests.unit.key.keeping import DAY, KIND, Keeper
@@ -72,6 +80,19 @@ def test_the_old_key_says_who_follows(keeper: Keeper) -> None:
     (named,) = keeper.trust().keys[1:]
     assert named.public == proved.statement.predicate["publicKey"]
     assert base64.b64decode(named.public) == named.key.spki
+
+
+def test_a_rotation_whose_statement_nobody_would_believe_is_not_made(keeper: Keeper) -> None:
+    """The file of the private key holds another one, or its custody lies."""
+    keeper.create()
+    other = SigningKey.generate(counted_entropy("other")).to_pem(b"correct horse", counted_entropy("salt"))
+    (path,) = Path(keeper.place, "private").glob(f"{keeper.list().keys[0].keyid[:16]}.key")
+    path.write_bytes(other)
+    before = keeper.states()
+    with pytest.raises(SignatureWrong):
+        keeper.rotate()
+    assert keeper.states() == before
+    assert not list(Path(keeper.place).glob("rotations/*"))
 
 
 def test_a_rotation_under_way_is_not_started_twice(keeper: Keeper) -> None:

@@ -270,6 +270,7 @@ class PolicyCalls:
         fixtures: str | None = None,
         min_coverage: int = 90,
         inventory: str | None = None,
+        env: str | None = None,
         limits: str | None = None,
         attestation: str | None = None,
     ) -> PolicyExamined:
@@ -282,6 +283,7 @@ class PolicyCalls:
                 fixtures=fixtures,
                 min_coverage=min_coverage,
                 inventory=inventory,
+                env=env,
                 limits=limits,
                 attestation=attestation,
             ),

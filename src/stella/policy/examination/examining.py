@@ -19,7 +19,7 @@ from stella.kernel.errors import Exit, StellaError
 from stella.kernel.instant import Instant, format_time
 from stella.language.model import ExceptionRule, Policy
 from stella.operations import Context
-from stella.policy import evidence, exceptions, inputs, records
+from stella.policy import evidence, exceptions, inputs, records, rules
 from stella.policy.examination.errors import NobodyTrusted, NothingToExamine
 from stella.policy.examination.model import Examined, ExaminePolicy, PolicyExamined
 from stella.policy.model import State
@@ -35,6 +35,7 @@ from stella.policy.trial.fixtures import MAX_SOURCE
 from stella.policy.trial.model import PolicyTrial, TestPolicy
 from stella.runtime.files import read_file
 from stella.runtime.scratch import scratch
+from stella.runtime.transaction import Transaction
 from stella.signing import sigstore_bundle
 
 KIND = "policy-evidence"  # of the objects that show what was found; simulations have one of their own
@@ -88,10 +89,18 @@ def examine(ctx: Context, want: ExaminePolicy) -> PolicyExamined:
 def _subject(ctx: Context, want: ExaminePolicy, now: Instant) -> Subject:
     with ctx.tenant() as t:
         found = records.version(t, want.policy, want.version)
-        others = [one for one in records.versions(t, want.policy) if one.state is State.ACTIVE]
-        today = next((one.number for one in others if one.number != found.number), None)
+        today = _today(t, found, want.env)
         before = None if today is None else records.version(t, want.policy, today)
         return Subject(found, found.checked(), before, exceptions.in_force(t, found.policy, now))
+
+
+def _today(t: Transaction, found: Version, env: str | None) -> int | None:
+    """The version that decides in an environment, or the newest active one beside this; None for none."""
+    if env is not None:
+        placed = records.placements(t, found.policy).get(rules.parse_env(env))
+        return None if placed is None else placed.version
+    others = [one for one in records.versions(t, found.policy) if one.state is State.ACTIVE]
+    return next((one.number for one in others if one.number != found.number), None)
 
 
 def _text(ctx: Context, want: ExaminePolicy, found: Version, fixtures: str) -> list[Found]:

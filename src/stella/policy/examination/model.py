@@ -24,6 +24,10 @@ class ExaminePolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     inventory: Annotated[
         str | None, arg("Snapshot of the inventory; of a folder of them the newest.", "folder", metavar="SNAPSHOT")
     ] = None
+    env: Annotated[
+        str | None,
+        arg("Environment whose version it is held against; the newest active one if left out.", metavar="ENV"),
+    ] = None
     limits: Annotated[str | None, arg("What may change, in TOML.", "file_in", metavar="FILE")] = None
     attestation: Annotated[
         str | None, arg("Attestation of the version, as `policy sign` made it.", "file_in", metavar="A.sigstore")

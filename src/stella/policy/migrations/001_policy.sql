@@ -66,6 +66,18 @@ END $$;
 REVOKE ALL ON FUNCTION policy.keep_content() FROM PUBLIC;
 CREATE TRIGGER policy_version_keeps BEFORE UPDATE ON policy.policy_version FOR EACH ROW EXECUTE FUNCTION policy.keep_content();
 
+-- A version is born a draft, and an exception as a request: no row is added that has left out its way.
+CREATE FUNCTION policy.begin() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+BEGIN
+    IF NEW.state <> TG_ARGV[0] THEN
+        RAISE EXCEPTION '%.% begins as %', TG_TABLE_SCHEMA, TG_TABLE_NAME, TG_ARGV[0] USING ERRCODE = '42501';
+    END IF;
+    RETURN NEW;
+END $$;
+REVOKE ALL ON FUNCTION policy.begin() FROM PUBLIC;
+CREATE TRIGGER policy_version_begins BEFORE INSERT ON policy.policy_version FOR EACH ROW EXECUTE FUNCTION policy.begin('draft');
+
 CREATE TABLE policy.policy_transition (
     tenant_id text NOT NULL,
     policy_id text NOT NULL,
@@ -191,6 +203,9 @@ BEGIN
 END $$;
 REVOKE ALL ON FUNCTION policy.keep_exception() FROM PUBLIC;
 CREATE TRIGGER policy_exception_keeps BEFORE UPDATE ON policy.policy_exception FOR EACH ROW EXECUTE FUNCTION policy.keep_exception();
+
+CREATE TRIGGER policy_exception_begins BEFORE INSERT ON policy.policy_exception
+    FOR EACH ROW EXECUTE FUNCTION policy.begin('requested');
 
 CREATE TABLE policy.policy_exception_transition (
     tenant_id text NOT NULL,

@@ -9,7 +9,7 @@ import junitparser
 import pytest
 
 from stella.cli.main import run
-from tests.e2e.fleet import AS_OF, NO_VEX, OPEN, TODAY, Fleet, laid
+from tests.e2e.fleet import AS_OF, NO_VEX, OPEN, TODAY, Fleet, advisory, asset, laid
 
 DATA = Path(__file__).parents[3] / "shared/data"
 
@@ -78,6 +78,48 @@ def test_limits_of_an_environment_are_about_its_findings(fleet: Fleet) -> None:
     assert {one["asset"] for limit in told["limits"] if limit["exceeded"] for one in limit["top"]} == {"web"}
     code, told = fleet.simulate(inventory, "--limits", "limits.toml", after=OPEN)
     assert code == 0, told
+
+
+def test_findings_of_an_environment_are_shown_however_many_others_change(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stella.policy.simulation.simulating.SCANNED", 1)  # `batch` in dev comes before `web` in prod
+    fleet.text("limits.toml", "[environments.prod]\nmax_newly_blocked = 0\nmax_per_asset = 0\n")
+    code, told = fleet.simulate(fleet.load(), "--limits", "limits.toml")
+    exceeded = [one for one in told["limits"] if one["exceeded"]]
+    assert (code, [[found["asset"] for found in one["top"]] for one in exceeded]) == (6, [["web"], ["web"]])
+
+
+def test_an_unknown_environment_has_limits_like_any_other(fleet: Fleet) -> None:
+    named = asset("web", "unknown").replace('asset.id = "web"', 'asset.id = "named"')
+    fleet.text("assets.toml", named + '[[asset]]\nsbom = "batch.json"\nasset.id = "nameless"\n')
+    fleet.text("limits.toml", "[environments.unknown]\nmax_newly_blocked = 1\nmax_per_asset = 0\n")
+    code, told = fleet.simulate(fleet.load(), "--limits", "limits.toml")
+    exceeded = [(one["limit"], one["value"], len(one["top"])) for one in told["limits"] if one["exceeded"]]
+    assert (code, exceeded) == (6, [("max_newly_blocked", "2", 2), ("max_per_asset", "1", 1)])
+    assert [(one["name"], one["findings"]) for one in told["environments"]] == [("unknown", 4)]
+
+
+def test_what_holds_nothing_back_is_said(fleet: Fleet) -> None:
+    words = ("inventory", "load", "--dir", "J", "--sbom", "sboms", "--advisories", "osv", "--as-of", AS_OF)
+    _, loaded = fleet(*words)
+    fleet.text("limits.toml", "[environments.prd]\nmax_newly_blocked = 0\n")
+    reports = ("--report=markdown=out.md", "--report=junit=out.xml", "--limits", "limits.toml")
+    code, told = fleet.simulate(loaded["path"], *reports)
+    assert (code, told["kev_unknown"], told["environments_missing"]) == (0, 2, ["prd"])
+    skipped = [one.name for suite in junitparser.JUnitXml.fromfile("out.xml") for one in suite if one.is_skipped]
+    assert skipped == ["undecided", "kev", "environment prd"]
+    text = (fleet.folder / "out.md").read_text()
+    assert "no catalogue" in text
+    assert "Limits of the environment `prd` hold nothing back" in text
+
+
+def test_an_inventory_without_findings_shows_nothing(fleet: Fleet) -> None:
+    fleet.text("osv/a.json", advisory("GHSA-aaaa", "CVE-2026-0001").replace('"lib"', '"other"'))
+    (fleet.folder / "osv/b.json").unlink()
+    code, told = fleet.simulate(fleet.load(), "--report=markdown=out.md")
+    assert (code, told["findings"]) == (0, 0)
+    assert "the snapshot has no finding" in (fleet.folder / "out.md").read_text()
 
 
 def test_exceptions_count_as_long_as_they_last(fleet: Fleet) -> None:

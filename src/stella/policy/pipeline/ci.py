@@ -3,26 +3,29 @@
 Rules:
 - One step that fails does not hide what the next would say, as long as the policies compile.
 - A step whose own verdict is negative fails the whole; what is wrong with the request itself is an error at once.
-- What was not asked for is not there, and never counts as passed.
+- What was not asked for is not there. What was asked for and cannot be done is skipped by name, and never counts as passed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+import os
+from collections.abc import Callable
 from typing import TypeVar
 
 import msgspec
 
+from stella.attest import service as attest
 from stella.kernel.errors import Exit, StellaError
+from stella.key.model import SUFFIX
 from stella.operations import Context
 from stella.policy.pipeline.model import CheckPolicies, PoliciesChecked, Step, StepName
 from stella.policy.pipeline.reports import FORMATS
+from stella.policy.pipeline.today import Pair, pairs
 from stella.policy.signature import signing
 from stella.policy.signature.model import PolicyVerified, VerifyPolicy
 from stella.policy.simulation import simulating as simulation
 from stella.policy.simulation.model import PolicySimulated, SimulatePolicy
-from stella.policy.simulation.words import headline, sentence
+from stella.policy.simulation.words import headline, lines
 from stella.policy.text import linting
 from stella.policy.text.model import LintPolicy, PolicyLinted
 from stella.policy.trial import testing
@@ -30,6 +33,7 @@ from stella.policy.trial.model import PolicyTested, TestPolicy
 from stella.runtime.reports import read_reports, write_reports
 
 Result = TypeVar("Result")
+UNSIGNED = "policy_unsigned"
 
 
 def ci(ctx: Context, want: CheckPolicies) -> PoliciesChecked:
@@ -38,19 +42,27 @@ def ci(ctx: Context, want: CheckPolicies) -> PoliciesChecked:
     asked = LintPolicy(want.paths, strict=want.strict, exceptions=want.exceptions)
     linted = linting.lint(ctx, asked)
     steps = [_linted(linted)]
-    files = [one.file for one in linted.files if one.digest]
     tested: PolicyTested | None = None
     simulated: list[PolicySimulated] = []
     verified: list[PolicyVerified] = []
-    if len(files) == len(linted.files):
+    if all(one.digest for one in linted.files):
         tested = testing.test(ctx, TestPolicy(want.paths, min_coverage=want.min_coverage, min_score=want.min_score))
         steps.append(_tested(tested))
-        for file in files:
-            steps += _simulated(ctx, want, file, simulated)
-        for file in files:
-            steps += _verified(ctx, want, file, verified)
+        if want.inventory is not None:
+            for pair in pairs(want.before, want.paths, linted.files):
+                steps.append(_simulated(ctx, want, want.inventory, pair, simulated))
+        if _signed(want):
+            attest.trusted(ctx, want.trust, want.key)  # trust that cannot be read is no verdict about a policy
+            steps += [_verified(ctx, want, one.file, verified) for one in linted.files]
     else:
-        steps.append(Step("test", "", "skipped", "", "not every policy compiles"))
+        asked_for: list[tuple[StepName, bool]] = [
+            ("test", True),
+            ("simulate", want.inventory is not None),
+            ("verify", _signed(want)),
+        ]
+        steps += [
+            Step(name, "", "skipped", "", "not every policy compiles") for name, is_asked in asked_for if is_asked
+        ]
     failed = [step.reason for step in steps if step.verdict == "failed"]
     result = PoliciesChecked(
         verdict="failed" if failed else "passed",
@@ -79,33 +91,36 @@ def _tested(result: PolicyTested) -> Step:
     return Step("test", "", result.verdict, result.reason or "", told)
 
 
-def _simulated(ctx: Context, want: CheckPolicies, file: str, kept: list[PolicySimulated]) -> Iterator[Step]:
-    if want.inventory is None:
-        return
+def _signed(want: CheckPolicies) -> bool:
+    return want.trust is not None or bool(want.key)
+
+
+def _simulated(ctx: Context, want: CheckPolicies, inventory: str, pair: Pair, kept: list[PolicySimulated]) -> Step:
     asked = SimulatePolicy(
-        file,
-        want.inventory,
-        before=today(want.before, file),
+        pair.after,
+        inventory,
+        before=pair.before,
         exceptions=want.exceptions,
         limits=want.limits,
         max_age=want.max_age,
     )
 
     def told(result: PolicySimulated) -> Step:
-        return Step("simulate", file, result.verdict, result.reason or "", f"{headline(result)}. {sentence(result)}")
+        said = " ".join((f"{headline(result)}.", *lines(result)))
+        return Step("simulate", pair.file, result.verdict, result.reason or "", said)
 
-    yield _step("simulate", file, lambda: simulation.simulate(ctx, asked), told, kept)
+    return _step("simulate", pair.file, lambda: simulation.simulate(ctx, asked), told, kept)
 
 
-def _verified(ctx: Context, want: CheckPolicies, file: str, kept: list[PolicyVerified]) -> Iterator[Step]:
-    if want.trust is None and not want.key:
-        return
+def _verified(ctx: Context, want: CheckPolicies, file: str, kept: list[PolicyVerified]) -> Step:
     asked = VerifyPolicy(file=file, trust=want.trust, key=want.key)
+    if not os.path.lexists(f"{file}{SUFFIX}"):
+        return Step("verify", file, "failed", UNSIGNED, f"there is no {file}{SUFFIX}")
 
     def told(result: PolicyVerified) -> Step:
         return Step("verify", file, "passed", "", f"version {result.version} of {result.policy_id}, {result.ticket}")
 
-    yield _step("verify", file, lambda: signing.verify(ctx, asked), told, kept)
+    return _step("verify", file, lambda: signing.verify(ctx, asked), told, kept)
 
 
 def _step(
@@ -120,12 +135,3 @@ def _step(
         return Step(name, file, "failed", error.reason, f"{error.code}: {error.message}")
     kept.append(result)
     return told(result)
-
-
-def today(given: str, file: str) -> str:
-    """The policy that decides today: of a folder the file of the same name, and `none` where it has none."""
-    folder = Path(given)
-    if given in {simulation.ACTIVE, simulation.NONE} or not folder.is_dir():
-        return given
-    same = folder / Path(file).name
-    return str(same) if same.is_file() else simulation.NONE

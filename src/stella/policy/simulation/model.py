@@ -86,7 +86,8 @@ class PolicySimulated(msgspec.Struct, frozen=True, kw_only=True, tag_field="sche
     """Result of policy.simulate. `transitions` are by rule, also of findings that keep their rule.
 
     `movers` are the ten assets where most changes, of `assets_changed`. `degraded` counts what the snapshot does not
-    have; with one the counts are not those of a whole inventory.
+    have; with one the counts are not those of a whole inventory. `kev_unknown` are advisories of which nobody knows
+    whether they are exploited; `environments_missing` have limits, and no asset is there.
     """
 
     verdict: Literal["passed", "failed"]
@@ -110,4 +111,6 @@ class PolicySimulated(msgspec.Struct, frozen=True, kw_only=True, tag_field="sche
     assets_changed: int
     movers: tuple[Moved, ...]
     slow: tuple[str, ...]
+    kev_unknown: int = 0
+    environments_missing: tuple[str, ...] = ()
     reports: tuple[str, ...] = ()

@@ -25,7 +25,7 @@ from stella.engine.plan import compile as plan_of
 from stella.engine.simulate import Change, Comparison, Kind, Simulation, summed
 from stella.inventory import snapshot as snapshots
 from stella.inventory.loading import load_star
-from stella.inventory.star import Coded, Flags
+from stella.inventory.star import NO_FLAG, Coded, Flags
 from stella.kernel.instant import format_time, parse_duration
 from stella.language.ir import digest
 from stella.language.model import SYNTAX, Metadata, Options, Policy
@@ -68,8 +68,7 @@ def simulate(ctx: Context, want: SimulatePolicy) -> PolicySimulated:
     """
     reports = read_reports(want.report, FORMATS)
     limits = DEFAULT if want.limits is None else read_limits(read_file(Path(want.limits), MAX_SOURCE), want.limits)
-    _, after = compiled_file(want.after)
-    before = before_of(want.before, after)
+    before, after = sides(want.before, want.after)
     exempted = read_exceptions(want.exceptions)
     folder = snapshots.find(want.inventory)
     head = snapshots.read(folder)
@@ -84,17 +83,30 @@ def simulate(ctx: Context, want: SimulatePolicy) -> PolicySimulated:
     comparison.recheck(RECHECKED)
     ctx.progress.advance(1)
     made = result(want, (before, after), len(exempted), head.digest, judged(limits, comparison, counted), counted)
+    places = set(_environments(board).values())
+    made = msgspec.structs.replace(
+        made,
+        kev_unknown=_kev_unknown(board),
+        environments_missing=tuple(name for name in limits.environments if name not in places),
+    )
     ctx.progress.advance(1)
     return msgspec.structs.replace(made, reports=write_reports(reports, FORMATS, made))
 
 
-def before_of(given: str, after: Policy) -> Policy:
-    """The policy that decides today; `none` decides nothing, and leaves all findings as the other one's default."""
-    if given == ACTIVE:
+def sides(before: str, after: str) -> tuple[Policy, Policy]:
+    """The policy that decides today and the one that is proposed.
+
+    `none` decides nothing, and leaves all findings as the other one's default. Raises NoActivePolicy or BrokenSource.
+    """
+    if before == ACTIVE:
         raise NoActivePolicy
-    if given != NONE:
-        return compiled_file(given)[1]
-    return Policy(NONE, SYNTAX, Metadata(), Options(default_status=after.settings.default_status), (), (), ())
+    old, new = (None if given == NONE else compiled_file(given)[1] for given in (before, after))
+    return old or _nothing(new), new or _nothing(old)
+
+
+def _nothing(other: Policy | None) -> Policy:
+    options = Options() if other is None else Options(default_status=other.settings.default_status)
+    return Policy(NONE, SYNTAX, Metadata(), options, (), (), ())
 
 
 def result(
@@ -156,6 +168,13 @@ def _environments(board: Board) -> dict[str, str]:
     """The environment of each asset, by name."""
     names, places = _texts(board, "asset.id"), _texts(board, "env.name")
     return {name: place for name, place in zip(names, places, strict=True) if name is not None and place is not None}
+
+
+def _kev_unknown(board: Board) -> int:
+    """How many advisories are neither in a catalogue of exploited ones nor out of it."""
+    table = board.star.dimensions["advisory"]
+    held = table.columns.get("kev")
+    return int(np.count_nonzero(held.values == NO_FLAG)) if isinstance(held, Flags) else table.rows
 
 
 def _texts(board: Board, column: str) -> list[str | None]:

@@ -187,7 +187,7 @@ def test_every_report_says_the_same(line: Line) -> None:
 
 def test_what_nobody_can_decide_is_said_where_a_step_passes(line: Line) -> None:
     line.fleet.text("p/gate.stella", TODAY.replace("when kev", 'when env.exposure == "internet" or kev'))
-    code, told = line("--from", "base", *reported())
+    _, told = line("--from", "base", *reported())
     assert told["simulated"][0]["after"]["undecided"] > 0
     (step,) = [one for one in told["steps"] if one["step"] == "simulate"]
     assert "cannot be decided" in step["told"]

@@ -3,7 +3,7 @@
 Rules:
 - One step that fails does not hide what the next would say, as long as the policies compile.
 - A step whose own verdict is negative fails the whole; what is wrong with the request itself is an error at once.
-- What was not asked for is not there. What was asked for and cannot be done is skipped by name, and never counts as passed.
+- What was not asked for is not there. What was and cannot be done is skipped by name, and never counts as passed.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ def ci(ctx: Context, want: CheckPolicies) -> PoliciesChecked:
         tested = testing.test(ctx, TestPolicy(want.paths, min_coverage=want.min_coverage, min_score=want.min_score))
         steps.append(_tested(tested))
         if want.inventory is not None:
-            for pair in pairs(want.before, want.paths, linted.files):
-                steps.append(_simulated(ctx, want, want.inventory, pair, simulated))
+            held = pairs(want.before, want.paths, linted.files)
+            steps += [_simulated(ctx, want, want.inventory, pair, simulated) for pair in held]
         if _signed(want):
             attest.trusted(ctx, want.trust, want.key)  # trust that cannot be read is no verdict about a policy
             steps += [_verified(ctx, want, one.file, verified) for one in linted.files]

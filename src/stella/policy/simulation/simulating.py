@@ -22,7 +22,7 @@ from stella.engine.evaluate import RECHECKED
 from stella.engine.facts import facts
 from stella.engine.moves import Shift
 from stella.engine.plan import compile as plan_of
-from stella.engine.simulate import Change, Comparison, Kind, Simulation, summed
+from stella.engine.simulate import UNKNOWN, Change, Comparison, Kind, Simulation, summed
 from stella.inventory import snapshot as snapshots
 from stella.inventory.loading import load_star
 from stella.inventory.star import NO_FLAG, Coded, Flags
@@ -166,8 +166,7 @@ def judged(limits: Limits, comparison: Comparison, counted: Simulation) -> tuple
 
 def _environments(board: Board) -> dict[str, str]:
     """The environment of each asset, by name."""
-    names, places = _texts(board, "asset.id"), _texts(board, "env.name")
-    return {name: place for name, place in zip(names, places, strict=True) if name is not None and place is not None}
+    return dict(zip(_texts(board, "asset.id"), _texts(board, "env.name"), strict=True))
 
 
 def _kev_unknown(board: Board) -> int:
@@ -177,13 +176,13 @@ def _kev_unknown(board: Board) -> int:
     return int(np.count_nonzero(held.values == NO_FLAG)) if isinstance(held, Flags) else table.rows
 
 
-def _texts(board: Board, column: str) -> list[str | None]:
-    """A column of the assets."""
+def _texts(board: Board, column: str) -> list[str]:
+    """A column of the assets; what is missing is called unknown, as in the counts."""
     table = board.star.dimensions["asset"]
     held = table.columns.get(column)
     if not isinstance(held, Coded):
-        return [None] * table.rows
-    return [held.words[code] if code >= 0 else None for code in held.codes.tolist()]
+        return [UNKNOWN] * table.rows
+    return [held.words[code] if code >= 0 else UNKNOWN for code in held.codes.tolist()]
 
 
 class _Show:
@@ -201,12 +200,14 @@ class _Show:
         """The gravest findings that count for a limit."""
         if limit.value in {"0", "0 %"}:
             return ()
-        mine = self._of(KINDS[limit.name])
+        kind = KINDS[limit.name]
+        mine = self._of(kind)
         if limit.asset or limit.scope != ALL:
             column, wanted = ("asset.id", limit.asset) if limit.asset else ("env.name", limit.scope)
             rows = {row for row, text in enumerate(_texts(self._comparison.board, column)) if text == wanted}
             asset = self._star.keys["asset"]
-            mine = [change for change in mine if int(asset[change.finding]) in rows]
+            some: Iterable[Change] = mine if len(mine) < SCANNED else self._comparison.changes(kind)
+            mine = list(islice((one for one in some if int(asset[one.finding]) in rows), SCANNED))
         return tuple(map(self._finding, heapq.nsmallest(TOP, mine, key=self._gravity)))
 
     def _of(self, kind: Kind) -> list[Change]:

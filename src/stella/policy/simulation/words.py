@@ -42,14 +42,18 @@ def doubts(result: PolicySimulated) -> Iterable[tuple[str, str]]:
     if result.after.undecided:
         yield (
             "undecided",
-            f"Undecided: for {result.after.undecided:,} findings a stronger rule cannot be decided "
-            f"({result.before.undecided:,} before).",
+            (
+                f"Undecided: for {result.after.undecided:,} findings a stronger rule cannot be decided "
+                f"({result.before.undecided:,} before)."
+            ),
         )
     if result.kev_unknown:
         yield (
             "kev",
-            f"KEV: of {result.kev_unknown:,} advisories nobody knows whether they are exploited, "
-            "for the snapshot has no catalogue.",
+            (
+                f"KEV: of {result.kev_unknown:,} advisories nobody knows whether they are exploited, "
+                "for the snapshot has no catalogue."
+            ),
         )
     for one in result.environments_missing:
         yield f"environment {one}", f"Limits of the environment {code(one)} hold nothing back: no asset is there."

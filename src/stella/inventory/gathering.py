@@ -87,12 +87,12 @@ class Gathering:
                 document = reading.read(given)
                 tally = batch if advisories.is_batch(document) else self.tally(given.shown)
                 before = tally.records, tally.bad_records
-                for name, record in advisories.records(document):
-                    advisory = advisories.read(name, record, document, tally)
-                    if advisory is not None:
-                        matcher.take(advisory, tally)
+                read = (advisories.read(name, row, document, tally) for name, row in advisories.records(document))
+                held = [matcher.held(advisory) for advisory in read if advisory is not None]
                 if tally is not batch:
-                    tally.close()
+                    tally.close()  # of a file that is refused nothing counts
+                for one in held:
+                    matcher.take(one, tally)
                 refusing.done(document, tally, before)
         batch.close()
         for purl, reason in sorted(matcher.unjudged):

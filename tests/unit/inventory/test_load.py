@@ -305,6 +305,15 @@ def test_nothing_of_a_refused_list_of_advisories_counts(files: FleetFiles) -> No
     assert (result.refused, result.counts["advisories"], result.figures.findings) == (("list.jsonl",), 1, 1)
 
 
+@pytest.mark.parametrize("broken", ["1\n2\n", '{"id"', "[1, 2]"])
+def test_a_list_among_many_files_is_refused_as_a_list(files: FleetFiles, broken: str) -> None:
+    for number in range(120):
+        files.put(f"osv/n{number}.json", osv(f"GO-{number}", "Go", "example.test/other", {"introduced": "0"}))
+    files.text("osv/list.json" if broken[0] == "[" else "osv/list.jsonl", broken)
+    with pytest.raises(TooManyBad, match="records are bad"):
+        load(files)
+
+
 def test_the_later_of_two_advisories_in_one_list_counts(files: FleetFiles) -> None:
     old = osv("GO-2026-9", "Go", "example.test/Mod", {"introduced": "0"})
     new = old | {"modified": "2026-01-03T00:00:00Z", "affected": []}

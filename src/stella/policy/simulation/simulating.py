@@ -68,7 +68,7 @@ def simulate(ctx: Context, want: SimulatePolicy) -> PolicySimulated:
     """
     reports = read_reports(want.report, FORMATS)
     limits = DEFAULT if want.limits is None else read_limits(read_file(Path(want.limits), MAX_SOURCE), want.limits)
-    before, after = sides(want.before, want.after)
+    before, after = sides(ctx, want.before, want.after)
     exempted = read_exceptions(want.exceptions)
     folder = snapshots.find(want.inventory)
     head = snapshots.read(folder)
@@ -93,20 +93,38 @@ def simulate(ctx: Context, want: SimulatePolicy) -> PolicySimulated:
     return msgspec.structs.replace(made, reports=write_reports(reports, FORMATS, made))
 
 
-def sides(before: str, after: str) -> tuple[Policy, Policy]:
-    """The policy that decides today and the one that is proposed.
+def sides(ctx: Context, before: str, after: str) -> tuple[Policy, Policy]:
+    """The policy that decides today and the one that is proposed; raises NoActivePolicy or BrokenSource.
 
-    `none` decides nothing, and leaves all findings as the other one's default. Raises NoActivePolicy or BrokenSource.
+    `none` decides nothing, and leaves all findings as the other one's default. `active` is the newest active version
+    of the tenant whose text has the name of the proposed one.
     """
+    new = None if after == NONE else compiled_file(after)[1]
     if before == ACTIVE:
-        raise NoActivePolicy
-    old, new = (None if given == NONE else compiled_file(given)[1] for given in (before, after))
+        old: Policy | None = _active(ctx, NONE if new is None else new.policy_id)
+    else:
+        old = None if before == NONE else compiled_file(before)[1]
     return old or _nothing(new), new or _nothing(old)
 
 
 def _nothing(other: Policy | None) -> Policy:
     options = Options() if other is None else Options(default_status=other.settings.default_status)
     return Policy(NONE, SYNTAX, Metadata(), options, (), (), ())
+
+
+def _active(ctx: Context, name: str) -> Policy:
+    if ctx.database is None:
+        raise NoActivePolicy(name=name, problem="there is no database of versions here")
+    from stella.policy import records  # noqa: PLC0415  # the database, which files do not need
+
+    with ctx.tenant() as t:
+        rows = t.all(records.PACKAGE, "active_by_title", title=name)
+        if not rows:
+            raise NoActivePolicy(name=name, problem="no version of it is active")
+        if len({policy for policy, _ in rows}) > 1:
+            both = ", ".join(sorted({policy for policy, _ in rows}))
+            raise NoActivePolicy(name=name, problem=f"more than one policy has a text of that name: {both}")
+        return records.version(t, *rows[0]).checked()
 
 
 def result(

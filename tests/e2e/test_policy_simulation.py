@@ -4,123 +4,19 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import junitparser
 import pytest
 
 from stella.cli.main import run
+from tests.e2e.fleet import AS_OF, NO_VEX, OPEN, TODAY, Fleet, advisory, asset, laid
 
 DATA = Path(__file__).parents[3] / "shared/data"
-AS_OF = "2026-01-31T12:00:00Z"
-TODAY = """policy "gate" syntax "stella-dsl@1" {
-  rule exploited priority 10 {
-    when kev and not vex.any(status == "not_affected")
-    then status := "blocked"
-    because "an exploit is in use"
-  }
-}
-"""
-NO_VEX = TODAY.replace(' and not vex.any(status == "not_affected")', "")
-OPEN = TODAY.replace("when kev", 'when kev and env.name == "dev"')
-STATEMENT = {
-    "vulnerability": {"name": "CVE-2026-0001"},
-    "products": [{"@id": "pkg:npm/lib@1.0.0"}],
-    "status": "not_affected",
-    "justification": "vulnerable_code_not_present",
-}
-VEX = {
-    "@context": "https://openvex.dev/ns/v0.2.0",
-    "@id": "urn:v",
-    "author": "acme",
-    "timestamp": "2026-01-20T00:00:00Z",
-    "statements": [STATEMENT],
-}
-
-
-class Fleet(NamedTuple):
-    """A folder of inputs, and the command."""
-
-    folder: Path
-    capsys: pytest.CaptureFixture[str]
-
-    def __call__(self, *words: object) -> tuple[int, dict[str, Any]]:
-        self.capsys.readouterr()
-        code = run([*map(str, words), "--json"])
-        out, err = self.capsys.readouterr()
-        return code, json.loads(out or err)
-
-    def text(self, name: str, text: str) -> Path:
-        path = self.folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-        return path
-
-    def load(self, *more: object) -> str:
-        words = ("inventory", "load", "--dir", "I", "--sbom", "sboms", "--advisories", "osv", "--assets", "assets.toml")
-        code, told = self(*words, "--kev", "kev.json", "--as-of", AS_OF, *more)
-        assert code == 0, told
-        return str(told["path"])
-
-    def simulate(
-        self, inventory: str, *more: object, after: str = TODAY, before: str = ""
-    ) -> tuple[int, dict[str, Any]]:
-        self.text("after.stella", after)
-        words: tuple[object, ...] = ("policy", "simulate", "--to", "after.stella", "--inventory", inventory)
-        if before:
-            self.text("before.stella", before)
-            words += ("--from", "before.stella")
-        return self(*words, "--max-age", "any", *more)
-
-
-def sbom(name: str) -> str:
-    purl = "pkg:npm/lib@1.0.0"
-    return json.dumps(
-        {
-            "bomFormat": "CycloneDX",
-            "specVersion": "1.6",
-            "metadata": {"component": {"type": "application", "name": name, "version": "1", "bom-ref": "app"}},
-            "components": [{"type": "library", "name": "lib", "version": "1.0.0", "bom-ref": purl, "purl": purl}],
-            "dependencies": [{"ref": "app", "dependsOn": [purl]}],
-        }
-    )
-
-
-def advisory(name: str, cve: str) -> str:
-    events = [{"introduced": "0"}, {"fixed": "1.0.1"}]
-    affected = {
-        "package": {"ecosystem": "npm", "name": "lib"},
-        "ranges": [{"type": "SEMVER", "events": events}],
-    }
-    return json.dumps(
-        {
-            "id": name,
-            "modified": "2026-01-02T00:00:00Z",
-            "published": "2026-01-01T00:00:00Z",
-            "aliases": [cve],
-            "affected": [affected],
-            "database_specific": {"severity": "HIGH"},
-        }
-    )
-
-
-def asset(name: str, place: str) -> str:
-    return f'[[asset]]\nsbom = "{name}.json"\nasset.id = "{name}"\nenv.name = "{place}"\n'
 
 
 @pytest.fixture
 def fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Fleet:
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.chdir(tmp_path)
-    made = Fleet(tmp_path, capsys)
-    for name in ("web", "batch"):
-        made.text(f"sboms/{name}.json", sbom(name))
-    made.text("osv/a.json", advisory("GHSA-aaaa", "CVE-2026-0001"))
-    made.text("osv/b.json", advisory("GHSA-bbbb", "CVE-2026-0002"))
-    made.text("kev.json", json.dumps({"vulnerabilities": [{"cveID": "CVE-2026-0001"}]}))
-    made.text("assets.toml", asset("web", "prod") + asset("batch", "dev"))
-    made.text("vex/a.json", json.dumps(VEX))
-    return made
+    return laid(tmp_path, monkeypatch, capsys)
 
 
 def test_all_findings_are_counted(fleet: Fleet) -> None:
@@ -182,6 +78,48 @@ def test_limits_of_an_environment_are_about_its_findings(fleet: Fleet) -> None:
     assert {one["asset"] for limit in told["limits"] if limit["exceeded"] for one in limit["top"]} == {"web"}
     code, told = fleet.simulate(inventory, "--limits", "limits.toml", after=OPEN)
     assert code == 0, told
+
+
+def test_findings_of_an_environment_are_shown_however_many_others_change(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stella.policy.simulation.simulating.SCANNED", 1)  # `batch` in dev comes before `web` in prod
+    fleet.text("limits.toml", "[environments.prod]\nmax_newly_blocked = 0\nmax_per_asset = 0\n")
+    code, told = fleet.simulate(fleet.load(), "--limits", "limits.toml")
+    exceeded = [one for one in told["limits"] if one["exceeded"]]
+    assert (code, [[found["asset"] for found in one["top"]] for one in exceeded]) == (6, [["web"], ["web"]])
+
+
+def test_an_unknown_environment_has_limits_like_any_other(fleet: Fleet) -> None:
+    named = asset("web", "unknown").replace('asset.id = "web"', 'asset.id = "named"')
+    fleet.text("assets.toml", named + '[[asset]]\nsbom = "batch.json"\nasset.id = "nameless"\n')
+    fleet.text("limits.toml", "[environments.unknown]\nmax_newly_blocked = 1\nmax_per_asset = 0\n")
+    code, told = fleet.simulate(fleet.load(), "--limits", "limits.toml")
+    exceeded = [(one["limit"], one["value"], len(one["top"])) for one in told["limits"] if one["exceeded"]]
+    assert (code, exceeded) == (6, [("max_newly_blocked", "2", 2), ("max_per_asset", "1", 1)])
+    assert [(one["name"], one["findings"]) for one in told["environments"]] == [("unknown", 4)]
+
+
+def test_what_holds_nothing_back_is_said(fleet: Fleet) -> None:
+    words = ("inventory", "load", "--dir", "J", "--sbom", "sboms", "--advisories", "osv", "--as-of", AS_OF)
+    _, loaded = fleet(*words)
+    fleet.text("limits.toml", "[environments.prd]\nmax_newly_blocked = 0\n")
+    reports = ("--report=markdown=out.md", "--report=junit=out.xml", "--limits", "limits.toml")
+    code, told = fleet.simulate(loaded["path"], *reports)
+    assert (code, told["kev_unknown"], told["environments_missing"]) == (0, 2, ["prd"])
+    skipped = [one.name for suite in junitparser.JUnitXml.fromfile("out.xml") for one in suite if one.is_skipped]
+    assert skipped == ["undecided", "kev", "environment prd"]
+    text = (fleet.folder / "out.md").read_text()
+    assert "no catalogue" in text
+    assert "Limits of the environment `prd` hold nothing back" in text
+
+
+def test_an_inventory_without_findings_shows_nothing(fleet: Fleet) -> None:
+    fleet.text("osv/a.json", advisory("GHSA-aaaa", "CVE-2026-0001").replace('"lib"', '"other"'))
+    (fleet.folder / "osv/b.json").unlink()
+    code, told = fleet.simulate(fleet.load(), "--report=markdown=out.md")
+    assert (code, told["findings"]) == (0, 0)
+    assert "the snapshot has no finding" in (fleet.folder / "out.md").read_text()
 
 
 def test_exceptions_count_as_long_as_they_last(fleet: Fleet) -> None:

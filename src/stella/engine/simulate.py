@@ -275,13 +275,14 @@ def _moved(name: str, findings: int, counts: Longs) -> Moved:
 
 
 def _names(board: Board, column: str) -> tuple[Longs, tuple[str, ...]]:
-    """For each asset, and a missing one, a number in a list of names; the last name is for none."""
+    """For each asset, and a missing one, a number in a list of names; `unknown` is for none."""
     table = board.star.dimensions["asset"]
     held = table.columns.get(column)
     if not isinstance(held, Coded):
         return np.zeros(table.rows + 1, np.int64), (UNKNOWN,)
     codes = np.append(held.codes, -1).astype(np.int64)
-    return np.where(codes < 0, len(held.words), codes), (*held.words, UNKNOWN)
+    names = held.words if UNKNOWN in held.words else (*held.words, UNKNOWN)  # one that is called so is the same to all
+    return np.where(codes < 0, names.index(UNKNOWN), codes), names
 
 
 def _environments(board: Board, totals: Longs, counts: Longs) -> tuple[Moved, ...]:

@@ -112,7 +112,7 @@ def records(document: Document) -> Iterator[tuple[str, Any]]:
     """The advisories of a file, not yet looked at, each with a name for it. Raises as `reading.decode`."""
     if is_yaml(document):
         yield document.shown, decode_yaml(document)
-    elif document.shown.lower().removesuffix(".gz").endswith(".jsonl"):
+    elif is_lines(document.shown):
         for number, line in enumerate(document.data.splitlines(), 1):
             if line.strip():
                 yield f"line {number}", msgspec.Raw(line)
@@ -124,9 +124,12 @@ def records(document: Document) -> Iterator[tuple[str, Any]]:
 
 def is_batch(document: Document) -> bool:
     """Whether a file holds one record, so that it counts together with others."""
-    return is_yaml(document) or not (
-        document.shown.lower().removesuffix(".gz").endswith(".jsonl") or document.data.lstrip()[:1] == b"["
-    )
+    return is_yaml(document) or not (is_lines(document.shown) or document.data.lstrip()[:1] == b"[")
+
+
+def is_lines(name: str) -> bool:
+    """Whether the name of a file says that each of its lines is an advisory."""
+    return name.lower().removesuffix(".gz").endswith(".jsonl")
 
 
 def read(name: str, record: object, document: Document, tally: Tally) -> Advisory | None:

@@ -199,3 +199,15 @@ class SnapshotVersion(StellaError):
     exit = Exit.USAGE
     reason = "wrong_version"
     hint = "load it again from its inputs"
+
+
+class SnapshotFromFuture(StellaError):
+    """{snapshot} is about {as_of}, which has not come yet.
+
+    It would stay fresh until then, and what expires before counts as expired already. A clock was wrong, here or there.
+    """
+
+    code = "INVENTORY-017"
+    exit = Exit.NEGATIVE
+    reason = "inputs_from_future"
+    hint = "set the clock, or load today's inputs: `stella inventory load`"

@@ -218,7 +218,7 @@ def _each_once(told: Iterable[Said]) -> Iterator[Said]:
 
 def _one(statement: Statement, trust: Trust, as_of: int) -> Said:
     vendor = trust.of(statement.vendor)
-    fresh = None if statement.at == NEVER else as_of - statement.at <= vendor.fresh
+    fresh = None if statement.at == NEVER else 0 <= as_of - statement.at <= vendor.fresh
     return Said(
         statement.status,
         statement.justification or None,

@@ -44,10 +44,14 @@ class Match(NamedTuple):
     components: tuple[int, ...]
 
 
-class _Kept(NamedTuple):
+class Held(NamedTuple):
+    """An advisory that was held against the fleet: what it is about, and what nobody can judge by it."""
+
+    id: str
     modified: int
     digest: str
     matches: tuple[Match, ...]
+    unjudged: frozenset[tuple[str, Reason]]
 
 
 class Fleet:
@@ -72,7 +76,7 @@ class Matcher:
     def __init__(self, components: Iterable[Component], as_of: int) -> None:
         self._as_of = as_of
         self._found: dict[Package, dict[str, list[int]]] = {}
-        self._kept: dict[str, _Kept] = {}
+        self._kept: dict[str, Held] = {}
         self.unjudged: set[tuple[str, Reason]] = set()  # package URL, and why
         self.unknown = 0  # components of ecosystems that have no order here
         for number, one in enumerate(components):
@@ -85,26 +89,33 @@ class Matcher:
                 self._found.setdefault(key, {}).setdefault(place.version, []).append(number)
         self._purls = [one.purl for one in components]
 
-    def take(self, advisory: Advisory, tally: Tally) -> None:
-        """Hold an advisory against the fleet; an older one with the same id is forgotten, into the quarantine."""
-        before = self._kept.get(advisory.id)
-        if before is not None:
-            if before.digest == advisory.digest:
-                return
-            tally.note(advisory.id, "duplicate_id", "two advisories have this id; the later modified one counts")
-            if (before.modified, before.digest) > (advisory.modified, advisory.digest):
-                return
-        self._kept[advisory.id] = _Kept(advisory.modified, advisory.digest, tuple(self._matches(advisory)))
+    def held(self, advisory: Advisory) -> Held:
+        """Hold an advisory against the fleet; it counts when it is taken."""
+        unjudged: set[tuple[str, Reason]] = set()
+        matches = tuple(self._matches(advisory, unjudged))
+        return Held(advisory.id, advisory.modified, advisory.digest, matches, frozenset(unjudged))
 
-    def _matches(self, advisory: Advisory) -> Iterable[Match]:
+    def take(self, held: Held, tally: Tally) -> None:
+        """Let an advisory count; an older one with the same id is forgotten, into the quarantine."""
+        before = self._kept.get(held.id)
+        if before is not None:
+            if before.digest == held.digest:
+                return
+            tally.note(held.id, "duplicate_id", "two advisories have this id; the later modified one counts")
+            if (before.modified, before.digest) > (held.modified, held.digest):
+                return
+        self._kept[held.id] = held
+        self.unjudged |= held.unjudged
+
+    def _matches(self, advisory: Advisory, unjudged: set[tuple[str, Reason]]) -> Iterable[Match]:
         if advisory.withdrawn is not None and advisory.withdrawn <= self._as_of:
             return
         for told in advisory.packages:
-            numbers = sorted(self._affected(told))
+            numbers = sorted(self._affected(told, unjudged))
             if numbers:
                 yield Match(_row(advisory, told), tuple(numbers))
 
-    def _affected(self, told: Advised) -> Iterable[int]:
+    def _affected(self, told: Advised, unjudged: set[tuple[str, Reason]]) -> Iterable[int]:
         for version, numbers in self._found.get(told.package, {}).items():
             try:
                 hit = any(affects(one, version) for one in told.affected) if version else None
@@ -112,7 +123,7 @@ class Matcher:
                 hit = None
             if hit is None:
                 reason: Reason = "unordered_version" if version else "no_version"
-                self.unjudged |= {(self._purls[number], reason) for number in numbers}
+                unjudged.update((self._purls[number], reason) for number in numbers)
             elif hit:
                 yield from numbers
 

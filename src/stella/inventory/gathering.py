@@ -83,16 +83,16 @@ class Gathering:
         matcher = Matcher(found.fleet.components, self.as_of)
         batch = self.tally("advisories")
         for given in self._each("advisories", self.want.advisories, advisories.ENDINGS):
-            with _Refusing(self, "advisories", given, batch) as refusing:
+            with _Refusing(self, "advisories", given, None if advisories.is_lines(given.shown) else batch) as refusing:
                 document = reading.read(given)
-                tally = batch if advisories.is_batch(document) else self.tally(given.shown)
+                tally = batch if advisories.is_batch(document) else refusing.alone(self.tally(given.shown))
                 before = tally.records, tally.bad_records
-                for name, record in advisories.records(document):
-                    advisory = advisories.read(name, record, document, tally)
-                    if advisory is not None:
-                        matcher.take(advisory, tally)
+                read = (advisories.read(name, row, document, tally) for name, row in advisories.records(document))
+                held = [matcher.held(advisory) for advisory in read if advisory is not None]
                 if tally is not batch:
-                    tally.close()
+                    tally.close()  # of a file that is refused nothing counts
+                for one in held:
+                    matcher.take(one, tally)
                 refusing.done(document, tally, before)
         batch.close()
         for purl, reason in sorted(matcher.unjudged):
@@ -187,6 +187,11 @@ class _Refusing:
 
     def __enter__(self) -> Self:
         return self
+
+    def alone(self, tally: Tally) -> Tally:
+        """The file is a list: it is refused as a whole, and is not one bad record among others."""
+        self._batch = None
+        return tally
 
     def done(self, document: Document, tally: Tally, before: tuple[int, int] = (0, 0)) -> None:
         """The file is read; `before` are the records that the tally had."""

@@ -64,7 +64,7 @@ def _dimension(folder: Path, dimension: Dimension) -> Table:
     counts = tables.numbers(path, "statements")
     offsets: Longs = np.zeros(found.rows + 1, np.int64)
     np.cumsum(counts, out=offsets[1:])
-    if offsets[-1] != statements.rows:
+    if offsets[-1] != statements.rows or (counts < 0).any():
         raise SnapshotDamaged(snapshot=folder, problem="its evidence and its statements do not fit")
     last = np.where(counts > 0, offsets[1:] - 1, -1)
     latest = {LATEST + name: _picked(values, last) for name, values in statements.columns.items()}

@@ -22,6 +22,7 @@ import msgspec
 from stella.inventory.errors import (
     SnapshotAmbiguous,
     SnapshotDamaged,
+    SnapshotFromFuture,
     SnapshotMissing,
     SnapshotStale,
     SnapshotVersion,
@@ -29,7 +30,7 @@ from stella.inventory.errors import (
 from stella.kernel.canonical import dump
 from stella.kernel.digest import is_digest, sha256
 from stella.kernel.errors import StellaError
-from stella.kernel.instant import Instant, Seconds, format_duration
+from stella.kernel.instant import Instant, Seconds, format_duration, format_time
 from stella.runtime.files import (
     DiskFolder,
     make_directory,
@@ -48,6 +49,7 @@ TABLES = ("findings", "asset", "component", "advisory", "evidence", "statement",
 LOADING = ".loading"  # what a kill leaves behind; swept by the next load
 MAX_HEAD = 64 << 20  # bytes; a million files of inputs
 MAX_AGE: Seconds = 24 * 3600  # older inputs decide nothing
+SKEW: Seconds = 60  # clocks of two machines that work well differ by less
 PIECE = 1 << 20
 
 
@@ -247,7 +249,9 @@ def age(snapshot: Snapshot, now: Instant) -> Seconds:
 
 
 def require_fresh(snapshot: Snapshot, now: Instant, limit: Seconds = MAX_AGE) -> None:
-    """Raise SnapshotStale for a snapshot that is older than the limit."""
+    """Raise SnapshotStale for a snapshot that is older than the limit, SnapshotFromFuture for one of later than now."""
+    if snapshot.core.as_of > now + SKEW:
+        raise SnapshotFromFuture(snapshot=snapshot.digest[:12], as_of=format_time(snapshot.core.as_of))
     if age(snapshot, now) > limit:
         raise SnapshotStale(
             snapshot=snapshot.digest[:12], age=format_duration(age(snapshot, now)), limit=format_duration(limit)

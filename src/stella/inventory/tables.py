@@ -8,7 +8,7 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -26,20 +26,20 @@ Columns: TypeAlias = Mapping[str, tuple[Type | None, Sequence[Any] | Array]]
 
 GROUP = 1 << 20  # rows; a group of findings has 20 MB in memory
 LEVEL = 3  # of zstd; higher ones save little on integers
+KINDS: dict[Type, Any] = {
+    "flag": pl.Boolean,
+    "word": pl.String,
+    "text": pl.String,
+    "texts": pl.List(pl.String),
+    "decimal": pl.Int64,
+    "instant": pl.Int64,
+}
 
 
 def write(path: Path, columns: Columns) -> None:
     """Write columns with their types; None stands for whole numbers, of which the array has the type."""
-    kinds: dict[Type, Any] = {
-        "flag": pl.Boolean,
-        "word": pl.String,
-        "text": pl.String,
-        "texts": pl.List(pl.String),
-        "decimal": pl.Int64,
-        "instant": pl.Int64,
-    }
     frame = pl.DataFrame(
-        [pl.Series(name, values, None if kind is None else kinds[kind]) for name, (kind, values) in columns.items()]
+        [pl.Series(name, values, None if kind is None else KINDS[kind]) for name, (kind, values) in columns.items()]
     )
     with writing(path):
         step("write", path)
@@ -47,13 +47,23 @@ def write(path: Path, columns: Columns) -> None:
 
 
 def numbers(path: Path, column: str) -> Array:
-    """One column of whole numbers."""
-    return pl.read_parquet(path, columns=[column])[column].rechunk().to_numpy()
+    """One column of whole numbers; raises SchemaError for another one."""
+    found = pl.read_parquet(path, columns=[column])[column].rechunk()
+    if found.dtype != pl.Int32 or found.null_count():
+        raise pl.exceptions.SchemaError(f"{path.name}: `{column}` has no whole numbers")
+    return found.to_numpy()
 
 
-def table(path: Path, columns: Iterable[Column], prefix: str = "") -> Table:
-    """The columns of the language in a file; one that the file lacks is missing in all rows."""
+def table(path: Path, columns: Collection[Column], prefix: str = "") -> Table:
+    """The columns of the language in a file; one that the file lacks is missing in all rows.
+
+    Raises SchemaError for a column of another type.
+    """
     frame = pl.read_parquet(path).rechunk()
+    for one in columns:
+        name = one.name.removeprefix(prefix)
+        if name in frame.columns and frame.schema[name] != KINDS[one.type]:
+            raise pl.exceptions.SchemaError(f"{path.name}: `{name}` is {frame.schema[name]}")
     found = {
         one.name: values(frame[one.name.removeprefix(prefix)], one)
         if one.name.removeprefix(prefix) in frame.columns

@@ -295,6 +295,55 @@ def test_a_refused_file_is_left_out_when_that_was_asked_for(files: FleetFiles) -
     assert result.figures.findings == 3
 
 
+def test_nothing_of_a_refused_list_of_advisories_counts(files: FleetFiles) -> None:
+    for end in "abc":
+        (files.folder / f"osv/{end}.json").unlink()
+    good = osv("GO-2026-1", "Go", "example.test/Mod", {"introduced": "0"})
+    files.put("osv/good.json", osv("GO-2026-2", "Go", "example.test/Mod", {"introduced": "0"}))
+    files.text("osv/list.jsonl", json.dumps(good) + '\n{"id": 1}\n')
+    result = load(files, skip_refused=True)
+    assert (result.refused, result.counts["advisories"], result.figures.findings) == (("list.jsonl",), 1, 1)
+
+
+@pytest.mark.parametrize("broken", ["1\n2\n", '{"id"', "[1, 2]"])
+def test_a_list_among_many_files_is_refused_as_a_list(files: FleetFiles, broken: str) -> None:
+    for number in range(120):
+        files.put(f"osv/n{number}.json", osv(f"GO-{number}", "Go", "example.test/other", {"introduced": "0"}))
+    files.text("osv/list.json" if broken[0] == "[" else "osv/list.jsonl", broken)
+    with pytest.raises(TooManyBad, match="records are bad"):
+        load(files)
+
+
+def test_the_later_of_two_advisories_in_one_list_counts(files: FleetFiles) -> None:
+    old = osv("GO-2026-9", "Go", "example.test/Mod", {"introduced": "0"})
+    new = old | {"modified": "2026-01-03T00:00:00Z", "affected": []}
+    for rows in ([old, new], [new, old]):
+        files.text("osv/list.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+        result = load(files)
+        assert (result.figures.findings, [one.reason for one in result.left]) == (3, ["duplicate_id"])
+
+
+def test_one_in_a_hundred_is_the_most(files: FleetFiles) -> None:
+    rows = [osv(f"GO-{number}", "Go", "example.test/other", {"introduced": "0"}) for number in range(198)]
+    text = "".join(json.dumps(row) + "\n" for row in rows) + "1\n2\n"
+    files.text("osv/list.jsonl", text)
+    assert load(files).quarantined == 2
+    files.text("osv/list.jsonl", text + "3\n")
+    with pytest.raises(TooManyBad, match=r"3 of 201 records are bad"):
+        load(files)
+
+
+def test_a_statement_that_is_made_tomorrow_is_not_fresh(files: FleetFiles) -> None:
+    for at, fresh in (("2026-01-31T12:00:00Z", 1), ("2026-01-31T12:00:01Z", 0), ("2099-01-01T00:00:00Z", 0)):
+        files.put("vex/acme.json", openvex(not_affected("CVE-2026-0001", "pkg:pypi/django"), timestamp=at))
+        star = star_of(load(files))
+        evidence = star.dimensions["evidence"]
+        assert isinstance(evidence, Evidence)
+        flags = evidence.statements.columns["fresh"]
+        assert isinstance(flags, Flags)
+        assert flags.values.tolist() == [fresh]
+
+
 def test_single_files_of_a_large_database_count_together(files: FleetFiles) -> None:
     for number in range(120):
         files.put(f"osv/n{number}.json", osv(f"GO-{number}", "Go", "example.test/other", {"introduced": "0"}))

@@ -18,6 +18,7 @@ from stella.inventory import making, service, snapshot, tables, verifying, views
 from stella.inventory.errors import (
     SnapshotAmbiguous,
     SnapshotDamaged,
+    SnapshotFromFuture,
     SnapshotMissing,
     SnapshotStale,
     SnapshotVersion,
@@ -115,6 +116,38 @@ def test_statements_that_do_not_fit(one: Path) -> None:
         load_star(sealed_again(one))
 
 
+CAREFUL: dict[str, tuple[str, pl.Expr]] = {
+    "keys that are texts": ("findings", pl.lit("0").alias("asset")),
+    "keys that are missing": ("findings", pl.lit(None, pl.Int32).alias("asset")),
+    "keys that are fractions": ("findings", pl.lit(0.5).alias("asset")),
+    "fewer statements than none": (
+        "evidence",
+        (pl.lit(-1, pl.Int32) + pl.int_range(pl.len()) * (pl.col("statements").sum() + pl.len())).alias("statements"),
+    ),
+    "a decimal that is a text": ("advisory", pl.lit("9").alias("cvss")),
+    "a flag that is a number": ("advisory", pl.lit(7, pl.Int64).alias("kev")),
+    "a word that is a number": ("advisory", pl.lit(7, pl.Int64).alias("severity.normalized")),
+    "a text that is a list": ("component", pl.lit(["a"]).alias("component.purl")),
+    "texts that are one": ("component", pl.lit("MIT").alias("component.licenses")),
+    "a decimal that is a fraction": ("advisory", pl.lit(9.5).alias("cvss")),
+}
+
+
+@pytest.mark.parametrize("name", CAREFUL)
+def test_a_table_of_other_types_is_damaged(one: Path, name: str) -> None:
+    table, change = CAREFUL[name]
+    path = one / f"{table}.parquet"
+    pl.read_parquet(path).with_columns(change).write_parquet(path)
+    with pytest.raises(SnapshotDamaged):
+        load_star(sealed_again(one))
+
+
+def test_a_file_that_is_not_of_the_snapshot_changes_nothing(one: Path) -> None:
+    (one / "asset.parquet.new").write_bytes(b"x")
+    (one / "more").symlink_to("/")
+    assert load_star(one).findings == 3
+
+
 def test_a_table_that_is_none(one: Path) -> None:
     (one / "age.parquet").write_bytes(b"not at all")
     with pytest.raises(SnapshotDamaged):
@@ -151,6 +184,9 @@ def test_how_it_is_found(whole: Path, tmp_path: Path) -> None:
 def test_a_stale_one(whole: Path) -> None:
     head = snapshot.read(whole)
     assert snapshot.age(head, AS_OF_SECONDS - 5) == 0
+    snapshot.require_fresh(head, AS_OF_SECONDS - 60)
+    with pytest.raises(SnapshotFromFuture):
+        snapshot.require_fresh(head, AS_OF_SECONDS - 61)
     snapshot.require_fresh(head, AS_OF_SECONDS + DAY)
     with pytest.raises(SnapshotStale, match="the limit is 24h"):
         snapshot.require_fresh(head, AS_OF_SECONDS + DAY + 1)

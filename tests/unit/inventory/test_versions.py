@@ -6,11 +6,14 @@ import random
 import shutil
 import subprocess
 from itertools import combinations, pairwise
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from packaging.version import Version
 
+from stella.inventory.ranges import affected, affects
 from stella.inventory.versions import key_of
 
 RISING = {  # the tables of Maven's, Semantic Versioning's, Debian's and PyPI's own texts and tests
@@ -132,3 +135,29 @@ def test_debian_like_dpkg() -> None:
         left, right = key_of("Debian", one), key_of("Debian", other)
         word = "lt" if left < right else "eq" if left == right else "gt"
         subprocess.run(["dpkg", "--compare-versions", one, word, other], check=True)
+
+
+class Told(NamedTuple):
+    type: str
+    events: list[dict[str, Any]]
+
+
+@st.composite
+def pep_440(draw: st.DrawFn) -> str:
+    """A version as people write it: not in its normal form, with all parts that there are."""
+    number = st.sampled_from(["0", "1", "2", "10", "00"])
+    text = draw(st.sampled_from(["", "v", "0!", "1!"])) + ".".join(draw(st.lists(number, min_size=1, max_size=4)))
+    for words in (["a", "-b", ".rc", "_c", "alpha", "PRE"], [".post", "-r", "rev", "-"], [".dev", "dev", "-DEV"]):
+        if draw(st.booleans()):
+            text += draw(st.sampled_from(words)) + draw(number)
+    return text + draw(st.sampled_from(["", "", "+1", "+a.1", "+A_2"]))
+
+
+@given(pep_440(), pep_440(), pep_440())
+def test_pypi_like_packaging(version: str, first: str, last: str) -> None:
+    """A range holds what `packaging` says that it holds, for every three versions."""
+    low, high = sorted((first, last), key=Version)
+    what = affected("PyPI", [Told("ECOSYSTEM", [{"introduced": low}, {"fixed": high}])], ())
+    assert affects(what, version) == (
+        (low == "0" or Version(low) <= Version(version)) and Version(version) < Version(high)
+    )

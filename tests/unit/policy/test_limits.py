@@ -128,3 +128,21 @@ def test_the_nearest_limit_is_told() -> None:
 def test_a_share_is_never_shown_as_less_than_it_is(part: int, whole: int) -> None:
     thousandths = int(Decimal(percent(part, whole)) * 1000)
     assert (thousandths - 1) * whole < part * 100_000 <= thousandths * whole
+
+
+def test_no_environment_takes_the_place_of_all() -> None:
+    with pytest.raises(StellaError) as refused:
+        read_limits(b"[environments.all]\nmax_per_asset = 0", "limits.toml")
+    assert (refused.value.code, refused.value.exit) == ("POLICY-206", Exit.USAGE)
+
+
+@given(st.integers(1, 10**9), st.data())
+def test_what_is_shown_is_on_the_side_of_the_limit_that_it_is(findings: int, data: st.DataObject) -> None:
+    changed = data.draw(st.integers(0, findings))
+    near = changed * 10**8 // findings
+    micros = data.draw(st.integers(0, 10**8) | st.integers(max(0, near - 999), min(10**8, near + 999)))
+    text = f"max_changed_percent = {Decimal(micros) / 10**6:f}"
+    found = limits_of(text, counts(Moved("all", findings, changed, 0, 0, 0)))
+    (one,) = [one for one in found if one.name == "max_changed_percent"]
+    shown, allowed = (Decimal(text.removesuffix(" %")) for text in (one.value, one.limit))
+    assert (shown > allowed) == one.exceeded == (Decimal(changed) * 100 > Decimal(micros) * findings / 10**6)

@@ -3,6 +3,7 @@
 Rules:
 - The version is held against the one that decides today, with the exceptions in force on both sides.
 - The simulation is by asset, so that a canary can be compared with what was foretold for its share.
+- What nobody can decide, and what the snapshot does not have, is no reason to deny and none to allow: it is degraded.
 - Two backends count everything; when they differ in one number, that is evidence too.
 """
 
@@ -67,8 +68,9 @@ def foretold(ctx: Context, inventory: str, limits: str | None, subject: Subject)
     shown = msgspec.json.encode(counted[0])
     today = "" if subject.today is None else subject.today.digest
     matrix = promotion.Simulated(today, subject.found.digest, comparisons[0].by_asset())
-    whole = GOOD if not counted[0].degraded else DEGRADED
+    whole = DEGRADED if counted[0].degraded or counted[0].undecided_after else GOOD
     told = f"{len(exceeded)} limits exceeded: {exceeded[0]}" if exceeded else f"{len(results)} limits kept"
+    told += f", {counted[0].undecided_after:,} findings undecided" if counted[0].undecided_after else ""
     return Foretold(
         head.digest,
         head.core.as_of,

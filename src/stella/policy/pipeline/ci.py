@@ -3,30 +3,32 @@
 Rules:
 - One step that fails does not hide what the next would say, as long as the policies compile.
 - A step whose own verdict is negative fails the whole; what is wrong with the request itself is an error at once.
-- What was not asked for is not there, and never counts as passed.
+- What was not asked for is not there. What was and cannot be done is skipped by name, and never counts as passed.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 import msgspec
 
+from stella.attest import service as attest
 from stella.kernel.errors import Exit, StellaError
+from stella.key.model import SUFFIX
 from stella.operations import Context
 from stella.policy import results
 from stella.policy.pipeline import recording
 from stella.policy.pipeline.model import CheckPolicies, PoliciesChecked, Recorded, Step, StepName
 from stella.policy.pipeline.reports import FORMATS
+from stella.policy.pipeline.today import Pair, pairs
 from stella.policy.records import Version
 from stella.policy.signature import signing
 from stella.policy.signature.model import PolicyVerified, VerifyPolicy
 from stella.policy.simulation import simulating as simulation
-from stella.policy.simulation.deciding import ACTIVE
 from stella.policy.simulation.model import PolicySimulated, SimulatePolicy
-from stella.policy.simulation.words import headline, sentence
+from stella.policy.simulation.words import headline, lines
 from stella.policy.text import linting
 from stella.policy.text.model import LintPolicy, PolicyLinted
 from stella.policy.trial import testing
@@ -34,6 +36,7 @@ from stella.policy.trial.model import PolicyTested, TestPolicy
 from stella.runtime.reports import read_reports, write_reports
 
 Result = TypeVar("Result")
+UNSIGNED = "policy_unsigned"
 
 
 class _Found(NamedTuple):
@@ -43,6 +46,9 @@ class _Found(NamedTuple):
     simulated: list[PolicySimulated]
     verified: list[PolicyVerified]
     recorded: list[Recorded]
+
+
+Subject = tuple[Version, str] | None  # the version that evidence is about, and its file
 
 
 def ci(ctx: Context, want: CheckPolicies) -> PoliciesChecked:
@@ -57,19 +63,20 @@ def ci(ctx: Context, want: CheckPolicies) -> PoliciesChecked:
     found = _Found([_linted(linted)], [], [], [])
     if subject is not None:
         found.recorded.append(recording.lint(ctx, subject[0], linted))
-    files = [one.file for one in linted.files if one.digest]
     tested: PolicyTested | None = None
-    if len(files) == len(linted.files):
+    if all(one.digest for one in linted.files):
         tested = testing.test(ctx, TestPolicy(want.paths, min_coverage=want.min_coverage, min_score=want.min_score))
         found.steps.append(_tested(tested))
         if subject is not None:
             found.recorded.extend(recording.tests(ctx, subject[0], tested, subject[1], want.min_coverage))
-        for file in files:
-            found.steps.extend(_simulated(ctx, want, file, found, subject))
-        for file in files:
-            found.steps.extend(_verified(ctx, want, file, found, subject))
+        if want.inventory is not None:
+            held = pairs(want.before, want.paths, linted.files)
+            found.steps.extend(_simulated(ctx, want, want.inventory, pair, found, subject) for pair in held)
+        if _signed(want):
+            attest.trusted(ctx, want.trust, want.key)  # trust that cannot be read is no verdict about a policy
+            found.steps.extend(_verified(ctx, want, one.file, found, subject) for one in linted.files)
     else:
-        found.steps.append(Step("test", "", "skipped", "", "not every policy compiles"))
+        found.steps.extend(_skipped(want))
     failed = [step.reason for step in found.steps if step.verdict == "failed"]
     result = PoliciesChecked(
         verdict="failed" if failed else "passed",
@@ -83,6 +90,17 @@ def ci(ctx: Context, want: CheckPolicies) -> PoliciesChecked:
     )
     result = results.keep(ctx, result)
     return msgspec.structs.replace(result, reports=write_reports(reports, FORMATS, result))
+
+
+def _skipped(want: CheckPolicies) -> Iterator[Step]:
+    asked_for: list[tuple[StepName, bool]] = [
+        ("test", True),
+        ("simulate", want.inventory is not None),
+        ("verify", _signed(want)),
+    ]
+    for name, is_asked in asked_for:
+        if is_asked:
+            yield Step(name, "", "skipped", "", "not every policy compiles")
 
 
 def _linted(result: PolicyLinted) -> Step:
@@ -100,16 +118,18 @@ def _tested(result: PolicyTested) -> Step:
     return Step("test", "", result.verdict, result.reason or "", told)
 
 
-def _simulated(
-    ctx: Context, want: CheckPolicies, file: str, found: _Found, subject: tuple[Version, str] | None
-) -> Iterator[Step]:
-    if want.inventory is None:
-        return
-    mine = subject[0] if subject is not None and subject[1] == file else None
+def _signed(want: CheckPolicies) -> bool:
+    return want.trust is not None or bool(want.key)
+
+
+def _simulated(  # what a step is about, and where it goes
+    ctx: Context, want: CheckPolicies, inventory: str, pair: Pair, found: _Found, subject: Subject
+) -> Step:
+    mine = subject[0] if subject is not None and subject[1] == pair.after else None
     asked = SimulatePolicy(
-        file,
-        want.inventory,
-        before=today(want.before, file),
+        pair.after,
+        inventory,
+        before=pair.before,
         policy=mine.policy if mine is not None else want.policy,
         env=want.env,
         exceptions=want.exceptions,
@@ -124,17 +144,16 @@ def _simulated(
         return made.result
 
     def told(result: PolicySimulated) -> Step:
-        return Step("simulate", file, result.verdict, result.reason or "", f"{headline(result)}. {sentence(result)}")
+        said = " ".join((f"{headline(result)}.", *lines(result)))
+        return Step("simulate", pair.file, result.verdict, result.reason or "", said)
 
-    yield _step("simulate", file, work, told, found.simulated)
+    return _step("simulate", pair.file, work, told, found.simulated)
 
 
-def _verified(
-    ctx: Context, want: CheckPolicies, file: str, found: _Found, subject: tuple[Version, str] | None
-) -> Iterator[Step]:
-    if want.trust is None and not want.key:
-        return
+def _verified(ctx: Context, want: CheckPolicies, file: str, found: _Found, subject: Subject) -> Step:
     asked = VerifyPolicy(file=file, trust=want.trust, key=want.key)
+    if not os.path.lexists(f"{file}{SUFFIX}"):
+        return Step("verify", file, "failed", UNSIGNED, f"there is no {file}{SUFFIX}")
 
     def work() -> PolicyVerified:
         result = signing.verify(ctx, asked)
@@ -145,7 +164,7 @@ def _verified(
     def told(result: PolicyVerified) -> Step:
         return Step("verify", file, "passed", "", f"version {result.version} of {result.policy_id}, {result.ticket}")
 
-    yield _step("verify", file, work, told, found.verified)
+    return _step("verify", file, work, told, found.verified)
 
 
 def _step(
@@ -160,12 +179,3 @@ def _step(
         return Step(name, file, "failed", error.reason, f"{error.code}: {error.message}")
     kept.append(result)
     return told(result)
-
-
-def today(given: str, file: str) -> str:
-    """The policy that decides today: of a folder the file of the same name, and `none` where it has none."""
-    folder = Path(given)
-    if given in {ACTIVE, simulation.NONE} or not folder.is_dir():
-        return given
-    same = folder / Path(file).name
-    return str(same) if same.is_file() else simulation.NONE

@@ -12,11 +12,16 @@ from stella.formats.junit import Case, Suite
 from stella.formats.markdown import Rows
 from stella.policy.pipeline.model import PoliciesChecked, Step
 from stella.policy.simulation import reports as simulation_reports
-from stella.policy.simulation import words
+from stella.policy.simulation import words as simulation_words
 from stella.policy.text import reports as lint_reports
 from stella.policy.trial import reports as trial_reports
 
 TOOL = "stella policy ci"
+_STEPS = (
+    ("test", "The fixtures of a policy fail, or show too little of it.", "What no fixture shows may do anything."),
+    ("simulate", "The policy could not be simulated.", "What it changes is not known."),
+    ("verify", "The signature of a policy does not hold.", "Nobody can say that this is what was approved."),
+)
 
 
 def as_json(result: PoliciesChecked) -> bytes:
@@ -31,8 +36,8 @@ def as_markdown(result: PoliciesChecked) -> bytes:
     ]
     tables = [Rows("Steps", ("step", "policy", "verdict", "reason", "found"), steps)]
     for one in result.simulated:
-        lines = " ".join(words.lines(one))
-        tables.append(Rows(f"Simulation of {one.after.policy}", ("what changes",), [(lines,)]))
+        lines = " ".join(simulation_words.lines(one))
+        tables.append(Rows(f"Simulation of {simulation_words.policy_of(one)}", ("what changes",), [(lines,)]))
         tables += simulation_reports.tables(one)
     tables += lint_reports.tables(result.linted)
     tables += trial_reports.tables(result.tested) if result.tested else []
@@ -60,11 +65,30 @@ def _case(step: Step) -> Case:
 
 
 def as_sarif(result: PoliciesChecked) -> bytes:
-    """SARIF 2.1.0: what the lint found, and each limit that a simulation exceeded."""
+    """SARIF 2.1.0: what the lint found, each limit that a simulation exceeded, and each other step that failed."""
     results = lint_reports.results(result.linted)
     for one in result.simulated:
         results += simulation_reports.results(one)
-    return sarif.document(TOOL, stella.__version__, lint_reports.rules() + simulation_reports.rules(), results)
+    told = {one.file for one in results if one.rule in simulation_words.TITLES}
+    results += [
+        sarif.Result(f"policy-{step.step}", "error", f"{step.reason}: {step.told}", file, 1, 1)
+        for step in result.steps
+        if step.verdict == "failed" and step.step != "lint" and not (step.step == "simulate" and step.file in told)
+        for file in _files(result, step)
+    ]
+    every = (
+        lint_reports.rules()
+        + simulation_reports.rules()
+        + [sarif.Rule(f"policy-{name}", f"policy {name}", what, why) for name, what, why in _STEPS]
+    )
+    return sarif.document(TOOL, stella.__version__, every, results)
+
+
+def _files(result: PoliciesChecked, step: Step) -> list[str]:
+    """The policies that a failed step is about."""
+    if step.file or result.tested is None:
+        return [step.file]
+    return [one.file for one in result.tested.policies if one.reasons]
 
 
 FORMATS: dict[str, Callable[[PoliciesChecked], bytes]] = {

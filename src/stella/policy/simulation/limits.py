@@ -99,6 +99,8 @@ def read_limits(source: bytes, file: str) -> Limits:
     inner = top.pop(ENVIRONMENTS, {})
     if not isinstance(inner, dict) or not all(isinstance(one, dict) for one in inner.values()):
         raise LimitsUnreadable(file=file, problem=f"`{ENVIRONMENTS}` has a table for each: `[{ENVIRONMENTS}.prod]`")
+    if ALL in inner:
+        raise LimitsUnreadable(file=file, problem=f"`{ALL}` stands for all findings, so no environment is called that")
     every = _bounds(top, file, "", (*NAMES, ENVIRONMENTS))
     found = {name: _bounds(row, file, f"{ENVIRONMENTS}.{name}.", NAMES) for name, row in sorted(inner.items())}
     return Limits(Bounds({**DEFAULT.every.values, **every.values}), found)
@@ -146,9 +148,10 @@ def _judged(bounds: Bounds, scope: str, counted: Moved) -> Iterator[LimitJudged]
     for name, limit in bounds.values.items():
         if name == "max_changed_percent":
             exceeded = counted.changed * PERCENT * MICRO > limit * counted.findings
-            yield LimitJudged(
-                name, scope, f"{percent(counted.changed, counted.findings)} %", f"{decimal(limit)} %", exceeded
-            )
+            shown = percent(counted.changed, counted.findings)
+            if not exceeded and Decimal(shown) * MICRO > limit:
+                shown = percent(counted.changed, counted.findings, 6)
+            yield LimitJudged(name, scope, f"{shown} %", f"{decimal(limit)} %", exceeded)
         elif name != "max_per_asset":
             value = COUNTED[name](counted)
             yield LimitJudged(name, scope, str(value), str(limit), value > limit)
@@ -175,9 +178,9 @@ def _per_asset(limits: Limits, counts: Counts) -> Iterator[LimitJudged]:
         yield LimitJudged("max_per_asset", scope, str(asset.changed), str(limit), asset.changed > limit, asset.name)
 
 
-def percent(part: int, whole: int) -> str:
-    """A share as a percentage with up to three places, rounded up: what exceeds never looks like what may be."""
+def percent(part: int, whole: int, places: int = 3) -> str:
+    """A share as a percentage with so many places, rounded up: what exceeds never looks like what may be."""
     if not whole:
         return "0"
-    thousandths = -(-part * PERCENT * 1000 // whole)
-    return decimal(thousandths * (MICRO // 1000))
+    steps = 10**places
+    return decimal(-(-part * PERCENT * steps // whole) * (MICRO // steps))

@@ -96,7 +96,8 @@ class PolicySimulated(msgspec.Struct, frozen=True, kw_only=True, tag_field="sche
 
     `result` is the digest of the same as it is kept, an object of the kind `policy-results`; nothing is kept without a
     database. `movers` are the ten assets where most changes, of `assets_changed`. `degraded` counts what the snapshot
-    does not have; with one the counts are not those of a whole inventory.
+    does not have; with one the counts are not those of a whole inventory. `kev_unknown` are advisories of which nobody
+    knows whether they are exploited; `environments_missing` have limits, and no asset is there.
     """
 
     verdict: Literal["passed", "failed"]
@@ -120,5 +121,7 @@ class PolicySimulated(msgspec.Struct, frozen=True, kw_only=True, tag_field="sche
     assets_changed: int
     movers: tuple[Moved, ...]
     slow: tuple[str, ...]
+    kev_unknown: int = 0
+    environments_missing: tuple[str, ...] = ()
     result: str = ""
     reports: tuple[str, ...] = ()

@@ -18,7 +18,19 @@ from stella.formats import junit, markdown, sarif
 from stella.formats.junit import Case, Suite
 from stella.formats.markdown import Rows
 from stella.policy.simulation.model import FindingChanged, Level, LimitResult, PolicySimulated
-from stella.policy.simulation.words import TITLES, code, compared, headline, lines, said, shifted, told
+from stella.policy.simulation.words import (
+    TITLES,
+    about,
+    code,
+    compared,
+    doubts,
+    headline,
+    lines,
+    policy_of,
+    said,
+    shifted,
+    told,
+)
 
 TOOL = "stella policy simulate"
 WHYS = {
@@ -38,12 +50,12 @@ def as_json(result: PolicySimulated) -> bytes:
 
 def as_markdown(result: PolicySimulated) -> bytes:
     """The comment."""
-    marker = f"{TOOL} {result.after.policy}"
+    marker = f"{TOOL} {policy_of(result)}"
     return markdown.comment(marker, _headline(result), list(lines(result)), list(tables(result)))
 
 
 def _headline(result: PolicySimulated) -> str:
-    return f"Policy {result.after.policy}: {headline(result)}"
+    return f"Policy {policy_of(result)}: {headline(result)}"
 
 
 def tables(result: PolicySimulated) -> Iterable[Rows]:
@@ -109,7 +121,7 @@ def rules() -> list[sarif.Rule]:
 def results(result: PolicySimulated) -> list[sarif.Result]:
     """Each exceeded limit at the proposed policy, with its gravest findings."""
     return [
-        sarif.Result(one.limit, "error", "\n".join((said(one), *map(told, one.top))), result.after.file, 1, 1)
+        sarif.Result(one.limit, "error", "\n".join((said(one), *map(told, one.top))), about(result), 1, 1)
         for one in result.limits
         if one.exceeded
     ]
@@ -121,16 +133,17 @@ def as_sarif(result: PolicySimulated) -> bytes:
 
 
 def suite(result: PolicySimulated) -> Suite:
-    """A check for each limit."""
+    """A check for each limit, and one that is skipped for each thing that nobody could check."""
     cases = []
     for one in result.limits:
         name = f"{one.limit} in {one.scope}"
         text = "\n".join(map(told, one.top))
         if one.exceeded:
-            cases.append(Case(name, result.after.file, "failed", "threshold_exceeded", said(one), text))
+            cases.append(Case(name, about(result), "failed", "threshold_exceeded", said(one), text))
         else:
-            cases.append(Case(name, result.after.file, out=text))
-    return Suite(result.after.file, cases)
+            cases.append(Case(name, about(result), out=text))
+    cases += [Case(name, about(result), "skipped", message=text) for name, text in doubts(result)]
+    return Suite(about(result), cases)
 
 
 def as_junit(result: PolicySimulated) -> bytes:

@@ -24,11 +24,11 @@ from stella.engine.evaluate import RECHECKED
 from stella.engine.facts import facts
 from stella.engine.moves import Shift
 from stella.engine.plan import compile as plan_of
-from stella.engine.simulate import Change, Comparison, Kind, Simulation, summed
+from stella.engine.simulate import UNKNOWN, Change, Comparison, Kind, Simulation, summed
 from stella.inventory import snapshot as snapshots
 from stella.inventory.loading import load_star
 from stella.inventory.snapshot import Snapshot
-from stella.inventory.star import Coded, Flags
+from stella.inventory.star import NO_FLAG, Coded, Flags
 from stella.kernel.instant import format_time, parse_duration
 from stella.language.ir import digest
 from stella.language.model import SYNTAX, ExceptionRule, Metadata, Options, Policy
@@ -91,9 +91,10 @@ def compare(ctx: Context, want: SimulatePolicy) -> Compared:
     raises.
     """
     limits = DEFAULT if want.limits is None else read_limits(read_file(Path(want.limits), MAX_SOURCE), want.limits)
-    _, after = compiled_file(want.after)
-    found = stored(ctx, want.before, Wanted(want.policy, after.policy_id, want.env))
-    before = found.checked() if found is not None else before_of(want.before, after)
+    new = None if want.after == NONE else compiled_file(want.after)[1]
+    found = stored(ctx, want.before, Wanted(want.policy, NONE if new is None else new.policy_id, want.env))
+    old = found.checked() if found is not None else None if want.before == NONE else compiled_file(want.before)[1]
+    before, after = old or _nothing(new), new or _nothing(old)
     folder = snapshots.find(want.inventory)
     head = snapshots.read(folder)
     if want.max_age != ANY:
@@ -113,6 +114,12 @@ def compare(ctx: Context, want: SimulatePolicy) -> Compared:
     spent = time.perf_counter() - begin
     metering.evaluated(ctx, 2 * counted.findings, spent, comparison.backend, degraded=bool(counted.degraded))
     made = result(want, (before, after), len(exempted), head.digest, judged(limits, comparison, counted), counted)
+    places = set(_environments(board).values())
+    made = msgspec.structs.replace(
+        made,
+        kev_unknown=_kev_unknown(board),
+        environments_missing=tuple(name for name in limits.environments if name not in places),
+    )
     ctx.progress.advance(1)
     return Compared(made, before, after, exempted, comparison, head)
 
@@ -124,11 +131,10 @@ def _excepted(ctx: Context, want: SimulatePolicy, policy: str | None, head: Snap
     return in_force(ctx, policy, head.core.as_of)
 
 
-def before_of(given: str, after: Policy) -> Policy:
-    """The policy of a file; `none` decides nothing, and leaves all findings as the other one's default."""
-    if given != NONE:
-        return compiled_file(given)[1]
-    return Policy(NONE, SYNTAX, Metadata(), Options(default_status=after.settings.default_status), (), (), ())
+def _nothing(other: Policy | None) -> Policy:
+    """What decides nothing, and leaves all findings as the other one's default."""
+    options = Options() if other is None else Options(default_status=other.settings.default_status)
+    return Policy(NONE, SYNTAX, Metadata(), options, (), (), ())
 
 
 def result(
@@ -188,17 +194,23 @@ def judged(limits: Limits, comparison: Comparison, counted: Simulation) -> tuple
 
 def _environments(board: Board) -> dict[str, str]:
     """The environment of each asset, by name."""
-    names, places = _texts(board, "asset.id"), _texts(board, "env.name")
-    return {name: place for name, place in zip(names, places, strict=True) if name is not None and place is not None}
+    return dict(zip(_texts(board, "asset.id"), _texts(board, "env.name"), strict=True))
 
 
-def _texts(board: Board, column: str) -> list[str | None]:
-    """A column of the assets."""
+def _kev_unknown(board: Board) -> int:
+    """How many advisories are neither in a catalogue of exploited ones nor out of it."""
+    table = board.star.dimensions["advisory"]
+    held = table.columns.get("kev")
+    return int(np.count_nonzero(held.values == NO_FLAG)) if isinstance(held, Flags) else table.rows
+
+
+def _texts(board: Board, column: str) -> list[str]:
+    """A column of the assets; what is missing is called unknown, as in the counts."""
     table = board.star.dimensions["asset"]
     held = table.columns.get(column)
     if not isinstance(held, Coded):
-        return [None] * table.rows
-    return [held.words[code] if code >= 0 else None for code in held.codes.tolist()]
+        return [UNKNOWN] * table.rows
+    return [held.words[code] if code >= 0 else UNKNOWN for code in held.codes.tolist()]
 
 
 class _Show:
@@ -216,12 +228,14 @@ class _Show:
         """The gravest findings that count for a limit."""
         if limit.value in {"0", "0 %"}:
             return ()
-        mine = self._of(KINDS[limit.name])
+        kind = KINDS[limit.name]
+        mine = self._of(kind)
         if limit.asset or limit.scope != ALL:
             column, wanted = ("asset.id", limit.asset) if limit.asset else ("env.name", limit.scope)
             rows = {row for row, text in enumerate(_texts(self._comparison.board, column)) if text == wanted}
             asset = self._star.keys["asset"]
-            mine = [change for change in mine if int(asset[change.finding]) in rows]
+            some: Iterable[Change] = mine if len(mine) < SCANNED else self._comparison.changes(kind)
+            mine = list(islice((one for one in some if int(asset[one.finding]) in rows), SCANNED))
         return tuple(map(self._finding, heapq.nsmallest(TOP, mine, key=self._gravity)))
 
     def _of(self, kind: Kind) -> list[Change]:

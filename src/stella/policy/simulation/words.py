@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from stella.policy.simulation.model import FindingChanged, LimitResult, PolicySimulated
 
+NONE = "none"  # the policy that decides nothing
 TITLES = {
     "max_newly_blocked": "newly blocked",
     "max_unblocked": "unblocked",
@@ -32,17 +33,47 @@ def sentence(result: PolicySimulated) -> str:
     )
 
 
-def warnings(result: PolicySimulated) -> Iterable[str]:
-    """What makes the counts worth less."""
+def doubts(result: PolicySimulated) -> Iterable[tuple[str, str]]:
+    """What makes the counts worth less, each by a name."""
+    if not result.findings:
+        yield "empty", "Empty: the snapshot has no finding, so nothing was held against the limits."
     if result.degraded:
-        yield f"Degraded: {result.degraded:,} findings point to something that the snapshot does not have."
+        yield "degraded", f"Degraded: {result.degraded:,} findings point to something that the snapshot does not have."
     if result.after.undecided:
         yield (
-            f"Undecided: for {result.after.undecided:,} findings a stronger rule cannot be decided "
-            f"({result.before.undecided:,} before)."
+            "undecided",
+            (
+                f"Undecided: for {result.after.undecided:,} findings a stronger rule cannot be decided "
+                f"({result.before.undecided:,} before)."
+            ),
         )
+    if result.kev_unknown:
+        yield (
+            "kev",
+            (
+                f"KEV: of {result.kev_unknown:,} advisories nobody knows whether they are exploited, "
+                "for the snapshot has no catalogue."
+            ),
+        )
+    for one in result.environments_missing:
+        yield f"environment {one}", f"Limits of the environment {code(one)} hold nothing back: no asset is there."
+
+
+def warnings(result: PolicySimulated) -> Iterable[str]:
+    """What makes the counts worth less, or their making slow."""
+    yield from (text for _, text in doubts(result))
     if result.slow:
         yield f"Slow: {', '.join(f'`{one}`' for one in result.slow)} is asked finding by finding."
+
+
+def about(result: PolicySimulated) -> str:
+    """The file that a report speaks of: the proposed policy, or the one that is taken away."""
+    return result.before.file if result.after.policy == NONE else result.after.file
+
+
+def policy_of(result: PolicySimulated) -> str:
+    """The policy that a report speaks of."""
+    return result.before.policy if result.after.policy == NONE else result.after.policy
 
 
 def lines(result: PolicySimulated) -> Iterable[str]:

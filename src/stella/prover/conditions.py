@@ -72,7 +72,7 @@ class Encoder:
         graph = self.graph
         match condition:
             case Constant(value):
-                return Pair(TRUE, FALSE) if value else Pair(FALSE, TRUE)
+                return _known(value)
             case Not(item):
                 true, false = self.pair(item, slot, outcome)
                 return Pair(false, true)

@@ -30,6 +30,7 @@ from stella.policy.trial.model import PolicyTested, TestPolicy
 from stella.runtime.reports import read_reports, write_reports
 
 Result = TypeVar("Result")
+INVARIANT = "invariant "  # begins what a finding is about
 
 
 def ci(ctx: Context, want: CheckPolicies) -> PoliciesChecked:
@@ -37,7 +38,7 @@ def ci(ctx: Context, want: CheckPolicies) -> PoliciesChecked:
     reports = read_reports(want.report, FORMATS)
     asked = LintPolicy(want.paths, strict=want.strict, exceptions=want.exceptions)
     linted = linting.lint(ctx, asked)
-    steps = [_linted(linted)]
+    steps = [_linted(linted), *_proved(linted)]
     files = [one.file for one in linted.files if one.digest]
     tested: PolicyTested | None = None
     simulated: list[PolicySimulated] = []
@@ -68,6 +69,20 @@ def _linted(result: PolicyLinted) -> Step:
     proved = sum(one.proved for one in result.files)
     told = f"{result.errors:,} errors, {result.warnings:,} warnings in {len(result.files):,} files, {proved:,} proved"
     return Step("lint", "", result.verdict, result.reason or "", told)
+
+
+def _proved(result: PolicyLinted) -> Iterator[Step]:
+    """What the solver gave up on is unknown, and where an invariant may be among it that does not pass."""
+    for file in result.files:
+        if not file.digest or not any(subject.startswith(INVARIANT) for subject in file.subjects):
+            continue
+        unknown = [
+            one
+            for one in result.findings
+            if (one.file, one.code) == (file.file, "POL3009") and (one.subject + " ").startswith((INVARIANT, "policy "))
+        ]
+        if unknown:
+            yield Step("prove", file.file, "failed", "not_proved", unknown[0].message)
 
 
 def _tested(result: PolicyTested) -> Step:

@@ -12,6 +12,11 @@ def terms(condition: Condition) -> int:
     return max(_count(condition))
 
 
+def alternatives(condition: Condition) -> int:
+    """Terms of the condition alone; MAX_TERMS + 1 stands for all above."""
+    return _count(condition)[0]
+
+
 def _count(condition: Condition) -> tuple[int, int]:
     """Terms of the condition, and of its negation: of an `and` the first multiply and the second add up."""
     match condition:

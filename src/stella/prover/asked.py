@@ -89,8 +89,8 @@ class Asked:
 
     def _add(self, key: str, more: Patterns) -> None:
         known = self._patterns.setdefault(key, tuple(set() for _ in more))
-        for mine, others in zip(known, more, strict=True):
-            mine |= others
+        for texts, others in zip(known, more, strict=True):
+            texts.update(others)
 
 
 def sought(condition: Some | Every) -> Sought:

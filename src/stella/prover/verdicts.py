@@ -40,9 +40,9 @@ EXCEPTION_NEVER = "POL3005"  # an exception that is never true is reported as an
 
 
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How hard to try: `effort` is in the solver's units for one question, about two million a second; `total` is
-    for all questions about a policy, and what is left then is unproved.
+    """How hard to try, in the solver's units, about two million a second.
 
+    `effort` is for one question, `total` for all questions about a policy; what is left then is unproved.
     `inclusions` asks of all pairs of rules whether one includes the other.
     """
 

@@ -244,7 +244,7 @@ def test_what_is_read(tmp_path: Path) -> None:
 
 
 def test_too_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stella.policy.sources.MAX_FILES", 2)
+    monkeypatch.setattr("stella.policy.text.sources.MAX_FILES", 2)
     with pytest.raises(TooManyPolicies):
         run(lay(tmp_path, {f"{name}.stella": GOOD for name in "abc"}))
 

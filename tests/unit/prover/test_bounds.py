@@ -38,7 +38,10 @@ def test_defaults_for_many_decimals_of_one_sum_are_no_explosion() -> None:
         prove(policy(rule("a", Compared(many, ">=", 5))))
 
 
-@pytest.mark.parametrize("when", ['vex.any(trust > 0.{0:03d} and vendor == "v{0}")', "cvss + epss - trust.score > {0}"])
+STATEMENTS = 'vex.any(trust > 0.{0:03d} and vendor == "v{0}")'
+
+
+@pytest.mark.parametrize("when", [STATEMENTS, "cvss + epss - trust.score > {0}"])
 def test_hostile_policies_end(when: str) -> None:
     rules = "\n".join(
         f'rule r{at} priority {at % 3} {{ when {when.format(at)} then status := "{word}" because "b" }}'

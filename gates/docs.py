@@ -29,6 +29,7 @@ HOSTS = frozenset(
         "keepachangelog.com",
         "localhost",
         "my-bucket",
+        "openvex.dev",  # names the OpenVEX format
         "ossf.github.io",
         "semver.org",
         "stella-ops.org",

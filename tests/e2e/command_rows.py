@@ -190,6 +190,7 @@ ROWS: dict[str, Row] = {
     "policy.publish": Row(NO_DATABASE, NO_FILE, NO_FILE, begins=f"P-7 --version 3 {WHY}"),
     "policy.archive": Row(NO_DATABASE, NO_FILE, NO_FILE, begins=f"P-7 --version 2 {WHY}"),
     "policy.history": Row(NO_DATABASE, NO_FILE, NO_FILE, begins="P-7"),
+    "policy.examine": Row(NO_DATABASE, NO_FILE, NO_FILE, begins="P-7 --version 3 --fixtures policies/a.fixtures.toml"),
     "policy.freeze": Row(NO_DATABASE, NO_FILE, NO_FILE, begins=f"--inventory {NONE}"),
     "policy.run": Row(NO_DATABASE, NO_FILE, NO_FILE, begins=f"P-7 --version 3 --inputs {NONE} --snapshot {NONE}"),
     "policy.run-status": Row(NO_DATABASE, NO_FILE, NO_FILE, begins="RUN"),

@@ -2,13 +2,15 @@
 
 Rules:
 - Everything is there: groups that are true, false and unknown, in the order of their strength.
-- Truths come from the interpreter; when a mask is given it must say the same.
+- The truth of a leaf comes from the interpreter, that of a group from its terms. A mask that is given must agree.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
-from typing import Literal, TypeAlias
+from typing import Literal as OneWord
+from typing import NamedTuple, TypeAlias
 
 import msgspec
 import numpy as np
@@ -18,14 +20,11 @@ from stella.engine.board import MAX_KEPT, Board
 from stella.engine.errors import BackendsDisagree
 from stella.engine.evaluate import groups_in
 from stella.engine.facts import facts, missing
-from stella.engine.gather import Numpy
-from stella.engine.lanes import Layout, prepare
-from stella.engine.plan import Plan
-from stella.engine.reading import decide as read_by
-from stella.engine.reading import read
-from stella.engine.terms import Dimensions, Term, dimensions, leaves
+from stella.engine.lanes import Layout
+from stella.engine.plan import NO_GROUP, Plan
+from stella.engine.terms import Dimensions, Literal, Term, dimensions, leaves
 from stella.inventory.star import Star
-from stella.language.interpret import Decision, Facts, Truth, Value, decide, truth
+from stella.language.interpret import Facts, Truth, Value, settle, truth
 from stella.language.model import (
     Adjusted,
     All,
@@ -40,12 +39,14 @@ from stella.language.model import (
     Some,
 )
 
-Word: TypeAlias = Literal["true", "false", "unknown"]
+Word: TypeAlias = OneWord["true", "false", "unknown"]
 Plain: TypeAlias = bool | int | str | tuple[str, ...]
 WORDS: dict[Truth, Word] = {True: "true", False: "false", None: "unknown"}
+TRUTHS: dict[Word, Truth] = {word: held for held, word in WORDS.items()}
+MAX_PLANS = 8  # of which the outline is kept
 
 
-class LeafSaid(msgspec.Struct, frozen=True):
+class LeafSaid(msgspec.Struct, frozen=True, gc=False):
     """One test: the leaf, whether it is asked for or its negation, and the values that it read; a missing one is null.
 
     Of a leaf about statements the values are in `statements`, oldest first.
@@ -58,7 +59,7 @@ class LeafSaid(msgspec.Struct, frozen=True):
     statements: tuple[dict[str, Plain], ...] = ()
 
 
-class TermSaid(msgspec.Struct, frozen=True):
+class TermSaid(msgspec.Struct, frozen=True, gc=False):
     """A conjunction by the number of its bit; `truth` is that of all its leaves together.
 
     A condition that is asked whole has its leaves here too, and the truth of all of it.
@@ -69,7 +70,7 @@ class TermSaid(msgspec.Struct, frozen=True):
     leaves: tuple[LeafSaid, ...]
 
 
-class GroupSaid(msgspec.Struct, frozen=True):
+class GroupSaid(msgspec.Struct, frozen=True, gc=False):
     """An outcome by its number: what it would decide, and whether it is true."""
 
     group: int
@@ -112,64 +113,84 @@ def explain(
 
     With `mask` and its `layout`, raises BackendsDisagree when it says something else.
     """
-    board = star if isinstance(star, Board) else None
-    whole = star.star if isinstance(star, Board) else star
-    as_of = as_of if board is None else board.as_of
-    told, view = facts(whole, finding, as_of), plan.view
-    found = decide(view.groups, view.default_status, told)
-    lost = missing(whole, finding)
-    if lost:
-        found = _degraded(plan, board or Board(whole, as_of), finding, found)
+    if isinstance(star, Board):
+        as_of, star = star.as_of, star.star
+    told, lost, view, outline = facts(star, finding, as_of), missing(star, finding), plan.view, _outline(plan)
+    leaves_said = [_leaf(asked, told, lost) for asked in outline.asked]
+    said = [
+        _term(bit, term, tuple([leaves_said[number] for number in numbers]), told, lost)
+        for bit, (term, numbers) in enumerate(zip(plan.terms, outline.numbers, strict=True))
+    ]
+    terms = [tuple([said[bit] for bit in bits]) for bits in outline.bits]
+    held = [_any(term.truth for term in group) for group in terms]
+    found = settle(view.groups, [TRUTHS[word] for word in held], view.default_status, told)
     if mask is not None and layout is not None:
         _checked(finding, groups_in(view, layout, np.asarray(mask)), (found.true, found.unknown))
+    groups = tuple(
+        GroupSaid(number, group.rule, group.branch, word, group.status, group.severity, group.because, of_group)
+        for number, (group, word, of_group) in enumerate(zip(view.groups, held, terms, strict=True))
+    )
     return Explanation(
         finding,
-        told.as_of,
+        as_of,
         found.status,
         found.severity,
         found.status_by,
         found.severity_by,
         found.undecided,
-        _groups(plan, found, told, lost),
+        groups,
     )
 
 
-def _groups(plan: Plan, found: Decision, told: Facts, lost: Dimensions) -> tuple[GroupSaid, ...]:
-    held: dict[int, Truth] = dict.fromkeys(found.true, True) | dict.fromkeys(found.unknown)
-    bits: dict[int, list[int]] = {}
-    for bit, number in enumerate(plan.view.group_of):
-        bits.setdefault(number, []).append(bit)
-    return tuple(
-        _group(plan, number, WORDS[held.get(number, False)], bits.get(number, []), told, lost)
-        for number in range(len(plan.view.groups))
-    )
+class _Asked(NamedTuple):
+    """A literal, and what it reads."""
+
+    literal: Literal
+    columns: tuple[str, ...]
+    quantified: bool
 
 
-def _group(plan: Plan, number: int, held: Word, bits: list[int], told: Facts, lost: Dimensions) -> GroupSaid:
-    group = plan.view.groups[number]
-    terms = tuple(_term(bit, plan.terms[bit], told, lost, held) for bit in bits)
-    return GroupSaid(number, group.rule, group.branch, held, group.status, group.severity, group.because, terms)
+class _Outline(NamedTuple):
+    """All that is asked by a plan, each thing once: `numbers` are those of the literals of each term."""
+
+    asked: tuple[_Asked, ...]
+    numbers: tuple[tuple[int, ...], ...]
+    bits: tuple[tuple[int, ...], ...]  # of each group
 
 
-def _degraded(plan: Plan, board: Board, finding: int, found: Decision) -> Decision:
-    """What the mask says: of a row that is not there nothing is known, not even that a value is missing."""
-    one = board.only(np.array([finding]))
-    masks, view = prepare(plan, one), plan.view
-    out = np.empty((masks.layout.lanes, 1), np.uint64)
-    Numpy().fill(masks, one, 0, out)
-    true, unknown = groups_in(view, masks.layout, out[:, 0])
-    said = read_by(read(view, masks.layout), out)
-    by_status, by_severity = (int(one[0]) for one in (said.status_by, said.severity_by))
-    none = len(view.groups)
-    return found._replace(
-        true=true,
-        unknown=unknown,
-        status=view.default_status if by_status == none else view.groups[by_status].status or view.default_status,
-        severity=found.severity if by_severity == none else view.groups[by_severity].severity,
-        status_by=None if by_status == none else by_status,
-        severity_by=None if by_severity == none else by_severity,
-        undecided=bool(said.undecided[0]),
-    )
+@lru_cache(MAX_PLANS)
+def _outline(plan: Plan) -> _Outline:
+    numbers: dict[Literal, int] = {}
+    terms = tuple(tuple(numbers.setdefault(one, len(numbers)) for one in _literals(term)) for term in plan.terms)
+    asked = tuple(_Asked(one, *columns(one.leaf)) for one in numbers)
+    bits: list[list[int]] = [[] for _ in plan.view.groups]
+    for bit, group in enumerate(plan.view.group_of):
+        if group != NO_GROUP:
+            bits[group].append(bit)
+    return _Outline(asked, terms, tuple(map(tuple, bits)))
+
+
+def _literals(term: Term) -> tuple[Literal, ...]:
+    """Those of a term; of a condition that is asked whole, its leaves, none negated."""
+    return term.literals if term.whole is None else tuple(Literal(leaf, True) for leaf in leaves(term.whole))  # noqa: FBT003
+
+
+def _any(held: Iterable[Word]) -> Word:
+    seen = set(held)
+    return "true" if "true" in seen else "unknown" if "unknown" in seen else "false"
+
+
+def _blind(condition: Condition, lost: Dimensions) -> Condition:
+    """The same when nothing is known of some dimensions, not even that a value is missing."""
+    match condition:
+        case _ if not lost or not lost & dimensions(condition):
+            return condition
+        case Not(item):
+            return Not(_blind(item, lost))
+        case All(items) | Any(items):
+            return type(condition)(tuple(_blind(item, lost) for item in items))
+        case _:
+            return Constant(None)
 
 
 def _checked(finding: int, found: object, wanted: object) -> None:
@@ -177,21 +198,20 @@ def _checked(finding: int, found: object, wanted: object) -> None:
         raise BackendsDisagree(finding=finding, backend="the mask given", found=found, wanted=wanted)
 
 
-def _term(bit: int, term: Term, told: Facts, lost: Dimensions, group: Word) -> TermSaid:
-    if term.whole is not None:  # the only term of its group
-        return TermSaid(bit, group, tuple(_leaf(leaf, True, told, lost) for leaf in leaves(term.whole)))  # noqa: FBT003  none is negated
-    said = tuple(_leaf(literal.leaf, literal.holds, told, lost) for literal in term.literals)
-    held = {leaf.truth for leaf in said}
-    return TermSaid(bit, "false" if "false" in held else "unknown" if "unknown" in held else "true", said)
-
-
-def _leaf(leaf: Condition, holds: bool, told: Facts, lost: Dimensions) -> LeafSaid:  # noqa: FBT001  the sign
-    held = None if lost and dimensions(leaf) & lost else truth(leaf if holds else Not(leaf), told)
-    names, quantified = columns(leaf)
-    values = {name: _plain(told.values[name]) if name in told.values else None for name in names}
-    statements = told.statements if quantified else ()
-    said = tuple({name: _plain(value) for name, value in one.items()} for one in statements)
+def _leaf(asked: _Asked, told: Facts, lost: Dimensions) -> LeafSaid:
+    leaf, holds = asked.literal
+    held = truth(_blind(leaf if holds else Not(leaf), lost), told)
+    values = {name: _plain(told.values[name]) if name in told.values else None for name in asked.columns}
+    statements = told.statements if asked.quantified else ()
+    said = tuple([{name: _plain(value) for name, value in one.items()} for one in statements])
     return LeafSaid(leaf, holds, WORDS[held], values, said)
+
+
+def _term(bit: int, term: Term, said: tuple[LeafSaid, ...], told: Facts, lost: Dimensions) -> TermSaid:
+    if term.whole is not None:
+        return TermSaid(bit, WORDS[truth(_blind(term.whole, lost), told)], said)
+    held = [leaf.truth for leaf in said]
+    return TermSaid(bit, "false" if "false" in held else "unknown" if "unknown" in held else "true", said)
 
 
 def _plain(value: Value) -> Plain:

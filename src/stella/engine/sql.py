@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from sqlglot import exp
 
-from stella.engine.arrays import LANE, Lanes, Longs
+from stella.engine.arrays import FULL, LANE, Lanes, Longs
 from stella.engine.lanes import Masks, cuts_of, holds_from, is_sum
 from stella.engine.terms import dimensions, home
 from stella.language.model import All, Any, Compared, Condition, Constant, Not
@@ -94,6 +94,8 @@ def _lane(masks: Masks, lane: int) -> exp.Expr:
     parts: list[exp.Expr] = [_word(int(masks.base[lane]))]
     parts += [exp.column(f"m{lane}", _table(name)) for name in masks.tables]
     for number, bins in enumerate(masks.bins):
+        if (bins.lanes[lane] == FULL).all():
+            continue  # its terms are in other lanes
         values = [_word(mask) for mask in bins.lanes[lane].tolist()]
         parts.append(_steps(_total(bins.addends, number), bins.cuts.tolist(), values))
     for whole in masks.wholes:
@@ -103,7 +105,15 @@ def _lane(masks: Masks, lane: int) -> exp.Expr:
         if whole.second // LANE == lane and whole.second != whole.bit:
             parts.append(_case(exp.not_(exp.paren(held)), _without(whole.second), _word(2**64 - 1)))
     # a mask of constants alone would be as narrow as they are
-    return exp.cast(reduce(lambda a, b: exp.BitwiseAnd(this=a, expression=b), parts), "bigint")
+    return exp.cast(_every(parts), "bigint")
+
+
+def _every(parts: list[exp.Expr]) -> exp.Expr:
+    """The AND of all, as flat as can be: where it is a function, a chain would be calls as deep as it is long."""
+    if len(parts) == 1:
+        return parts[0]
+    half = len(parts) // 2
+    return exp.BitwiseAnd(this=_every(parts[:half]), expression=_every(parts[half:]))
 
 
 def _word(bits: int) -> exp.Expr:
@@ -153,7 +163,8 @@ def _whole(condition: Condition, masks: Masks) -> exp.Expr:
             return _sum(condition, masks)
         case _:
             number = list(masks.leaves).index(condition)
-            return exp.column(f"l{number}", _table(home(dimensions(condition))))
+            # a column that is unknown in every row may have come without a type
+            return exp.cast(exp.column(f"l{number}", _table(home(dimensions(condition)))), "boolean")
 
 
 def _sum(leaf: Compared, masks: Masks) -> exp.Expr:

@@ -143,7 +143,7 @@ class LoginTooOld(StellaError):
     code = "POLICY-109"
     exit = Exit.DENIED
     reason = "reauth_required"
-    hint = "log in again: `stella login`"
+    hint = "log in again: `stella login`; a STELLA_TOKEN in the environment goes before a login, so unset it"
 
 
 class GateShut(StellaError):

@@ -42,6 +42,13 @@ FROM policy.policy_version WHERE tenant_id = %(tenant)s AND policy_id = %(policy
 SELECT policy_id, version, label, state, ir_sha256, shadow, based_on, created, created_by
 FROM policy.policy_version WHERE tenant_id = %(tenant)s AND policy_id = %(policy)s ORDER BY version DESC;
 
+-- name: active_by_title
+-- Active versions whose text has a name, the newest first.
+SELECT policy_id, version FROM policy.policy_version
+WHERE tenant_id = %(tenant)s AND state = 'active' AND ir ->> 'policy_id' = %(title)s
+ORDER BY created DESC, policy_id, version DESC
+LIMIT 100;
+
 -- name: versions_by_digest
 -- Versions with an identity, the newest first.
 SELECT policy_id, version FROM policy.policy_version

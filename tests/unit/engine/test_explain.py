@@ -11,8 +11,10 @@ from stella.engine.board import Board
 from stella.engine.errors import BackendsDisagree
 from stella.engine.evaluate import evaluate
 from stella.engine.explain import Explanation, columns, explain
+from stella.engine.facts import facts, missing
 from stella.engine.plan import compile as plan_of
 from stella.inventory.star import Star
+from stella.language.interpret import decide
 from stella.language.model import (
     Addend,
     Adjusted,
@@ -38,7 +40,10 @@ from tests.unit.engine.test_plan import policy, rule
 def test_groups_terms_and_leaves_agree_with_the_mask(seed: int) -> None:
     rng = random.Random(seed)
     plan = plan_of(random_policy(rng), random_exceptions(rng), most=rng.choice((4_096, 8)))
-    board = Board(random_star(rng), NOW)
+    star = random_star(rng)
+    if seed % 3 == 0:
+        star.keys["advisory"][17] = star.keys["asset"][49] = -1
+    board = Board(star, NOW)
     done = evaluate(plan, board, NOW)
     for finding in (0, 17, 49):
         said = explain(plan, board, finding, mask=done.masks[:, finding], layout=done.layout)
@@ -51,6 +56,10 @@ def test_groups_terms_and_leaves_agree_with_the_mask(seed: int) -> None:
         none = len(plan.view.groups)
         assert (none if said.status_by is None else said.status_by) == decided.status_by[0]
         assert said.undecided == bool(decided.undecided[0])
+        if not missing(star, finding):
+            told = decide(plan.view.groups, plan.view.default_status, facts(star, finding, NOW))
+            assert (said.status, said.severity, said.status_by) == (told.status, told.severity, told.status_by)
+            assert [g.group for g in said.matching()] == sorted((*told.true, *told.unknown))
 
 
 def test_an_explanation_is_json() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import shutil
 
 import duckdb
 import numpy as np
@@ -16,7 +15,7 @@ from stella.engine.evaluate import evaluate
 from stella.engine.lanes import Masks, prepare
 from stella.engine.plan import Plan
 from stella.engine.plan import compile as plan_of
-from stella.language.model import Present, SetStatus
+from stella.language.model import Addend, Compared, Present, SetStatus, Sum
 from tests.policies import random_exceptions, random_policy
 from tests.stars import NOW, random_star
 from tests.unit.engine.test_plan import policy, rule
@@ -49,6 +48,28 @@ def test_trino_knows_no_operator_for_bits() -> None:
     assert " & " in sql.text(masks, "spark")
 
 
+def test_a_chain_of_bits_is_flat_and_says_only_what_its_lane_needs() -> None:
+    sums = [Compared(Sum((Addend("cvss", i), Addend("trust.score", 1))), ">", 0) for i in range(1, 201)]
+    plan = plan_of(policy(*(rule(f"r{i:03}", one, SetStatus("blocked")) for i, one in enumerate(sums))))
+    masks = prepare(plan, Board(random_star(random.Random(5), missing=0.0), NOW))
+    (tree,) = sqlglot.parse(sql.text(masks, "trino"), read="trino")
+    assert tree is not None
+    lanes = tree.expressions[1:]
+    assert [len(list(lane.find_all(sqlglot.exp.Case))) for lane in lanes] == [64, 64, 64, 8]
+    assert (
+        max(
+            sum(isinstance(one, sqlglot.exp.BitwiseAnd) for one in above(case))
+            for case in tree.find_all(sqlglot.exp.Case)
+        )
+        <= 8
+    )
+
+
+def above(node: sqlglot.exp.Expr | None) -> list[sqlglot.exp.Expr]:
+    """A node and all that it stands in."""
+    return [] if node is None else [node, *above(node.parent)]
+
+
 def test_the_last_bit_is_a_literal_that_every_parser_reads() -> None:
     same = [rule(f"r{i:02}", Present("no.such"), SetStatus("blocked")) for i in range(63)]
     always = rule("r63", Present("no.such"), otherwise=(SetStatus("fixed"),))
@@ -74,26 +95,3 @@ def test_counts_of_masks_are_those_of_findings(seed: int) -> None:
     lanes = sql.signed(evaluate(plan, board, NOW, backend="numpy").masks)
     masked, counts = np.unique(lanes, axis=1, return_counts=True)
     assert found == {tuple(masked[:, i].tolist()): int(counts[i]) for i in range(len(counts))}
-
-
-@pytest.mark.nightly
-@pytest.mark.slow
-@pytest.mark.network
-def test_spark_gives_the_same_masks() -> None:
-    pyspark = pytest.importorskip("pyspark.sql", reason="pyspark is not installed: the extra `spark`")
-    if shutil.which("java") is None:
-        pytest.skip("Spark needs Java")
-    session = pyspark.SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false").getOrCreate()
-    for seed in range(5):
-        plan, board, masks = case(seed)
-        for name, columns in sql.tables(masks).items():
-            lists = {key: held.tolist() if isinstance(held, np.ndarray) else held for key, held in columns.items()}
-            kinds = ", ".join(f"{key} {'boolean' if key[0] == 'l' else 'bigint'}" for key in lists)
-            session.createDataFrame(list(zip(*lists.values(), strict=True)), kinds).createOrReplaceTempView(name)
-        keys = {"id": range(board.star.findings), **{name: held.tolist() for name, held in board.keys.items()}}
-        kinds = ", ".join(f"{key} bigint" for key in keys)
-        session.createDataFrame(list(zip(*keys.values(), strict=True)), kinds).createOrReplaceTempView(sql.FINDINGS)
-        rows = sorted(tuple(row) for row in session.sql(sql.text(masks, "spark")).collect())
-        lanes = sql.signed(evaluate(plan, board, NOW, backend="numpy").masks)
-        assert [row[1:] for row in rows] == [tuple(lanes[:, i].tolist()) for i in range(lanes.shape[1])]
-    session.stop()

@@ -14,8 +14,7 @@ from stella.attest.model import VerifyAttestation
 from stella.kernel.errors import StellaError
 from stella.language import ir
 from stella.language.compile import compile_policy
-from stella.policy import errors
-from stella.policy.signature import signing
+from stella.policy.signature import errors, signing
 from stella.policy.signature.model import (
     PREDICATE_TYPE,
     Approval,

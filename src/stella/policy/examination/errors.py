@@ -15,3 +15,16 @@ class NothingToExamine(StellaError):
     exit = Exit.USAGE
     reason = "usage"
     hint = "give `--fixtures FILE`, `--inventory SNAPSHOT` or `--attestation A.sigstore`"
+
+
+class NobodyTrusted(StellaError):
+    """Nobody's signature counts in this installation.
+
+    Whose signatures count for the gate is said by its settings, never by whoever asks: `keys.trust`, or the keys of
+    `keys.store`.
+    """
+
+    code = "POLICY-141"
+    exit = Exit.USAGE
+    reason = "nobody_trusted"
+    hint = "make a key where the version is kept: `stella key create`; or set `keys.trust` there"

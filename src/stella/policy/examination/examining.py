@@ -14,12 +14,13 @@ from typing import NamedTuple
 import msgspec
 
 from stella.attest import service as attest
+from stella.attest.errors import NothingTrusted
 from stella.kernel.errors import Exit, StellaError
 from stella.kernel.instant import Instant, format_time
 from stella.language.model import ExceptionRule, Policy
 from stella.operations import Context
 from stella.policy import evidence, exceptions, inputs, records
-from stella.policy.examination.errors import NothingToExamine
+from stella.policy.examination.errors import NobodyTrusted, NothingToExamine
 from stella.policy.examination.model import Examined, ExaminePolicy, PolicyExamined
 from stella.policy.lifecycle import held
 from stella.policy.model import State
@@ -62,7 +63,10 @@ class Subject(NamedTuple):
 
 
 def examine(ctx: Context, want: ExaminePolicy) -> PolicyExamined:
-    """Examine; raises NothingToExamine, NoSuchVersion, IrHashMismatch, or what the parts raise of their inputs."""
+    """Examine.
+
+    Raises NothingToExamine, NobodyTrusted, NoSuchVersion, IrHashMismatch, or what the parts raise of their inputs.
+    """
     if not (want.fixtures or want.inventory or want.attestation):
         raise NothingToExamine
     now = records.now_of(ctx)
@@ -126,7 +130,10 @@ def _fixtures(trial: PolicyTrial, shown: bytes) -> Found:
 def _signature(ctx: Context, found: Version, file: str) -> Found:
     """Whether a good signature says that it is this very version; one that is none is evidence too."""
     data = read_file(Path(file), sigstore_bundle.MAX_SIZE)
-    trust = attest.trusted(ctx, None)
+    try:
+        trust = attest.trusted(ctx, None)
+    except NothingTrusted:
+        raise NobodyTrusted from None
     try:
         said = signing.verify_version(data, trust, found.digest, now=records.now_of(ctx), what=file)
         named = f"{said.predicate.policy_id}@{said.predicate.version}"

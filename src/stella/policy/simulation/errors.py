@@ -42,9 +42,10 @@ class LimitBadValue(StellaError):
 
 
 class NoActivePolicy(StellaError):
-    """No policy is active here.
+    """Nothing tells what decides today for the policy `{name}`: {problem}.
 
-    `active` is the policy that a service has promoted. A command that asks no service has none to compare with.
+    `active` is the newest active version whose text has the name of the proposed one. It is known where versions are
+    kept: to a service, and to commands beside its database.
     """
 
     code = "POLICY-210"

@@ -69,7 +69,7 @@ def simulate(ctx: Context, want: SimulatePolicy) -> PolicySimulated:
     reports = read_reports(want.report, FORMATS)
     limits = DEFAULT if want.limits is None else read_limits(read_file(Path(want.limits), MAX_SOURCE), want.limits)
     _, after = compiled_file(want.after)
-    before = before_of(want.before, after)
+    before = before_of(ctx, want.before, after)
     exempted = read_exceptions(want.exceptions)
     folder = snapshots.find(want.inventory)
     head = snapshots.read(folder)
@@ -88,13 +88,31 @@ def simulate(ctx: Context, want: SimulatePolicy) -> PolicySimulated:
     return msgspec.structs.replace(made, reports=write_reports(reports, FORMATS, made))
 
 
-def before_of(given: str, after: Policy) -> Policy:
-    """The policy that decides today; `none` decides nothing, and leaves all findings as the other one's default."""
+def before_of(ctx: Context, given: str, after: Policy) -> Policy:
+    """The policy that decides today; `none` decides nothing, and leaves all findings as the other one's default.
+
+    `active` is the newest active version of the tenant whose text has the same name; raises NoActivePolicy.
+    """
     if given == ACTIVE:
-        raise NoActivePolicy
+        return _active(ctx, after.policy_id)
     if given != NONE:
         return compiled_file(given)[1]
     return Policy(NONE, SYNTAX, Metadata(), Options(default_status=after.settings.default_status), (), (), ())
+
+
+def _active(ctx: Context, name: str) -> Policy:
+    if ctx.database is None:
+        raise NoActivePolicy(name=name, problem="there is no database of versions here")
+    from stella.policy import records  # noqa: PLC0415  # the database, which files do not need
+
+    with ctx.tenant() as t:
+        rows = t.all(records.PACKAGE, "active_by_title", title=name)
+        if not rows:
+            raise NoActivePolicy(name=name, problem="no version of it is active")
+        if len({policy for policy, _ in rows}) > 1:
+            both = ", ".join(sorted({policy for policy, _ in rows}))
+            raise NoActivePolicy(name=name, problem=f"more than one policy has a text of that name: {both}")
+        return records.version(t, *rows[0]).checked()
 
 
 def result(

@@ -213,7 +213,8 @@ def _decimal(value: int | Decimal | str, column: Column, where: str) -> int:
     low, high = Decimal(column.low) / MICRO, Decimal(column.high) / MICRO
     if not number.is_finite() or not low <= number <= high:  # comparing is exact, and so is what is multiplied below
         raise _wrong(where, column.name, value, domain)
-    digits, exponent = number.as_tuple().digits, number.as_tuple().exponent
+    _, digits, places = number.as_tuple()
+    exponent = int(places)  # which is a letter only of what is not finite
     if exponent < -PLACES and any(digits[exponent + PLACES :]):
         raise _wrong(where, column.name, value, "a number with up to six places")
     return int(number * MICRO) if exponent >= -PLACES else int(number.quantize(_SIXTH) * MICRO)

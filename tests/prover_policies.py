@@ -139,7 +139,7 @@ class Chance:
         if self.asked is not None and self.random.random() < 0.5:
             return self._about_evidence(self.asked)
         if self.random.random() < 0.02:
-            return Constant(self.random.random() < 0.5)
+            return Constant(self.random.choice((True, False, None)))
         column = self.random.choice(self.columns)
         return Present(column) if self.random.random() < 0.08 else self._test(column)
 

@@ -51,7 +51,7 @@ def exceptions(source: bytes) -> Exceptions:
         return _refused("POL1004", f"the file has {len(source)} bytes, the limit is {MAX_SOURCE}")
     try:
         text = source.decode()
-        if _DEEP_KEY.search(text):
+        if has_deep_key(text):
             return _refused("POL1004", f"a key of the file has more than {MAX_KEY} dots")
         read = tomllib.loads(text)
     except UnicodeDecodeError:
@@ -77,6 +77,11 @@ def exceptions(source: bytes) -> Exceptions:
             rules.append(rule)
             names.add(rule.name)
     return Exceptions(tuple(rules), tuple(wrong[:MAX_DIAGNOSTICS]), text)
+
+
+def has_deep_key(text: str) -> bool:
+    """Whether a key of a TOML text has more than MAX_KEY dots; whoever reads such a text looks before."""
+    return _DEEP_KEY.search(text) is not None
 
 
 def read_exception(row: dict[str, Any], span: Span) -> tuple[ExceptionRule | None, list[Diagnostic]]:

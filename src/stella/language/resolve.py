@@ -28,6 +28,7 @@ from stella.language.model import (
     Sum,
 )
 from stella.language.names import COLUMNS, MICRO, OUTCOME, STATEMENT, Column
+from stella.language.size import spread
 from stella.language.tree import (
     Arithmetic,
     Atom,
@@ -67,6 +68,7 @@ OUTSIDE = frozenset(
 )
 
 
+MOST_WEIGHTS = 200_000  # of all uses of profiles: each use says the whole part again in the canonical form
 MOST_NAMES = 50  # of an author that are shown or compared in one message
 OF_FINDINGS = frozenset({"sbom.has_tag"})
 WORDS = frozenset(
@@ -88,6 +90,8 @@ class Resolver:
         self.diagnostics: list[Diagnostic] = []
         self._left = {"error": MAX_DIAGNOSTICS, "warning": MAX_DIAGNOSTICS, "note": MAX_DIAGNOSTICS}
         self._guesses = MAX_DIAGNOSTICS
+        self._weights = MOST_WEIGHTS
+        self._spreads: dict[str, int] = {}
         self.used: set[str] = set()  # parts and numbers of profiles, by their full names
         self._strict = strict
         self._profiles = {} if profiles is None else profiles
@@ -217,12 +221,25 @@ class Resolver:
             return Unknown()
         if known is not None and member in known.parts:
             self.used.add(node.name)
+            if not self._has_room(profile, (member,), node.span):
+                return Unknown()
             return Numeric(Sum((known.parts[member],)))
         names = (f"{PROFILE}{one}.{name}" for one, of in self._profiles.items() for name in (*of.parts, *of.numbers))
         guess = self.guess(node.name, islice(names, MOST_NAMES))
         fix = Fix(f"write `{guess}`", node.span, guess) if guess else None
         self.say("POL2001", f"no `{node.name}`" + (f"; did you mean `{guess}`?" if guess else ""), node.span, fix)
         return Unknown()
+
+    def _has_room(self, profile: str, members: Iterable[str], span: Span) -> bool:
+        """Whether the weights of a profile may be said once more."""
+        for member in members:
+            key = f"{profile}.{member}"
+            if key not in self._spreads:
+                self._spreads[key] = spread(self._profiles[profile].parts[member])
+            self._weights -= self._spreads[key]
+        if self._weights < 0:
+            self.say("POL1004", f"the uses of profiles come to more than {MOST_WEIGHTS:,} weights", span)
+        return self._weights >= 0
 
     # sums
 
@@ -346,6 +363,8 @@ class Resolver:
             return Unknown()
         parts = profile.parts if profile else {}
         self.used |= {f"{PROFILE}{name}.{part}" for part in parts}
+        if not self._has_room(name, parts, node.span):
+            return Unknown()
         scored = (Addend("cvss", RISK * MICRO), *(compare.times(part, RISK) for part in parts.values()))
         return self._bounded(Numeric(Sum(scored, 0, 0, 100 * MICRO)), node.span)
 

@@ -79,7 +79,7 @@ def run(ctx: Context, want: RunPolicy) -> PolicyRan:
     undecided = int(done.counts.undecided)
     counts = {**{word: count for word, count in done.statuses.items() if count}, "undecided": undecided}
     ended = made._replace(
-        counts=counts, determinism=determinism(done), result=_kept(ctx, done), degraded=bool(done.degraded)
+        counts=counts, determinism=determinism(done), result=_kept(ctx, done), degraded=bool(done.degraded or undecided)
     )
     _end(ctx, found, want, ended)
     return _found(ctx, made.name, PolicyRan)

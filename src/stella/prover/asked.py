@@ -35,8 +35,14 @@ class Asked:
     """All that is asked by the conditions that were shown so far."""
 
     def __init__(self) -> None:
-        self.patterns: dict[str, Patterns] = {}
+        self._patterns: dict[str, tuple[set[str], ...]] = {}
+        self._seen: dict[tuple[int, str], Condition] = {}  # by identity; the condition is kept alive
         self.statements: dict[Sought, int] = {}  # its number, by what is sought among statements
+
+    @property
+    def patterns(self) -> dict[str, Patterns]:
+        """The texts that each column is compared with."""
+        return {key: Patterns(*map(frozenset, found)) for key, found in self._patterns.items()}
 
     def look(self, conditions: Iterable[Condition]) -> None:
         """Take in more conditions."""
@@ -44,6 +50,9 @@ class Asked:
             self._look(condition, "")
 
     def _look(self, condition: Condition, prefix: str) -> None:
+        if (id(condition), prefix) in self._seen:
+            return
+        self._seen[id(condition), prefix] = condition
         match condition:
             case All(items) | Any(items):
                 for item in items:
@@ -79,7 +88,9 @@ class Asked:
                     pass
 
     def _add(self, key: str, more: Patterns) -> None:
-        self.patterns[key] = self.patterns.get(key, Patterns()) | more
+        known = self._patterns.setdefault(key, tuple(set() for _ in more))
+        for texts, others in zip(known, more, strict=True):
+            texts.update(others)
 
 
 def sought(condition: Some | Every) -> Sought:

@@ -7,6 +7,7 @@ Rules:
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
 
@@ -22,6 +23,7 @@ OPEN = frozenset({"affected", "under_investigation", "blocked"})
 """Statuses under which somebody has to look at a finding; all others put it out of sight."""
 
 EXPLOITED = Flagged("kev")
+PAIR = 4  # steps of looking at one rule beside another one
 
 
 class Question(NamedTuple):
@@ -59,6 +61,12 @@ class Claims:
         self.groups = groups
         self.outcomes = outcomes
         self.units = units(policy, groups)
+        self._ruled: dict[str, list[Unit]] = defaultdict(list)
+        self._prior: dict[int, list[Unit]] = defaultdict(list)
+        for unit in self.units:
+            if unit.priority is not None:
+                self._ruled[unit.name].append(unit)
+                self._prior[unit.priority].append(unit)
         self.exceptions = sum(1 for group in groups if group.branch == "exception")
 
     def decide(self, facts: Facts) -> Decision:
@@ -80,9 +88,8 @@ class Claims:
         if rule.otherwise:
             yield Question("never true", rule.name, false, lambda facts: truth(rule.when, facts) is False, "else")
         yield Question("always true", rule.name, -true, lambda facts: truth(rule.when, facts) is not True)
-        for unit in self.units:
-            if unit.name == rule.name and unit.branch != "exception":
-                yield from self._wins(unit)
+        for unit in self._ruled[rule.name]:
+            yield from self._wins(unit)
         for attribute in ATTRIBUTES:
             yield from self._tie(rule, attribute)
 
@@ -148,8 +155,9 @@ class Claims:
             return
         wins = outcomes.wins[attribute]
         rivals: dict[str, int] = {}
-        for unit in self.units:
-            if unit.priority != rule.priority or unit.name == rule.name or unit.groups[0] < mine[0]:
+        for unit in self._prior[rule.priority]:
+            graph.spend(PAIR)
+            if unit.name == rule.name or unit.groups[0] < mine[0]:
                 continue
             for at in unit.groups:
                 word = assigned(self.groups[at], attribute)
@@ -196,9 +204,8 @@ class Claims:
         return Question("hides nothing exploited", unit.name, against, confirm, "exception")
 
     def _of(self, rule: str) -> Iterator[int]:
-        for unit in self.units:
-            if unit.name == rule and unit.branch != "exception":
-                yield from unit.groups
+        for unit in self._ruled[rule]:
+            yield from unit.groups
 
 
 def units(policy: Policy, groups: Sequence[Group]) -> tuple[Unit, ...]:

@@ -149,6 +149,11 @@ class Members:
         """Its own inputs, `missing` not among them."""
         return self.bits
 
+    @property
+    def count(self) -> int:
+        """How many texts there are."""
+        return len(self.texts)
+
     def among(self, places: Iterable[int]) -> int:
         """One of the texts at these places is in the set."""
         return self.graph.some(self.bits[place] for place in sorted(set(places)))

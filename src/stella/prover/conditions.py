@@ -72,7 +72,7 @@ class Encoder:
         graph = self.graph
         match condition:
             case Constant(value):
-                return Pair(TRUE, FALSE) if value else Pair(FALSE, TRUE)
+                return _known(value)
             case Not(item):
                 true, false = self.pair(item, slot, outcome)
                 return Pair(false, true)
@@ -154,6 +154,7 @@ class Encoder:
         key = (type(column).__name__, leaf)
         found = self._passed.get(key)
         if found is None:
+            self.graph.spend(column.count)
             values = column.values if isinstance(column, Cases) else [frozenset((text,)) for text in column.texts]
             passed = (truth(leaf, Facts({leaf.column: value})) for value in values)
             found = self._passed[key] = tuple(place for place, held in enumerate(passed) if held)

@@ -18,6 +18,18 @@ class ExampleUnconfirmed(StellaError):
     hint = "report this with the policy; `stella policy lint` without proofs still works"
 
 
+class PolicyTooWide(StellaError):
+    """The proofs of this policy would take more than {limit} steps.
+
+    A proof looks at every rule beside the others. What a policy of this size claims is not known to hold.
+    """
+
+    code = "PROVER-003"
+    exit = Exit.USAGE
+    reason = "policy_too_wide"
+    hint = "split the policy, or leave the proofs out: `--no-proofs`"
+
+
 class SumTooWide(StellaError):
     """The weights of one sum come to more than {limit} different totals.
 

@@ -10,8 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from stella.prover.errors import PolicyTooWide
+
 TRUE = 1
 FALSE = -1
+
+
+MAX_STEPS = 250_000  # nodes, and other work; some seconds of it, fifty times what 100 rules take
 
 
 class Graph:
@@ -21,9 +26,17 @@ class Graph:
         self.pairs: list[tuple[int, int] | None] = [None, None]  # by node; None for an input, 0 is not used
         self.clauses: list[tuple[int, ...]] = []
         self._known: dict[tuple[int, int], int] = {}
+        self._left = MAX_STEPS
+
+    def spend(self, steps: int = 1) -> None:
+        """Take so many steps; raises PolicyTooWide when there are no more."""
+        self._left -= steps
+        if self._left < 0:
+            raise PolicyTooWide(limit=MAX_STEPS)
 
     def fresh(self) -> int:
         """A new input."""
+        self.spend()
         self.pairs.append(None)
         return len(self.pairs) - 1
 
@@ -38,6 +51,7 @@ class Graph:
         pair = (one, other) if one < other else (other, one)
         node = self._known.get(pair)
         if node is None:
+            self.spend()
             node = self._known[pair] = len(self.pairs)
             self.pairs.append(pair)
         return node
@@ -72,6 +86,7 @@ class Graph:
 
     def require(self, *literals: int) -> None:
         """Keep to worlds where one of these holds."""
+        self.spend()
         self.clauses.append(literals)
 
     def valid(self, values: list[int], full: int) -> int:

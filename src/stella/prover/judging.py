@@ -13,6 +13,7 @@ import msgspec
 
 from stella.prover.claims import Claims, Question
 from stella.prover.example import Example
+from stella.prover.minimal import CONFIRMING
 from stella.prover.scene import Confirm
 from stella.prover.verdicts import CODES, State, Verdict
 
@@ -26,6 +27,11 @@ class Judge:
     def __init__(self, claims: Claims) -> None:
         self.claims = claims
         self.scene = claims.outcomes.scene
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether nothing more is asked."""
+        return self.scene.solver.is_spent
 
     def verdicts(self, questions: Iterable[Question]) -> tuple[Verdict, ...]:
         """Judge the claims about one subject."""
@@ -59,6 +65,8 @@ class Judge:
 
     def _shadows(self, question: Question, example: Example | None) -> tuple[str, ...]:
         """One rule that is always stronger, if there is one; else a set that is enough, and no longer without one."""
+        if self.is_spent:
+            return ()
         stronger = self.claims.stronger(question)
         if example is not None:  # whatever is always stronger is so in the example too
             true = {self.claims.groups[at].rule for at in self.claims.decide(example.facts()).true}
@@ -71,7 +79,7 @@ class Judge:
         """Which of the rest are needed beside the given ones, the strongest first: QuickXplain (Junker 2004)."""
         if added and self.scene.can(shown, *(-literal for _, literal in given)) is False:
             return []
-        if len(rest) == 1:
+        if len(rest) <= 1 or self.is_spent:
             return list(rest)
         middle = len(rest) // 2
         first, second = rest[:middle], rest[middle:]
@@ -106,4 +114,5 @@ class Judge:
         if example is None:
             return None
         decided = self.claims.decide(example.facts())
+        self.scene.solver.spend(CONFIRMING)
         return msgspec.structs.replace(example, status=decided.status, severity=decided.severity)

@@ -21,6 +21,7 @@ from stella.prover.solver import Solver
 from stella.prover.sums import Sums
 from stella.prover.worlds import FINDING, Place, Worlds
 
+CONFIRMING = 2_000  # units of the solver; of a policy of some hundred rules
 _AS_OF = Place(FINDING, "")
 _ORDER = {name: at for at, name in enumerate((*COLUMNS, *STATEMENT, ""))}
 
@@ -39,6 +40,8 @@ def minimal(
         return None
     search.drop()
     found = search.read()
+    if search.is_lost:
+        return None
     if not confirm(found.facts()):
         raise ExampleUnconfirmed(claim=claim[0], subject=claim[1])
     return found
@@ -48,7 +51,8 @@ class _Search:
     def __init__(
         self, solver: Solver, worlds: Worlds, sums: Sums, literal: int, confirm: Callable[[Facts], bool]
     ) -> None:
-        self.confirm = confirm
+        self._confirm = confirm
+        self.is_lost = False  # something was not found out
         self.solver = solver
         self.worlds = worlds
         self.literal = literal
@@ -61,6 +65,7 @@ class _Search:
     def _find_places(self, sums: Sums) -> None:
         worlds = self.worlds
         reached = set(worlds.graph.reached([self.literal]))
+        self.solver.spend(2 * len(reached))
         wide = {place for line, node in sums.lines.items() if node in reached for place, _ in line.terms}
         self.places = [
             place
@@ -75,7 +80,17 @@ class _Search:
         self.evidence = bool(reached.intersection(worlds.exists)) or any(p.slot != FINDING for p in self.places)
 
     def _can(self, *more: int) -> bool:
-        return self.solver.holds(self.literal, *self.exists, *self._fixed(), *more) is True
+        return self._holds(self.literal, *self.exists, *self._fixed(), *more) is True
+
+    def _holds(self, *literals: int) -> bool | None:
+        held = None if self.is_lost else self.solver.holds(*literals)
+        self.is_lost = held is None
+        return held
+
+    def confirm(self, facts: Facts) -> bool:
+        """Ask the interpreter, which takes its time too."""
+        self.solver.spend(CONFIRMING)
+        return self._confirm(facts)
 
     def choose(self) -> bool:
         """Choose everything, the first there is."""
@@ -163,7 +178,7 @@ class _Search:
         self.kept.pop(place, chosen)
 
     def _always(self, exists: list[int]) -> bool:
-        return self.solver.holds(-self.literal, *exists, *self._fixed()) is False
+        return self._holds(-self.literal, *exists, *self._fixed()) is False
 
     def read(self) -> Example:
         """What is left, as plain data."""

@@ -36,7 +36,7 @@ def prove(
     """Judge every claim about a policy with its exceptions.
 
     With `as_of` (seconds since 1970) only runs about that instant count, and exceptions can be expired; without it any
-    instant does. Raises ExampleUnconfirmed, SumTooWide.
+    instant does. Raises ExampleUnconfirmed, SumTooWide, PolicyTooWide.
     """
     return _Run(policy, tuple(exceptions), as_of, limits, Memory() if memory is None else memory).proofs()
 
@@ -64,7 +64,7 @@ class _Run:
     def claims(self) -> Claims:
         """The claims, and with them the scene; made when the first one has to be judged."""
         if self._claims is None:
-            scene = Scene(self.conditions, self.as_of, self.limits.effort)
+            scene = Scene(self.conditions, self.as_of, self.limits.effort, self.limits.total)
             outcomes = Outcomes(scene, self.groups, self.policy.settings.default_status)
             self._claims = Claims(self.policy, self.groups, outcomes)
         return self._claims
@@ -83,7 +83,8 @@ class _Run:
             for at, questions in enumerate(asked):
                 if questions is not None:
                     done = (*self._expiry(at), *judge.verdicts(questions))
-                    self.memory.keep(named[at], self.universe, done)
+                    if not judge.is_spent:  # what was not asked can be, another time
+                        self.memory.keep(named[at], self.universe, done)
                     recalled[at] = done
         return Proofs(
             tuple(verdict for verdicts in recalled for verdict in verdicts or ()),
@@ -138,12 +139,18 @@ class _Run:
             holding = [to for to, other in enumerate(keys) if at != to and known[mine, other]]
             if holding and not self._is_never(rules[at], mine):
                 yield from (Inclusion(rules[at].name, rules[to].name) for to in holding)
+        if self._claims is not None and self._claims.outcomes.scene.solver.is_spent:
+            for pair in [pair for pair, held in known.items() if held is None]:
+                del known[pair]  # what was not asked can be, another time
 
     def _is_never(self, rule: Rule, key: str) -> bool:
         never = (key, "")
         if never not in self.memory.inclusions:
             scene = self.claims.outcomes.scene
-            self.memory.inclusions[never] = scene.can(scene.pair(rule.when).true) is False
+            can = scene.can(scene.pair(rule.when).true)
+            if can is None:
+                return True  # nobody knows, and nothing is said
+            self.memory.inclusions[never] = not can
         return self.memory.inclusions[never] is True
 
 

@@ -7,7 +7,7 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import msgspec
@@ -16,6 +16,7 @@ from stella.language.groups import groups
 from stella.language.interpret import Facts, decide
 from stella.language.model import Condition, ExceptionRule, Invariant, Policy
 from stella.prover.claims import Claims
+from stella.prover.errors import PolicyTooWide, SumTooWide
 from stella.prover.graph import FALSE
 from stella.prover.judging import Judge
 from stella.prover.outcomes import Outcomes
@@ -37,14 +38,28 @@ def equivalent(
 ) -> Verdict:
     """Whether two versions decide alike; the example of a refuted one shows what `b` decides.
 
-    `undecided` compares also whether an unknown rule might decide otherwise. Raises ExampleUnconfirmed, SumTooWide.
+    `undecided` compares also whether an unknown rule might decide otherwise. What is too wide for a proof is unproved.
+    Raises ExampleUnconfirmed.
     """
-    exempted = tuple(exceptions)
+    try:
+        return _equivalent(a, b, tuple(exceptions), as_of, compared, limits)
+    except (PolicyTooWide, SumTooWide):
+        return Verdict("equivalent", b.policy_id, "unproved")
+
+
+def _equivalent(
+    a: Policy,
+    b: Policy,
+    exempted: tuple[ExceptionRule, ...],
+    as_of: int | None,
+    compared: tuple[Compared, ...],
+    limits: Limits,
+) -> Verdict:
     both = [groups(one, exempted) for one in (a, b)]
     conditions = [
         condition for one, found in zip((a, b), both, strict=True) for condition in every_condition(one, found)
     ]
-    scene = Scene(conditions, as_of, limits.effort)
+    scene = Scene(conditions, as_of, limits.effort, limits.total)
     first, second = (
         Outcomes(scene, found, one.settings.default_status) for one, found in zip((a, b), both, strict=True)
     )
@@ -83,10 +98,29 @@ def holds(
     as_of: int | None = None,
     limits: Limits = LIMITS,
 ) -> Verdict:
-    """Whether `then` is true of every finding of which `given` is. Raises ExampleUnconfirmed, SumTooWide."""
-    found = groups(policy, exceptions)
-    scene = Scene([*every_condition(policy, found), given, then], as_of, limits.effort)
-    outcomes = Outcomes(scene, found, policy.settings.default_status)
-    claims = Claims(policy, found, outcomes)
-    (verdict,) = Judge(claims).verdicts([claims.invariant(Invariant("", given, then))])
+    """Whether `then` is true of every finding of which `given` is; see `all_hold`."""
+    (verdict,) = all_hold(policy, [Invariant("", given, then)], exceptions, as_of, limits)
     return verdict
+
+
+def all_hold(
+    policy: Policy,
+    invariants: Sequence[Invariant],
+    exceptions: Iterable[ExceptionRule] = (),
+    as_of: int | None = None,
+    limits: Limits = LIMITS,
+) -> tuple[Verdict, ...]:
+    """Whether each holds; all are asked in one scene. What is too wide for a proof is unproved.
+
+    Raises ExampleUnconfirmed.
+    """
+    found = groups(policy, exceptions)
+    conditions = [*every_condition(policy, found), *(side for one in invariants for side in (one.given, one.then))]
+    try:
+        scene = Scene(conditions, as_of, limits.effort, limits.total)
+        claims = Claims(policy, found, Outcomes(scene, found, policy.settings.default_status))
+        # all formulas first: the graph does not grow once something was asked
+        questions = [claims.invariant(one) for one in invariants]
+        return Judge(claims).verdicts(questions)
+    except (PolicyTooWide, SumTooWide):
+        return tuple(Verdict("invariant", one.name, "unproved") for one in invariants)

@@ -20,7 +20,7 @@ from stella.prover.example import Example
 from stella.prover.graph import Graph
 from stella.prover.minimal import minimal
 from stella.prover.sampling import FULL, sample
-from stella.prover.solver import DEFAULT_EFFORT, Solver
+from stella.prover.solver import DEFAULT_EFFORT, DEFAULT_TOTAL, Solver
 from stella.prover.texts import is_exact
 
 Confirm = Callable[[Facts], bool]
@@ -29,7 +29,13 @@ Confirm = Callable[[Facts], bool]
 class Scene:
     """All that is asked by some conditions. `as_of` is None for any instant."""
 
-    def __init__(self, conditions: Iterable[Condition], as_of: int | None = None, effort: int = DEFAULT_EFFORT) -> None:
+    def __init__(
+        self,
+        conditions: Iterable[Condition],
+        as_of: int | None = None,
+        effort: int = DEFAULT_EFFORT,
+        total: int = DEFAULT_TOTAL,
+    ) -> None:
         asked = Asked()
         asked.look(conditions)
         self.graph = Graph()
@@ -37,6 +43,7 @@ class Scene:
         self.worlds = self.encoder.worlds
         self.as_of = as_of
         self.effort = effort
+        self.total = total
         self._inexact = {key for key, patterns in asked.patterns.items() if not is_exact(patterns)}
 
     def pair(self, condition: Condition) -> Pair:
@@ -47,7 +54,7 @@ class Scene:
     def solver(self) -> Solver:
         """The solver; the graph is complete."""
         _ = self.chance
-        return Solver(self.graph, self.worlds, self.encoder.sums.lines, self.effort)
+        return Solver(self.graph, self.worlds, self.encoder.sums.lines, self.effort, self.total)
 
     @cached_property
     def chance(self) -> list[int]:
@@ -84,6 +91,7 @@ class Scene:
         if not self._inexact:
             return False
         reached = set(self.graph.reached(literals))
+        self.solver.spend(len(reached))
         return any(
             reached.intersection(column.inputs())
             for place, column in self.worlds.columns.items()

@@ -22,16 +22,26 @@ if TYPE_CHECKING:
     import z3
 
 DEFAULT_EFFORT = 2_000_000  # z3's units for one question; about a second
+DEFAULT_TOTAL = 10_000_000  # of all questions about one policy
+ASKING = 100  # units of any question, however short
 
 
 class Solver:
     """Questions about one graph that does not grow any more."""
 
-    def __init__(self, graph: Graph, worlds: Worlds, lines: Mapping[Line, int], effort: int = DEFAULT_EFFORT) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        worlds: Worlds,
+        lines: Mapping[Line, int],
+        effort: int = DEFAULT_EFFORT,
+        total: int = DEFAULT_TOTAL,
+    ) -> None:
         self._graph = graph
         self._worlds = worlds
         self._lines = lines
         self._effort = effort
+        self._left = total
         self._text: str | None = None
         self._solver: z3.Solver | None = None
         self._literals: dict[int, z3.BoolRef] = {}
@@ -39,18 +49,30 @@ class Solver:
         self.numbers: dict[Place, z3.ArithRef] = {}
         self._fixed: list[tuple[int, Place, int]] = []
         self.asked = 0
+        self._units = 0
 
     def holds(self, *literals: int) -> bool | None:
         """Whether they can hold together; None when that was not found out."""
         wanted = [literal for literal in literals if literal != TRUE]
         if -TRUE in wanted:
             return False
+        if self.is_spent:
+            return None
         found = self._ask(wanted)
-        if found is None:
+        if found is None and not self.is_spent:
             self._solver = None
             found = self._ask(wanted)
             self._solver = None if found is None else self._solver
         return found
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether nothing more is asked, since all has taken too long."""
+        return self._left <= 0
+
+    def spend(self, units: int) -> None:
+        """Count work beside the questions."""
+        self._left -= units
 
     def in_model(self, literal: int) -> bool:
         """Whether a literal holds in the world that was just found; what does not matter is false."""
@@ -76,11 +98,14 @@ class Solver:
         low, high = column.low, self.number(place)
         solver.push()
         while low < high:
+            self.spend(ASKING)
             middle = (low + high) // 2
             solver.push()
             solver.add(number <= middle)
             if str(solver.check(*wanted)) == "sat":
                 high = middle
+            elif self.is_spent:
+                low = high
             else:
                 low = middle + 1
             solver.pop()
@@ -109,7 +134,14 @@ class Solver:
         terms = (z3.Ast * len(wanted))(*(self._literal(literal).ast for literal in wanted))
         found = z3.Z3_solver_check_assumptions(solver.ctx.ref(), solver.solver, len(wanted), terms)
         self._model = None
+        self._count(solver, given_up=found == z3.Z3_L_UNDEF)
         return None if found == z3.Z3_L_UNDEF else bool(found == z3.Z3_L_TRUE)
+
+    def _count(self, solver: z3.Solver, *, given_up: bool) -> None:
+        """What a question has taken, in z3's units, which grow from question to question."""
+        now = solver.statistics().get_key_value("rlimit count")
+        self._left -= ASKING + (self._effort if given_up else max(0, now - self._units))
+        self._units = now
 
     def _ready(self) -> z3.Solver:
         if self._solver is None:
@@ -121,6 +153,8 @@ class Solver:
             self._solver.from_string(self._written())
             if self._lines:
                 self._arithmetic(self._solver)
+            self.spend(len(self._graph.pairs))
+            self._units = self._solver.statistics().get_key_value("rlimit count")
         return self._solver
 
     def _written(self) -> str:

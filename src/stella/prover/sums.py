@@ -19,6 +19,7 @@ from stella.prover.errors import SumTooWide
 from stella.prover.graph import FALSE, TRUE, Graph
 from stella.prover.worlds import Place, Worlds
 
+LINE = 300  # steps of a sum of several decimals, which is worked out in every world by chance
 MAX_TOTALS = 4_096  # different totals of the weights of one sum; more cost more than they tell
 
 
@@ -44,6 +45,7 @@ class Sums:
 
     def compare(self, total: Sum, sign: Operator, bound: int, slot: int) -> tuple[int, int]:
         """That a sum stands so to a bound, and that it does not; where a part is missing neither holds."""
+        self.graph.spend(1 + len(total.parts))
         known, reaches = self._parts(total, slot)
         held = _compared(self.graph, total, reaches, sign, bound)
         return self.graph.both(known, held), self.graph.both(known, -held)
@@ -91,6 +93,7 @@ class Sums:
 
     def _added(self, totals: Totals, more: Totals) -> Totals:
         found: Totals = {}
+        self.graph.spend(len(totals) * len(more))
         for (value, when), (weight, also) in product(totals.items(), more.items()):
             both = self.graph.both(when, also)
             found[value + weight] = self.graph.either(found.get(value + weight, FALSE), both)
@@ -103,6 +106,7 @@ class Sums:
         found = FALSE
         gone = [[False] if default is None else [False, True] for _, _, default in addends]
         for choice in product(*gone):
+            self.graph.spend()
             fixed, when = 0, TRUE
             terms: list[tuple[Place, int]] = []
             for (place, factor, default), absent in zip(addends, choice, strict=True):
@@ -113,6 +117,7 @@ class Sums:
                     fixed += default * factor // MICRO
                 else:
                     terms.append((place, factor))
+            self.graph.spend(len(totals))
             for value, only in totals.items():
                 reached = self._line(tuple(terms), bound - value - fixed)
                 found = self.graph.either(found, self.graph.every((when, only, reached)))
@@ -134,6 +139,7 @@ class Sums:
 
     def _linear(self, line: Line) -> int:
         if line not in self.lines:
+            self.graph.spend(LINE)
             self.lines[line] = self.graph.fresh()
         return self.lines[line]
 

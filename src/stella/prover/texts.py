@@ -25,10 +25,6 @@ class Patterns(NamedTuple):
     lower_words: frozenset[str] = frozenset()
     lower_prefixes: frozenset[str] = frozenset()
 
-    def __or__(self, other: Patterns) -> Patterns:
-        """Both."""
-        return Patterns(*(mine | more for mine, more in zip(self, other, strict=True)))
-
 
 def cases(patterns: Patterns) -> tuple[str, ...]:
     """One text for each case of a column."""
@@ -46,6 +42,16 @@ def cases(patterns: Patterns) -> tuple[str, ...]:
     for text in ordered:
         seen.setdefault(_passes(patterns, text), text)
     return tuple(seen.values())
+
+
+def effort(patterns: Patterns) -> int:
+    """How many steps `cases` takes, about."""
+    exact, lower = patterns.words | patterns.prefixes, patterns.lower_words | patterns.lower_prefixes
+    starts = len(patterns.prefixes) + len(patterns.lower_prefixes)
+    steps = len(exact) + len(lower) + starts * (len(exact) + len(lower))
+    if exact and lower:
+        steps += (1 + sum(map(len, exact))) * len(lower)
+    return steps // 4
 
 
 def is_exact(patterns: Patterns) -> bool:

@@ -40,12 +40,14 @@ EXCEPTION_NEVER = "POL3005"  # an exception that is never true is reported as an
 
 
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How hard to try: `effort` is in the solver's units for one question, about two million a second.
+    """How hard to try, in the solver's units, about two million a second.
 
+    `effort` is for one question, `total` for all questions about a policy; what is left then is unproved.
     `inclusions` asks of all pairs of rules whether one includes the other.
     """
 
     effort: int = 2_000_000
+    total: int = 10_000_000
     inclusions: bool = True
 
 

@@ -17,7 +17,7 @@ from stella.language.names import COLUMNS, LATEST, STATEMENT
 from stella.language.names import Column as Named
 from stella.prover.columns import Cases, Column, Members, Numbers
 from stella.prover.graph import FALSE, Graph
-from stella.prover.texts import Patterns, cases
+from stella.prover.texts import Patterns, cases, effort
 
 FINDING = -1
 LAST_INSTANT = 2**53 - 2  # one instant later is still what a JSON number holds
@@ -104,5 +104,7 @@ class Worlds:
     def _texts(self, place: Place, named: Named) -> tuple[str, ...]:
         key = named.name if place.slot == FINDING else LATEST + named.name
         if key not in self.texts:
-            self.texts[key] = cases(self._patterns.get(key, Patterns()))
+            patterns = self._patterns.get(key, Patterns())
+            self.graph.spend(effort(patterns))
+            self.texts[key] = cases(patterns)
         return self.texts[key]

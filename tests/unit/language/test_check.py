@@ -357,3 +357,11 @@ def test_a_name_may_be_written_as_a_call() -> None:
 def test_a_number_of_a_profile_is_used_inside_of_statements() -> None:
     text = "vex.any(trust >= profile.gate.prod)"
     assert condition(text, "profile gate { prod = 0.8 } ") == condition("vex.any(trust >= 0.8)")
+
+
+def test_a_profile_that_is_used_over_and_over_is_no_explosion() -> None:
+    cases = " ".join(f'if env.runtime == "a{at}" then 0.5' for at in range(3000))
+    rules = " ".join(f'rule r{at} {{ when risk_score(p) > {at} then warn "x" }}' for at in range(100))
+    found = compile_policy(f'policy "p" syntax "stella-dsl@1" {{ profile p {{ env e {{ {cases} }} }} {rules} }}')
+    assert found.policy is None
+    assert {one.code for one in found.errors} == {"POL1004"}

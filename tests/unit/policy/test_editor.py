@@ -104,3 +104,9 @@ def test_only_what_is_asked_for() -> None:
     assert [one.kind for one in page.actions(lsp.Range(start, start), ["quickfix"])] == []
     preferred = page.actions(whole(page), ["quickfix"])[0]
     assert (preferred.title, preferred.is_preferred) == ("Write `:=`", True)
+
+
+def test_the_state_of_a_text_that_was_opened_again_is_its_own() -> None:
+    first, again = (Page("u", 1, text, "utf-16") for text in ("one", "two"))
+    assert first.state != again.state
+    assert first.state == Page("u", 1, "one", "utf-16").state

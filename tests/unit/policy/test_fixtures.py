@@ -148,3 +148,29 @@ def test_arbitrary_bytes_raise_nothing_else(source: bytes) -> None:
     for name in ("p.fixtures.toml", "p.fixtures.json"):
         with contextlib.suppress(FixturesUnreadable, FixtureUnknownName, FixtureBadValue):
             read_fixtures(source, name)
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        ("0.90000000000000000000000000000001", "up to six places"),
+        ("1.0000000000000000000000000000000001", "from 0 to 1"),
+        ("1e999999", "from 0 to 1"),
+        ("1e-999999999", "up to six places"),
+        ("1e9999999999999999999", "out of all bounds"),
+    ],
+)
+@pytest.mark.parametrize("form", ["toml", "json"])
+def test_numbers_are_read_exactly_or_not_at_all(number: str, said: str, form: str) -> None:
+    toml = f'[[fixture]]\nname = "a"\nexpect = {{ status = "blocked" }}\n[fixture.finding]\nepss = {number}\n'
+    row = f'{{"name": "a", "expect": {{"status": "blocked"}}, "finding": {{"epss": {number}}}}}'
+    source = toml if form == "toml" else f'{{"fixture": [{row}]}}'
+    with pytest.raises(StellaError, match=said):
+        read_fixtures(source.encode(), f"x.fixtures.{form}")
+
+
+def test_a_key_of_thousands_of_dots_is_no_traceback() -> None:
+    deep = ".".join(["a"] * 3000)
+    source = f'[[fixture]]\nname = "a"\nexpect = {{ status = "blocked" }}\n[fixture.finding]\n{deep} = 1\n'
+    with pytest.raises(StellaError, match="nested too deep"):
+        read_fixtures(source.encode(), "x.fixtures.toml")

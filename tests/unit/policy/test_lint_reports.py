@@ -10,13 +10,17 @@ import pytest
 from junitparser import JUnitXml
 
 from stella.language.codes import CODES
+from stella.policy.pipeline.ci import ci
+from stella.policy.pipeline.model import CheckPolicies
 from stella.policy.text.errors import NoPolicies
 from stella.policy.text.linting import lint
 from stella.policy.text.model import LintPolicy, PolicyLinted
 from stella.policy.text.reports import FORMATS
+from stella.prover.verdicts import Limits
 from stella.runtime.errors import BadReport
 from tests.unit.policy.texts import context, lay, policy, rule
 
+INVARIANT = 'invariant i { kev and cvss > 7 and epss > 0.9999 and cvss < 7.000002 => status == "blocked" }'
 FILES = {
     "a.stella": policy(rule("kev and not kev"), rule("kvv", name="b", then='status := "Blocked"')),
     "b.stella": policy("profile w { x = 1 }", rule("kev"), rule("cvss > 7", name="b", then='status := "fixed"')),
@@ -98,3 +102,25 @@ def test_a_wrong_report_costs_no_lint(tmp_path: Path) -> None:
     with pytest.raises(NoPolicies):
         lint(context(), LintPolicy(paths=(str(tmp_path),), report=(f"junit={tmp_path}/x",)))
     assert not list(tmp_path.iterdir())
+
+
+def test_what_was_not_proved_has_not_passed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stella.policy.text.proofs.LIMITS", Limits(total=0, inclusions=False))
+    lay(tmp_path, {"a.stella": policy(rule("cvss > 7 and cvss < 7.000002 and epss > 0.5"), INVARIANT)})
+    result = lint(context(), LintPolicy(paths=(str(tmp_path),)))
+    assert {one.code for one in result.findings} == {"POL3009"}
+    assert not result.files[0].proved
+    cases = {case.name: case for suite in JUnitXml.fromstring(FORMATS["junit"](result)) for case in suite}
+    assert cases["invariant i"].is_skipped
+    assert b"0 proved" in FORMATS["markdown"](result)
+
+
+def test_a_policy_too_wide_for_proofs_is_not_proved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stella.prover.graph.MAX_STEPS", 10)
+    lay(tmp_path, {"a.stella": policy(rule("kev"), INVARIANT)})
+    result = lint(context(), LintPolicy(paths=(str(tmp_path),)))
+    assert [(one.code, one.line, one.subject) for one in result.findings] == [("POL3009", 1, "policy")]
+    assert not result.files[0].proved
+    checked = ci(context(), CheckPolicies(paths=(str(tmp_path),)))
+    assert ("prove", "failed", "not_proved") in {(one.step, one.verdict, one.reason) for one in checked.steps}
+    assert checked.verdict == "failed"

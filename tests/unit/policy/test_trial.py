@@ -10,12 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from stella.language.compile import compile_policy
 from stella.language.groups import groups
 from stella.language.interpret import Facts, decide, truth
 from stella.language.model import All, Any, Condition, Flagged, Not, Policy, Ranked
 from stella.policy.text.compiling import compiled_file
 from stella.policy.trial.chorus import Chorus
 from stella.policy.trial.doubts import Doubts
+from stella.policy.trial.errors import PolicyTooLarge
 from stella.policy.trial.fixtures import Expected, Fixture, read_fixtures
 from stella.policy.trial.mutants import Mutant
 from stella.policy.trial.proposals import proposed
@@ -203,3 +205,25 @@ def test_whether_a_policy_asks_for_the_instant(when: str, asks: bool) -> None:
     profile = "profile w { env e { if as_of < env.quietUntil then 1 } }"
     policy = compiled(profile, f'rule a {{ when {when} then status := "blocked" because "b" }}')
     assert asks_for_the_instant(policy) is asks
+
+
+@pytest.mark.parametrize(
+    "when",
+    [
+        " or ".join(f'component.name == "n{at}"' for at in range(4000)),
+        "vex.any(" + " or ".join(f'vendor == "n{at}"' for at in range(4000)) + ")",
+        "component.name in [" + ", ".join(f'"n{at}"' for at in range(5000)) + "]",
+    ],
+)
+def test_a_rule_whose_mutants_would_fill_the_memory_is_refused(when: str) -> None:
+    with pytest.raises(PolicyTooLarge, match="too many tests"):
+        Trial(compiled(f'rule a {{ when {when} then status := "blocked" because "b" }}'), ())
+
+
+def test_alternatives_that_nobody_waits_for_are_refused() -> None:
+    many = " and ".join(f"({' or '.join(f'epss > 0.{at}{one}' for one in range(8))})" for at in range(4))
+    rules = "\n".join(f'rule r{at} {{ when {many} then status := "blocked" because "b" }}' for at in range(6))
+    policy = compile_policy(f'policy "p" syntax "stella-dsl@1" {{ {rules} }}').policy
+    assert policy is not None
+    with pytest.raises(PolicyTooLarge, match="alternatives"):
+        Trial(policy, ())

@@ -29,6 +29,7 @@ from stella.language.model import (
     SetStatus,
     Some,
     Sum,
+    Warn,
 )
 from stella.language.names import MICRO
 from stella.prover.proofs import prove
@@ -277,3 +278,14 @@ def test_the_empty_policy() -> None:
     assert told(found) == "any finding -> status deferred"
     assert found.example is not None
     assert found.example.facts() == Facts({})
+
+
+def test_a_test_of_a_name_that_does_not_exist_is_unknown_and_not_false() -> None:
+    for condition in (Not(Constant(value=None)), Any((Constant(value=None), Not(Constant(value=None))))):
+        found = policy(rule("a", condition))
+        assert holds(found, Flagged("kev"), OutcomeIs("status", ("blocked",))).state == "refuted"
+        verdicts = {one.claim: one.state for one in prove(found).verdicts}
+        assert verdicts["never true"] == "proved"
+        assert verdicts["always true"] == "refuted"
+    otherwise = policy(rule("a", Constant(value=None), Warn("look"), otherwise=(SetStatus("blocked"),)))
+    assert holds(otherwise, Flagged("kev"), OutcomeIs("status", ("blocked",))).state == "refuted"

@@ -68,8 +68,8 @@ class Page:
 
     @property
     def state(self) -> str:
-        """A name for what is known of this version."""
-        return f"{self.version}:{'compiled' if self.proved is None else 'proved'}"
+        """A name for what is known of this text: versions begin anew when it is opened again."""
+        return f"{self.version}:{hash(self.text):x}:{'compiled' if self.proved is None else 'proved'}"
 
     @property
     def every(self) -> tuple[Diagnostic, ...]:

@@ -12,7 +12,7 @@ from stella.policy.simulation.model import PolicySimulated
 from stella.policy.text.model import Exempt, Paths, PolicyLinted, Strict
 from stella.policy.trial.model import PolicyTested
 
-StepName = Literal["lint", "test", "simulate", "verify"]
+StepName = Literal["lint", "prove", "test", "simulate", "verify"]
 Verdict = Literal["passed", "failed", "skipped"]
 
 

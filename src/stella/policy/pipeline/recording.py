@@ -63,7 +63,8 @@ def simulation(ctx: Context, found: Version, made: Compared) -> Iterator[Recorde
     if digest(made.after) != found.digest:
         raise OtherPolicy(version=found.name, found=digest(made.after), expected=found.digest)
     frozen = inputs.freeze_snapshot(ctx, made.head)
-    verdict = BAD if made.result.reason else DEGRADED if made.result.degraded else GOOD
+    doubtful = made.result.degraded or made.result.after.undecided
+    verdict = BAD if made.result.reason else DEGRADED if doubtful else GOOD
     assets = made.comparison.by_asset()
     simulated = promotion.Simulated(digest(made.before), found.digest, assets)
     kept = promotion.keep_simulation(ctx, found.name, simulated, frozen.digest, verdict)

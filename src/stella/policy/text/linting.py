@@ -20,7 +20,7 @@ import msgspec
 from stella.kernel.errors import StellaError
 from stella.kernel.instant import parse_time
 from stella.language.compile import MAX_SOURCE, Compiled, compile_policy
-from stella.language.diagnostics import Diagnostic, Span, applied, found
+from stella.language.diagnostics import Diagnostic, Lines, Span, applied, found
 from stella.language.exceptions import MAX_SOURCE as MAX_EXCEPTIONS
 from stella.language.exceptions import Exceptions, exceptions
 from stella.language.ir import digest
@@ -34,6 +34,7 @@ from stella.runtime.errors import TooLarge
 from stella.runtime.files import read_file
 from stella.runtime.reports import read_reports, write_reports
 
+GIVEN_UP = "POL3009"  # a claim that was not proved
 MAX_ROUNDS = 16  # of fixes that make room for further ones
 
 
@@ -102,9 +103,9 @@ def _file(ctx: Context, path: Path, want: LintPolicy, exempted: Exempted) -> _Lo
     if compiled.policy is not None and want.proofs:
         from stella.policy.text.proofs import judged  # noqa: PLC0415  # the solver
 
-        proved = judged(compiled, exempted.read.rules, exempted.as_of)
-        diagnostics += proved.diagnostics
-        outside = [_of_exception(exempted, name, one) for name, one in proved.exceptions]
+        said = judged(compiled, exempted.read.rules, exempted.as_of)
+        diagnostics += said.diagnostics
+        outside = [_of_exception(exempted, name, one) for name, one in said.exceptions]
     diagnostics += beside(path, compiled, governance=want.governance)
     if want.governance and compiled.policy is not None and fixtures_of(path):
         from stella.policy.trial.fixture_cover import cover  # noqa: PLC0415  # the interpreter, mutants and the solver
@@ -112,8 +113,13 @@ def _file(ctx: Context, path: Path, want: LintPolicy, exempted: Exempted) -> _Lo
         diagnostics += cover(ctx, path, compiled, prove=want.proofs)
     identity = digest(compiled.policy) if compiled.policy is not None else ""
     name = compiled.tree.name.value if compiled.tree is not None else ""
-    linted = Linted(shown, name, identity, subjects(compiled), want.proofs and compiled.policy is not None)
+    proved = want.proofs and compiled.policy is not None and not _given_up((*diagnostics, *outside))
+    linted = Linted(shown, name, identity, subjects(compiled), proved)
     return _Looked(linted, findings(shown, compiled.text, diagnostics, compiled.tree), outside, changed)
+
+
+def _given_up(heard: Iterable[Diagnostic | Finding]) -> bool:
+    return any(one.code == GIVEN_UP for one in heard)
 
 
 def fixed(data: bytes, *, strict: bool = False) -> tuple[bytes, tuple[str, ...]]:
@@ -132,7 +138,7 @@ def fixed(data: bytes, *, strict: bool = False) -> tuple[bytes, tuple[str, ...]]
 
 
 def _done(compiled: Compiled, one: Diagnostic) -> str:
-    line = compiled.text.count("\n", 0, one.span.start) + 1
+    line = Lines(compiled.text).at(one.span.start).line
     return f"line {line}: {one.fix.title if one.fix else ''} ({one.code})"
 
 

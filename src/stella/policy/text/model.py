@@ -39,7 +39,10 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 class Linted(msgspec.Struct, frozen=True):
-    """A file that was read: the digest of its policy where it compiles, and what in it was looked at."""
+    """A file that was read: the digest of its policy where it compiles, and what in it was looked at.
+
+    It is `proved` when every claim about it was judged; a proof that was given up leaves it unproved.
+    """
 
     file: str
     policy: str = ""

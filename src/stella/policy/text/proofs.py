@@ -13,13 +13,14 @@ from typing import NamedTuple
 from stella.language.compile import Compiled
 from stella.language.diagnostics import Diagnostic, Span, found
 from stella.language.model import ExceptionRule
-from stella.prover.errors import SumTooWide
+from stella.prover.errors import PolicyTooWide, SumTooWide
 from stella.prover.memory import Memory
 from stella.prover.proofs import prove
 from stella.prover.verdicts import Limits, Verdict
 
 LIMITS = Limits(inclusions=False)  # no diagnostic speaks of them
-GIVEN_UP = "POL3009"
+GIVEN_UP = "POL3009"  # as in the lint, which loads this only when it proves
+MOST_GIVEN_UP = 20  # claims that are named; more of them are counted
 
 
 class Judged(NamedTuple):
@@ -39,8 +40,8 @@ def judged(
     exempted = tuple(exceptions)
     try:
         proofs = prove(compiled.policy, exempted, as_of if exempted else None, LIMITS, memory)
-    except SumTooWide as error:
-        return Judged((found(GIVEN_UP, error.message, whole),), ())
+    except (SumTooWide, PolicyTooWide) as error:
+        return Judged((found(GIVEN_UP, f"nothing was proved: {error.message}", whole),), ())
     of_policy, of_exceptions = [], []
     for one in proofs.verdicts:
         if one.claim == "expired":  # which is judged without a solver
@@ -52,6 +53,11 @@ def judged(
             of_exceptions.append((one.subject, diagnostic))
         else:
             of_policy.append(diagnostic)
+    given_up = [one for one in of_policy if one.code == GIVEN_UP]
+    if len(given_up) > MOST_GIVEN_UP:
+        left = set(given_up[MOST_GIVEN_UP:])
+        of_policy = [one for one in of_policy if one not in left]
+        of_policy.append(found(GIVEN_UP, f"not proved within the limit: {len(left):,} more claims", whole))
     return Judged(tuple(of_policy), tuple(of_exceptions))
 
 

@@ -13,7 +13,7 @@ from stella.language.diagnostics import Lines
 from stella.language.exceptions import MAX_SOURCE, exceptions
 from stella.language.format import shown
 from stella.language.ir import digest
-from stella.language.model import Condition, ExceptionRule, Policy
+from stella.language.model import Condition, ExceptionRule, Invariant, Policy
 from stella.language.parser import parse_invariant
 from stella.language.resolve import Resolver
 from stella.language.tree import InvariantNode
@@ -21,7 +21,7 @@ from stella.operations import Context
 from stella.policy.text.compiling import compiled_file
 from stella.policy.text.errors import BrokenInvariant, BrokenSource, NothingToProve
 from stella.policy.text.model import Claim, PolicyProved, ProvePolicy
-from stella.prover.refactors import equivalent, holds
+from stella.prover.refactors import all_hold, equivalent
 from stella.prover.verdicts import Verdict
 from stella.runtime.files import read_file
 
@@ -30,7 +30,7 @@ _WORDS: dict[str, Outcome] = {"proved": "holds", "refuted": "broken", "unproved"
 
 
 def prove(ctx: Context, want: ProvePolicy) -> PolicyProved:
-    """Prove; raises BrokenSource, BrokenInvariant, NothingToProve, SumTooWide, or what reading raises."""
+    """Prove; raises BrokenSource, BrokenInvariant, NothingToProve, or what reading raises."""
     compiled, policy = compiled_file(want.file)
     exempted = _exempted(want.exceptions)
     other = compiled_file(want.against)[1] if want.against is not None else None
@@ -44,11 +44,11 @@ def prove(ctx: Context, want: ProvePolicy) -> PolicyProved:
     }
     ctx.progress.start("prove", len(policy.invariants) + len(given) + (other is not None), "claims")
     claims = []
-    for one in policy.invariants:
-        claims.append(_claim(f"invariant {one.name}", texts[one.name], holds(policy, one.given, one.then, exempted)))
-        ctx.progress.advance(1)
-    for text, (before, after) in zip(want.invariant, given, strict=True):
-        claims.append(_claim("invariant", text, holds(policy, before, after, exempted)))
+    asked = [*policy.invariants, *(Invariant("", before, after) for before, after in given)]
+    named = [(f"invariant {one.name}", texts[one.name]) for one in policy.invariants]
+    named += [("invariant", text) for text in want.invariant]
+    for (name, text), verdict in zip(named, all_hold(policy, asked, exempted) if asked else (), strict=True):
+        claims.append(_claim(name, text, verdict))
         ctx.progress.advance(1)
     if other is not None:
         said = f"{want.file} decides as {want.against}"

@@ -21,7 +21,7 @@ from stella.prover.example import Example
 from stella.prover.refactors import equivalent, holds
 from stella.prover.verdicts import Verdict
 
-MOST = 200  # mutants of one policy that are asked about; with so many survivors the score tells enough
+MOST = 200  # mutants, and terms, of one policy that are asked about; with so many survivors the score tells enough
 MOST_RULES = 2_000  # in proofs about whole policies: ten for one of 200 rules, a hundred for one of 20
 NEVER = Constant(value=False)
 
@@ -34,6 +34,7 @@ class Doubts:
         self._bare = replace(policy, rules=(), invariants=())
         self._groups = groups(policy)
         self._facts = (Facts({}), *facts)
+        self._reaching = MOST
         self._left = MOST_RULES // max(1, len(policy.rules)) + 1
 
     def same(self, survivors: Iterable[Mutant]) -> list[Mutant]:
@@ -42,6 +43,9 @@ class Doubts:
 
     def reached(self, condition: Condition) -> Example | bool:
         """A finding of which a condition holds; False when there is none, True when nobody knows."""
+        self._reaching -= 1
+        if self._reaching < 0:
+            return True
         verdict = self._implied(condition, NEVER)
         return False if verdict.state == "proved" else verdict.example or True
 

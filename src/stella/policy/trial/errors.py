@@ -89,3 +89,15 @@ class NoSuchRule(StellaError):
     exit = Exit.NOT_FOUND
     reason = "not_found"
     hint = "leave `--rule` out to see every rule that holds or might"
+
+
+class PolicyTooLarge(StellaError):
+    """`{policy}` is too large to be tested: {what}.
+
+    Each alternative is looked for among the fixtures, and each rule is tried with every small mistake in it.
+    """
+
+    code = "POLICY-213"
+    exit = Exit.USAGE
+    reason = "policy_too_large"
+    hint = "split the rules with the longest conditions"

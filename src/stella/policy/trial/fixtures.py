@@ -34,6 +34,7 @@ import msgspec
 
 from stella.kernel.nearest import nearest
 from stella.language.compare import decimal
+from stella.language.exceptions import has_deep_key
 from stella.language.instants import instant
 from stella.language.interpret import Facts, Value
 from stella.language.names import COLUMNS, LATEST, MICRO, SEVERITY, STATEMENT, STATUS, Column
@@ -44,6 +45,8 @@ SUFFIXES = (".fixtures.toml", ".fixtures.json")
 DEFAULT = "(default)"  # in place of the rule, where none decides
 EXPECTED = ("status", "severity", "rule", "notes", "undecided")
 KEYS = ("name", "as_of", "finding", "statement", "expect")
+PLACES = 6  # of a decimal: what MICRO holds
+_SIXTH = Decimal(1) / MICRO
 _SHOWN = 60  # characters of a wrong value that a message repeats
 
 
@@ -105,10 +108,14 @@ def _document(source: bytes, file: str) -> dict[str, Any]:
         if file.endswith(".json"):
             read = json.loads(text, parse_float=Decimal, object_pairs_hook=_once)
         else:
+            if has_deep_key(text):
+                raise RecursionError
             read = tomllib.loads(text, parse_float=Decimal)
     except UnicodeDecodeError:
         raise FixturesUnreadable(file=file, problem="it is not UTF-8") from None
-    except RecursionError:
+    except (ArithmeticError, RecursionError) as error:
+        if isinstance(error, ArithmeticError):  # a number whose exponent has too many digits
+            raise FixturesUnreadable(file=file, problem="a number is out of all bounds") from None
         raise FixturesUnreadable(file=file, problem="it is nested too deep") from None
     except ValueError as error:  # of both parsers
         raise FixturesUnreadable(file=file, problem=str(error)[:200]) from None
@@ -203,12 +210,14 @@ def _decimal(value: int | Decimal | str, column: Column, where: str) -> int:
     except ArithmeticError:
         raise _wrong(where, column.name, value, "a number") from None
     domain = f"a number from {decimal(column.low)} to {decimal(column.high)}"
-    if not number.is_finite() or not column.low <= number * MICRO <= column.high:
+    low, high = Decimal(column.low) / MICRO, Decimal(column.high) / MICRO
+    if not number.is_finite() or not low <= number <= high:  # comparing is exact, and so is what is multiplied below
         raise _wrong(where, column.name, value, domain)
-    micros = number * MICRO
-    if micros != micros.to_integral_value():
+    _, digits, places = number.as_tuple()
+    exponent = int(places)  # which is a letter only of what is not finite
+    if exponent < -PLACES and any(digits[exponent + PLACES :]):
         raise _wrong(where, column.name, value, "a number with up to six places")
-    return int(micros)
+    return int(number * MICRO) if exponent >= -PLACES else int(number.quantize(_SIXTH) * MICRO)
 
 
 def _instant(value: object, where: str, name: str) -> int:

@@ -19,12 +19,16 @@ from stella.language.explanation import lines
 from stella.language.groups import Group, groups
 from stella.language.interpret import Decision, Truth, settle
 from stella.language.model import Adjusted, All, Before, Compared, Condition, Every, Not, Policy, Some
-from stella.language.size import MAX_TERMS
+from stella.language.size import MAX_TERMS, alternatives
 from stella.language.wording import shown_condition
 from stella.policy.trial.chorus import Bits, Chorus
+from stella.policy.trial.errors import PolicyTooLarge
 from stella.policy.trial.fixtures import DEFAULT, Expected, Fixture
 from stella.policy.trial.model import FixtureResult, Mismatch, What
 from stella.policy.trial.mutants import Mutant, mutants
+
+MOST_TERMS = 20_000  # alternatives of all outcomes
+MOST_CHANGES = 16_000_000  # tests and words of all mutants: some hundred megabytes
 
 
 class Place(NamedTuple):
@@ -57,6 +61,7 @@ class Trial:
         self.policy = policy
         self.fixtures = tuple(fixtures)
         self.groups = groups(policy)
+        self._bounded()
         self._chorus = Chorus([one.facts for one in self.fixtures])
         self._bits = [self._chorus.remember(group.condition) for group in self.groups]
         self._held = [[_one(bits, i) for bits in self._bits] for i in range(len(self.fixtures))]
@@ -70,6 +75,14 @@ class Trial:
         for number, group in enumerate(self.groups):
             start, _ = self._spans.get(group.rule, (number, 0))
             self._spans[group.rule] = (start, number + 1)
+
+    def _bounded(self) -> None:
+        """Raise PolicyTooLarge for what would take more than anybody waits for."""
+        counts = [alternatives(group.condition) for group in self.groups]
+        if sum(count for count in counts if count <= MAX_TERMS) > MOST_TERMS:
+            raise PolicyTooLarge(policy=self.policy.policy_id, what=f"more than {MOST_TERMS:,} alternatives")
+        if sum(_size(rule.when) ** 2 for rule in self.policy.rules) > MOST_CHANGES:
+            raise PolicyTooLarge(policy=self.policy.policy_id, what="too many tests in its rules")
 
     def _settle(self, outcomes: Sequence[Group], fixture: int, held: Sequence[Truth]) -> Decision:
         return settle(outcomes, held, self.policy.settings.default_status, self.fixtures[fixture].facts)
@@ -148,6 +161,18 @@ class Trial:
         if decision.status_by is None or decision.status_by >= start:
             return True
         return graver and (decision.severity_by is None or decision.severity_by >= start)
+
+
+def _size(condition: Condition) -> int:
+    """Tests and words of a condition: a mutant is about one of them, and repeats the others."""
+    size = 0
+    for leaf in leaves(condition):
+        match leaf:
+            case Some(item) | Every(item):
+                size += 1 + _size(item)
+            case _:
+                size += 1 + len(getattr(leaf, "words", ()))
+    return size
 
 
 def _one(bits: Bits, fixture: int) -> Truth:

@@ -144,7 +144,7 @@ class FleetFiles:
         self.text("assets.toml", ASSETS)
         self.text("trust.toml", TRUST)
         self.put("kev.json", KEV)
-        self.path("epss.csv.gz").write_bytes(gzip.compress(EPSS.encode()))
+        self.path("epss.csv.gz").write_bytes(gzip.compress(EPSS.encode(), mtime=0))
 
     def path(self, name: str) -> Path:
         """Where a file is; its folder is there."""

@@ -77,8 +77,8 @@ CASES: list[tuple[str, bytes, type[StellaError]]] = [
     ("sboms/web.json", b'{"bomFormat": ', NotParsed),
     ("sboms/web.json", b"", NotParsed),
     ("sboms/web.json", b'{"x": ' + DEEP + b"}", TooDeep),
-    ("sboms/web.json", gzip.compress(b"{}" * 1000)[:-9], BadGzip),
-    ("sboms/web.json", gzip.compress(b"{}")[:-4] + b"oops", BadGzip),
+    ("sboms/web.json", gzip.compress(b"{}" * 1000, mtime=0)[:-9], BadGzip),
+    ("sboms/web.json", gzip.compress(b"{}", mtime=0)[:-4] + b"oops", BadGzip),
     ("sboms/web.json", b"{}", WrongFormat),
     ("sboms/web.json", b"[]", WrongFormat),
     ("sboms/web.json", json.dumps(cyclonedx("x", specVersion="1.7")).encode(), WrongVersion),
@@ -94,7 +94,7 @@ CASES: list[tuple[str, bytes, type[StellaError]]] = [
     ("kev.json", b"name,when\n", WrongFormat),
     ("kev.json", b'{"vulnerabilities": 1}', WrongFormat),
     ("epss.csv.gz", b"cve,score\n", WrongFormat),
-    ("epss.csv.gz", gzip.compress(EPSS.encode())[:-10], BadGzip),
+    ("epss.csv.gz", gzip.compress(EPSS.encode(), mtime=0)[:-10], BadGzip),
     ("epss.csv.gz", b'cve,epss,percentile\n"CVE-2026-0001,1,1\n', NotParsed),
     ("assets.toml", b"[[asset]]\n", BadAssets),
     ("assets.toml", b"asset = 1\n", BadAssets),
@@ -130,7 +130,7 @@ def test_a_file_that_is_too_large_packed_or_unpacked(tmp_path: Path, monkeypatch
     files.path("sboms/web.json").write_bytes(b" " * 5001)
     with pytest.raises(FileTooLarge, match=r"web\.json has more than 5000 bytes"):
         making.load(context(), files.request())
-    files.path("sboms/web.json").write_bytes(gzip.compress(b" " * 5001))
+    files.path("sboms/web.json").write_bytes(gzip.compress(b" " * 5001, mtime=0))
     with pytest.raises(FileTooLarge, match="unpacked"):
         making.load(context(), files.request())
     monkeypatch.setattr(reading, "MAX_VALUES", 100)

@@ -155,7 +155,7 @@ def test_the_order_and_the_number_of_files_do_not_matter(files: FleetFiles, tmp_
     files.text("other/a.jsonl", json.dumps(advisories[2]) + "\n\n" + json.dumps(advisories[0]) + "\n")
     (other / "sboms").mkdir()
     for path in (tmp_path / "sboms").iterdir():
-        (other / "sboms" / f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes()))
+        (other / "sboms" / f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes(), mtime=0))
     shutil.copy(tmp_path / "sboms" / "web.json", other / "web.json")
     second = load(
         files,

@@ -220,7 +220,7 @@ class InputsUnfrozen(StellaError):
 
 
 class InputsStale(StellaError):
-    """The inputs {digest} were frozen {age} hours ago, the limit is {limit} hours.
+    """The inputs {digest} are of {age} hours ago or of later than now; the limit is {limit} hours.
 
     What was known a day ago says too little of today's findings.
     """

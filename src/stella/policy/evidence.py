@@ -79,15 +79,15 @@ def gate(ctx: Context, want: AskGate) -> GateAsked:
 
 def decided(ctx: Context, t: Transaction, found: Version, inputs: str) -> Decided:
     """What the gate says of a version; with `inputs` its simulation must be about these."""
-    known = records.evidence(t, found.policy, found.number)
+    known, now = records.evidence(t, found.policy, found.number), records.now_of(ctx)
     frozen = [read(t, one.inputs) for one in known if one.kind in rules.AGEING]
     return rules.gate(
         found.digest,
         found.found_digest,
         known,
-        records.now_of(ctx),
+        now,
         inputs=inputs,
-        frozen={one.digest: one.frozen for one in frozen if one is not None},
+        frozen={one.digest: one.since(now) for one in frozen if one is not None},
         approved=found.state in {State.APPROVED, State.ACTIVE},
     )
 

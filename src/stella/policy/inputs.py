@@ -3,7 +3,9 @@
 Rules:
 - Inputs are named by the SHA-256 of what they are made of, the instant that they are about included. The same parts at
   another instant are other inputs.
-- What is frozen is never frozen anew: it gets old. A run over inputs of more than a day ago is refused.
+- What is frozen is never frozen anew: it gets old. A run over inputs of more than a day ago is refused, whether they
+  were frozen then or are only about that instant; one that is still to come is refused too. More parts make nothing
+  younger.
 """
 
 from __future__ import annotations
@@ -38,6 +40,13 @@ class Inputs(msgspec.Struct, frozen=True):
     parts: dict[str, str]
     as_of: Instant
     frozen: Instant
+
+    def since(self, now: Instant) -> Instant:
+        """What their age counts from: the older of what they are about and when they were frozen.
+
+        An instant that is still to come is given as it is, so that it is refused.
+        """
+        return self.as_of if self.as_of > now + rules.SKEW else min(self.as_of, self.frozen)
 
 
 class NamesInputs(Protocol):
@@ -131,7 +140,7 @@ def require_part(found: Inputs, head: Snapshot) -> None:
 def usable(t: Transaction, digest: str, now: Instant) -> Inputs:
     """Inputs that may be used now; raises InputsUnfrozen or InputsStale."""
     found = read(t, digest)
-    rules.check_inputs(digest, None if found is None else found.frozen, now)
+    rules.check_inputs(digest, None if found is None else found.since(now), now)
     assert found is not None  # noqa: S101  # the check above has refused that
     return found
 

@@ -152,7 +152,7 @@ def next_label(labels: Iterable[str], level: Level) -> str:
 
 
 def check_inputs(digest: str, frozen: Instant | None, now: Instant) -> None:
-    """Raise InputsUnfrozen for inputs that nobody has frozen, InputsStale for such as were frozen long ago."""
+    """Raise InputsUnfrozen for inputs that nobody has frozen, InputsStale for such as are not of today."""
     if frozen is None:
         raise InputsUnfrozen(digest=digest[:MAX_SHOWN] or "nothing")
     if now - frozen > MAX_AGE or frozen > now + SKEW:
@@ -236,6 +236,6 @@ def _judged(
         (other, OTHER_INPUTS, True),
         (ages and now - found.made > MAX_AGE, STALE, False),
         (ages and found.inputs not in frozen, UNFROZEN, False),
-        (ages and now - frozen.get(found.inputs, now) > MAX_AGE, OLD_INPUTS, False),
+        (ages and not now - MAX_AGE <= frozen.get(found.inputs, now) <= now + SKEW, OLD_INPUTS, False),
     )
     return next(((said, denied) for wrong, said, denied in problems if wrong), ("", False))

@@ -114,6 +114,8 @@ def test_a_gate_knows_what_is_too_old_or_about_something_else() -> None:
     for age, expected in ((0, ("allow", ())), (1, ("pending", ("inputs_stale",)))):
         said = rules.gate(IR, IR, good(), NOW, frozen={INPUTS: NOW - rules.MAX_AGE - age})
         assert (said.decision, said.reason_codes) == expected
+    said = rules.gate(IR, IR, good(), NOW, frozen={INPUTS: NOW + rules.SKEW + 1})
+    assert (said.decision, said.reason_codes) == ("pending", ("inputs_stale",))
     said = rules.gate(IR, sha256(b"other"), good(), NOW, frozen=FROZEN)
     assert (said.decision, said.reason_codes) == ("deny", ("policy_ir_hash_mismatch",))
     said = rules.gate(IR, IR, good(), NOW, frozen=FROZEN, approved=False)

@@ -16,7 +16,7 @@ import pytest
 from stella.kernel.canonical import dump
 from stella.kernel.digest import sha256
 from stella.operations import EVERY_SCOPE, Context, Principal
-from stella.policy import evidence, inputs, lifecycle, promotion, records, versions
+from stella.policy import evidence, inputs, lifecycle, promotion, records, rules, versions
 from stella.policy.model import (
     BumpPolicy,
     CreatePolicy,
@@ -160,6 +160,11 @@ class Team:
         }
         one = Evidence(**given | changes)  # type: ignore[arg-type]  # as a test says
         evidence.record(self.ada, found.name, found.digest, one)
+
+    def again(self, number: int = 1) -> None:
+        """Record anew what says nothing of another day."""
+        for kind in sorted(rules.OF_A_DAY):
+            self.record(kind, number)
 
     def submit(self, number: int = 1, policy: str = "P-7") -> None:
         for kind in lifecycle.TO_SUBMIT:

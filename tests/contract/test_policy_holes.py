@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from stella.policy import inputs, records
-from stella.policy.errors import InputsStale
+from stella.policy.errors import GateShut, InputsStale
 from stella.policy.run_model import FreezeInputs
 from tests.database import postgres
 from tests.identity import World
@@ -47,3 +47,13 @@ def test_another_part_makes_inputs_no_younger(team: Team) -> None:
     assert more != first.digest
     with pytest.raises(InputsStale):
         use(team, more)
+
+
+def test_a_shadow_run_of_long_ago_says_nothing_of_today(team: Team) -> None:
+    team.published()
+    team.later(25 * HOUR)
+    team.record("simulation")
+    with pytest.raises(GateShut, match="pending: determinism_stale, shadow_stale"):
+        team.promote()
+    team.again()
+    assert team.promote().gate.decision == "allow"

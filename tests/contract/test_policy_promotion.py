@@ -150,7 +150,7 @@ def test_a_simulation_of_yesterday_is_too_old(team: Team) -> None:
     team.later(24 * HOUR)
     assert team.promote(1, "staging").state is State.ACTIVE
     team.later(1)
-    with pytest.raises(GateShut, match="pending: simulation_stale"):
+    with pytest.raises(GateShut, match="pending: determinism_stale, shadow_stale, simulation_stale"):
         team.promote()
 
 
@@ -169,6 +169,7 @@ def test_a_simulation_must_be_about_the_inputs_that_are_named(team: Team) -> Non
         with pytest.raises(GateShut, match=f"pending: {reason}"):
             promotion.promote(team.ben, msgspec.structs.replace(want, inputs=""))
     team.later(24 * HOUR + 1)
+    team.again()
     team.record("simulation", inputs=frozen)
     with pytest.raises(GateShut, match="pending: inputs_stale"):
         promotion.promote(team.ben, want)
@@ -395,7 +396,7 @@ def test_every_end_of_a_promotion_is_counted(team: Team) -> None:
     team.later(25 * HOUR)
     with pytest.raises(GateShut):
         team.promote(2)
-    team.record("simulation", 2)
+    team.again(2)
     team.promote(2)
     promotion.rollback(team.ben, back(1))
     found = {one.labels[0]: one.value for one in counts.series("policy_promotion_total")}
@@ -446,4 +447,4 @@ def test_the_gate_for_an_artifact_fails_closed(team: Team) -> None:
         said = ask(team, **changes)
         assert (said.decision, said.reason_codes) == (decision, (reason,)), changes
     team.later(25 * HOUR)
-    assert ask(team).reason_codes == ("simulation_stale",)
+    assert ask(team).reason_codes == ("determinism_stale", "shadow_stale", "simulation_stale")

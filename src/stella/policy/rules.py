@@ -24,7 +24,7 @@ from stella.policy.errors import BadWord, IllegalTransition, InputsStale, Inputs
 from stella.policy.model import Decided, Event, Level, State
 
 FRESH: Seconds = 15 * 60  # how old the login may be of whoever gives rights away
-MAX_AGE: Seconds = 24 * 3600  # of frozen inputs, and of a simulation
+MAX_AGE: Seconds = 24 * 3600  # of frozen inputs, and of what was seen over them
 SKEW: Seconds = 60  # clocks of two machines that work well differ by less
 MAX_SHOWN = 80  # characters of a wrong name that a message repeats
 
@@ -67,7 +67,8 @@ SAYS: Mapping[str, tuple[str, str]] = {
     "signature": ("policy_attestation_missing", "policy_attestation_invalid"),
 }
 AGEING = frozenset({"simulation"})  # kinds that are about inputs which change
-STALE, OTHER_INPUTS, HASH = "simulation_stale", "inputs_hash_mismatch", "policy_ir_hash_mismatch"
+OF_A_DAY = frozenset({"simulation", "shadow", "determinism"})  # kinds that say nothing of another day
+OTHER_INPUTS, HASH = "inputs_hash_mismatch", "policy_ir_hash_mismatch"
 UNFROZEN, OLD_INPUTS = "policy_inputs_unfrozen", "inputs_stale"
 FUTURE, UNREADABLE, NOT_APPROVED = "evidence_from_future", "evidence_unreadable", "approval_missing"
 
@@ -234,7 +235,7 @@ def _judged(
         (found.made > now + SKEW, FUTURE, False),
         (unproved, missing, False),
         (other, OTHER_INPUTS, True),
-        (ages and now - found.made > MAX_AGE, STALE, False),
+        (kind in OF_A_DAY and now - found.made > MAX_AGE, f"{kind}_stale", False),
         (ages and found.inputs not in frozen, UNFROZEN, False),
         (ages and not now - MAX_AGE <= frozen.get(found.inputs, now) <= now + SKEW, OLD_INPUTS, False),
     )

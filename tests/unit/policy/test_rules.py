@@ -111,6 +111,10 @@ def test_a_gate_knows_what_is_too_old_or_about_something_else() -> None:
     ):
         said = rules.gate(IR, IR, good(simulation=changes), NOW, inputs=inputs, frozen=FROZEN)
         assert (said.decision, said.reason_codes) == expected
+    for kind in ("shadow", "determinism"):
+        for age, expected in ((0, ("allow", ())), (1, ("pending", (f"{kind}_stale",)))):
+            said = rules.gate(IR, IR, good(**{kind: {"made": NOW - rules.MAX_AGE - age}}), NOW, frozen=FROZEN)
+            assert (said.decision, said.reason_codes) == expected
     for age, expected in ((0, ("allow", ())), (1, ("pending", ("inputs_stale",)))):
         said = rules.gate(IR, IR, good(), NOW, frozen={INPUTS: NOW - rules.MAX_AGE - age})
         assert (said.decision, said.reason_codes) == expected

@@ -16,7 +16,7 @@ import pytest
 from stella.kernel.canonical import dump
 from stella.kernel.digest import sha256
 from stella.operations import EVERY_SCOPE, Context, Principal
-from stella.policy import evidence, inputs, lifecycle, promotion, records, rules, versions
+from stella.policy import evidence, exceptions, inputs, lifecycle, promotion, records, rules, versions
 from stella.policy.model import (
     BumpPolicy,
     CreatePolicy,
@@ -147,7 +147,7 @@ class Team:
                 "" if decides is None or decides.version is None else records.version(t, policy, decides.version).digest
             )
         if kind == "simulation" and "digest" not in changes:
-            matrix = dump(promotion.Simulated(today, found.digest, {}))
+            matrix = dump(promotion.Simulated(today, found.digest, {}, self.excepted(policy)))
             changes["digest"] = self.ada.blobs().put(promotion.KIND, matrix)
         about = self.frozen() if kind == "simulation" and "inputs" not in changes else ""
         given: dict[str, object] = {
@@ -160,6 +160,11 @@ class Team:
         }
         one = Evidence(**given | changes)  # type: ignore[arg-type]  # as a test says
         evidence.record(self.ada, found.name, found.digest, one)
+
+    def excepted(self, policy: str = "P-7") -> str:
+        """What names the exceptions that are in force."""
+        with self.ada.tenant() as t:
+            return exceptions.named(exceptions.in_force(t, policy, records.now_of(self.ada)))
 
     def again(self, number: int = 1) -> None:
         """Record anew what says nothing of another day."""
@@ -189,7 +194,7 @@ class Team:
         """Record a simulation from one version to another, by asset."""
         with self.ada.tenant() as t:
             one, other = (records.version(t, "P-7", number) for number in (before, after))
-        result = promotion.Simulated(one.digest, other.digest, assets)
+        result = promotion.Simulated(one.digest, other.digest, assets, self.excepted())
         promotion.keep_simulation(self.ada, other.name, result, self.frozen(), GOOD)
 
     def frozen(self, **parts: str) -> str:

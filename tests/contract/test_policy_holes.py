@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from stella.policy import inputs, records
+from stella.policy import exceptions, inputs, records
 from stella.policy.errors import GateShut, InputsStale
+from stella.policy.exception_model import ApproveException, CreateException
 from stella.policy.run_model import FreezeInputs
 from tests.database import postgres
 from tests.identity import World
-from tests.policy_team import D, Team, laid, world
+from tests.policy_team import WHY, D, Team, laid, world
 
 __all__ = ["laid", "postgres", "world"]  # fixtures
 pytestmark = [pytest.mark.network]
@@ -36,12 +37,12 @@ def test_inputs_are_as_old_as_the_instant_that_they_are_about(team: Team) -> Non
         digest = team.frozen(inventory=D["other"], as_of=as_of)
         with pytest.raises(InputsStale):
             use(team, digest)
-    assert use(team, team.frozen())
+    assert use(team, team.frozen()).parts
 
 
 def test_another_part_makes_inputs_no_younger(team: Team) -> None:
     first = inputs.freeze(team.ada, FreezeInputs(inventory=D["other"]))
-    assert use(team, first.digest)
+    assert use(team, first.digest).parts
     team.later(30 * HOUR)
     more = team.frozen(inventory=D["other"], vex_set=D["lint"], as_of=first.as_of)
     assert more != first.digest
@@ -56,4 +57,14 @@ def test_a_shadow_run_of_long_ago_says_nothing_of_today(team: Team) -> None:
     with pytest.raises(GateShut, match="pending: determinism_stale, shadow_stale"):
         team.promote()
     team.again()
+    assert team.promote().gate.decision == "allow"
+
+
+def test_an_exception_that_was_approved_since_the_simulation_waits_for_another_one(team: Team) -> None:
+    team.published()
+    exceptions.create(team.ada, CreateException("EX-1", "P-7", "kev", "ignored", "all of it", None, permanent=True))
+    exceptions.approve(team.ben, ApproveException("EX-1", **WHY, permanent=True))
+    with pytest.raises(GateShut, match="pending: exceptions_changed"):
+        team.promote()
+    team.record("simulation")
     assert team.promote().gate.decision == "allow"

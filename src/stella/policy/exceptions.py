@@ -9,12 +9,14 @@ Rules:
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, TypeVar
 
 import msgspec
 
 from stella.audit import tell as log
 from stella.kernel.cursor import cut_page, read_cursor
+from stella.kernel.digest import sha256
 from stella.kernel.instant import Instant, format_time, parse_time
 from stella.kernel.nearest import did_you_mean
 from stella.language.model import Condition, ExceptionRule
@@ -129,6 +131,12 @@ def in_force(t: Transaction, policy: str, as_of: Instant) -> tuple[ExceptionRule
             PACKAGE, "exceptions_in_force", policy=policy, as_of=as_of
         )
     )
+
+
+def named(excepted: Collection[ExceptionRule]) -> str:
+    """The digest of exceptions, in any order; empty for none."""
+    shown = sorted(msgspec.json.encode(one) for one in excepted)
+    return sha256(b"\n".join(shown)) if shown else ""
 
 
 def matcher(text: str) -> Condition:

@@ -3,7 +3,8 @@
 Rules:
 - What decides is the last row about an environment. A promotion and a rollback are one row each, and what follows from
   it for other versions is in the same transaction.
-- Nothing is promoted that the gate does not allow. Who promotes or rolls back has logged in lately.
+- Nothing is promoted that the gate does not allow, nor after the exceptions have changed that were in force when it was
+  simulated. Who promotes or rolls back has logged in lately.
 - A canary is compared with what a simulation foretold for its assets. When something else is seen, or a limit is
   exceeded, it is rolled back in the same transaction that says so.
 """
@@ -19,7 +20,7 @@ from stella.kernel.canonical import dump
 from stella.kernel.errors import StellaError
 from stella.kernel.instant import Instant, format_time
 from stella.operations import Context
-from stella.policy import canary, metering, records, rules
+from stella.policy import canary, exceptions, metering, records, rules
 from stella.policy.errors import GateShut, Misplaced, NoPrediction, NotPublished
 from stella.policy.evidence import decided, record, record_in
 from stella.policy.lifecycle import is_published, place, require, require_fresh, settle, signature
@@ -50,11 +51,15 @@ Result = TypeVar("Result", bound=Placed)
 
 
 class Simulated(msgspec.Struct, frozen=True, rename={"before": "from", "after": "to"}):
-    """What a simulation leaves for a promotion: from which identity to which, and the transitions of each asset."""
+    """What a simulation leaves for a promotion: from which identity to which, and the transitions of each asset.
+
+    `excepted` names the exceptions that were in force, as `exceptions.named` does.
+    """
 
     before: str
     after: str
     assets: dict[str, dict[str, int]]
+    excepted: str = ""
 
 
 class Wanted(NamedTuple):
@@ -188,9 +193,16 @@ def _promoted(ctx: Context, wanted: Wanted, kind: type[Result]) -> Result:
             raise NotPublished(version=found.name)
         _check_place(found, placed, wanted)
         said = decided(ctx, t, found, wanted.inputs)
+        if simulated is not None and simulated[1].excepted != _excepted(ctx, t, found):
+            said = rules.joined(said, (rules.EXCEPTED,), deny=False)
         require(said)
         moved = _placed(ctx, t, found, placed, wanted, said, _prediction(t, found, placed, wanted, simulated))
         return shown(t, kind, moved, env=wanted.env, gate=said)
+
+
+def _excepted(ctx: Context, t: Transaction, found: Version) -> str:
+    """What names the exceptions from a policy that are in force now."""
+    return exceptions.named(exceptions.in_force(t, found.policy, records.now_of(ctx)))
 
 
 def _check_place(found: Version, placed: Placement | None, wanted: Wanted) -> None:
@@ -232,14 +244,13 @@ def _placed(  # what is written in one row
 def _simulated(ctx: Context, wanted: Wanted) -> tuple[str, Simulated] | None:
     """The last simulation of a version, and its digest; raises NoPrediction.
 
-    None where nothing can be foretold, or where the gate will say that there is none that counts.
+    None where the gate will say that there is none that counts.
     """
     with ctx.tenant() as t:
         found = records.version(t, wanted.policy, wanted.version)
         known = {one.kind: one for one in records.evidence(t, found.policy, found.number)}
-        placed = records.placements(t, found.policy).get(wanted.env)
     good = "simulation" in known and known["simulation"].verdict == rules.GOOD
-    if wanted.percent == ALL and not (good and placed is not None and placed.version is not None):
+    if wanted.percent == ALL and not good:
         return None
     if "simulation" not in known:
         raise NoPrediction(version=found.name, problem="it was not simulated")
@@ -264,14 +275,14 @@ def _prediction(
     Raises NoPrediction unless the simulation, whose limits were kept, holds a version against the one that decides in
     that very environment.
     """
-    if placed is None or placed.version is None:
-        return None
     if simulated is None:
-        raise NoPrediction(version=found.name, problem="what decides there has changed in this moment")
+        raise NoPrediction(version=found.name, problem="it was simulated in this moment")
     digest, result = simulated
     last = {one.kind: one.digest for one in records.evidence(t, found.policy, found.number)}
     if last.get("simulation") != digest:
         raise NoPrediction(version=found.name, problem="it was simulated once more in this moment")
+    if placed is None or placed.version is None:
+        return None
     stable = records.version(t, found.policy, placed.version)
     if (result.before, result.after) != (stable.digest, found.digest):
         raise NoPrediction(version=found.name, problem=f"its simulation does not compare it with {stable.name}")

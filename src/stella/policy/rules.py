@@ -70,6 +70,7 @@ AGEING = frozenset({"simulation"})  # kinds that are about inputs which change
 OF_A_DAY = frozenset({"simulation", "shadow", "determinism"})  # kinds that say nothing of another day
 OTHER_INPUTS, HASH = "inputs_hash_mismatch", "policy_ir_hash_mismatch"
 UNFROZEN, OLD_INPUTS = "policy_inputs_unfrozen", "inputs_stale"
+EXCEPTED = "exceptions_changed"  # since the simulation
 FUTURE, UNREADABLE, NOT_APPROVED = "evidence_from_future", "evidence_unreadable", "approval_missing"
 
 

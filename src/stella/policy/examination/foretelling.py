@@ -25,7 +25,7 @@ from stella.kernel.instant import Instant, Seconds
 from stella.language.ir import digest
 from stella.language.model import SYNTAX, Metadata, Options, Policy
 from stella.operations import Context
-from stella.policy import promotion, rules
+from stella.policy import exceptions, promotion, rules
 from stella.policy.rules import BAD, DEGRADED, GOOD
 from stella.policy.simulation.limits import DEFAULT, MAX_SOURCE, read_limits
 from stella.policy.simulation.simulating import judged
@@ -67,7 +67,8 @@ def foretold(ctx: Context, inventory: str, limits: str | None, subject: Subject)
     same = proofs[0] == proofs[1]
     shown = msgspec.json.encode(counted[0])
     today = "" if subject.today is None else subject.today.digest
-    matrix = promotion.Simulated(today, subject.found.digest, comparisons[0].by_asset())
+    excepted = exceptions.named(subject.excepted)
+    matrix = promotion.Simulated(today, subject.found.digest, comparisons[0].by_asset(), excepted)
     whole = DEGRADED if counted[0].degraded or counted[0].undecided_after else GOOD
     told = f"{len(exceeded)} limits exceeded: {exceeded[0]}" if exceeded else f"{len(results)} limits kept"
     told += f", {counted[0].undecided_after:,} findings undecided" if counted[0].undecided_after else ""

@@ -17,7 +17,7 @@ from stella.engine.plan import compile as plan_of
 from stella.kernel.instant import Instant
 from stella.language.ir import digest
 from stella.operations import Context
-from stella.policy import attested, evidence, inputs, promotion, records, results, rules
+from stella.policy import attested, evidence, exceptions, inputs, promotion, records, results, rules
 from stella.policy.errors import OtherPolicy
 from stella.policy.inputs import Inputs
 from stella.policy.pipeline.model import Recorded
@@ -66,7 +66,7 @@ def simulation(ctx: Context, found: Version, made: Compared) -> Iterator[Recorde
     doubtful = made.result.degraded or made.result.after.undecided
     verdict = BAD if made.result.reason else DEGRADED if doubtful else GOOD
     assets = made.comparison.by_asset()
-    simulated = promotion.Simulated(digest(made.before), found.digest, assets)
+    simulated = promotion.Simulated(digest(made.before), found.digest, assets, exceptions.named(made.excepted))
     kept = promotion.keep_simulation(ctx, found.name, simulated, frozen.digest, verdict)
     yield Recorded("simulation", verdict, kept)
     yield _determinism(ctx, found, made, frozen)

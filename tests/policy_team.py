@@ -168,7 +168,7 @@ class Team:
 
     def again(self, number: int = 1) -> None:
         """Record anew what says nothing of another day."""
-        for kind in sorted(rules.OF_A_DAY):
+        for kind in sorted({*rules.OF_A_DAY, "signature"}):
             self.record(kind, number)
 
     def submit(self, number: int = 1, policy: str = "P-7") -> None:

@@ -54,7 +54,7 @@ def test_a_shadow_run_of_long_ago_says_nothing_of_today(team: Team) -> None:
     team.published()
     team.later(25 * HOUR)
     team.record("simulation")
-    with pytest.raises(GateShut, match="pending: determinism_stale, shadow_stale"):
+    with pytest.raises(GateShut, match="pending: determinism_stale, shadow_stale, signature_stale"):
         team.promote()
     team.again()
     assert team.promote().gate.decision == "allow"

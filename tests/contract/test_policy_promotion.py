@@ -150,7 +150,7 @@ def test_a_simulation_of_yesterday_is_too_old(team: Team) -> None:
     team.later(24 * HOUR)
     assert team.promote(1, "staging").state is State.ACTIVE
     team.later(1)
-    with pytest.raises(GateShut, match="pending: determinism_stale, shadow_stale, simulation_stale"):
+    with pytest.raises(GateShut, match="pending: determinism_stale, shadow_stale, signature_stale, simulation_stale"):
         team.promote()
 
 

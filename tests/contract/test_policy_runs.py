@@ -13,10 +13,11 @@ import pytest
 
 from stella.kernel.errors import StellaError
 from stella.key import service as keys
-from stella.key.model import CreateKey
+from stella.key.model import CreateKey, RevokeKey
 from stella.policy import exceptions, inputs, lifecycle, promotion, results, running, versions
 from stella.policy import records as stored
 from stella.policy.errors import (
+    GateShut,
     InputsStale,
     InputsUnfrozen,
     Misplaced,
@@ -29,6 +30,7 @@ from stella.policy.exception_model import ApproveException, CreateException
 from stella.policy.model import ObservePolicy, PublishPolicy, ShowPolicy, SubmitPolicy
 from stella.policy.pipeline.ci import ci
 from stella.policy.pipeline.model import CheckPolicies, PoliciesChecked
+from stella.policy.rules import KINDS
 from stella.policy.run_model import NameRun, PolicyRan, RunPolicy
 from stella.policy.signature import signing
 from stella.policy.signature.model import SignPolicy
@@ -276,7 +278,7 @@ def test_a_signature_is_verified_when_a_version_is_published(
     monkeypatch.setattr(cosign_pem, "COSTS", frozenset({2}))
     monkeypatch.chdir(tmp_path)
     team.world.secrets["env:STELLA_KEY_PASSPHRASE"] = b"correct horse"
-    keys.create(team.ada, CreateKey())
+    made = keys.create(team.ada, CreateKey())
     team.approved()
     out = str(tmp_path / "a.sigstore")
 
@@ -294,6 +296,12 @@ def test_a_signature_is_verified_when_a_version_is_published(
     lifecycle.publish(team.ben, signed())
     verdict, digest = known(team)["signature"]
     assert (verdict, team.ada.blobs().get("policy-attestations", digest)) == ("passed", Path(out).read_bytes())
+    for kind in set(KINDS) - {"signature"}:
+        team.record(kind)
+    assert team.promote(1, "staging").gate.decision == "allow"
+    keys.revoke(team.ada, RevokeKey(keyid=made.key.keyid, **WHY))
+    with pytest.raises(GateShut, match="deny: policy_attestation_invalid"):
+        team.promote(1, "prod")
 
 
 # --- canaries ---------------------------------------------------------------------------------------------------------

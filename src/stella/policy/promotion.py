@@ -195,9 +195,19 @@ def _promoted(ctx: Context, wanted: Wanted, kind: type[Result]) -> Result:
         said = decided(ctx, t, found, wanted.inputs)
         if simulated is not None and simulated[1].excepted != _excepted(ctx, t, found):
             said = rules.joined(said, (rules.EXCEPTED,), deny=False)
-        require(said)
+        require(_doubted(ctx, t, found, said))
         moved = _placed(ctx, t, found, placed, wanted, said, _prediction(t, found, placed, wanted, simulated))
         return shown(t, kind, moved, env=wanted.env, gate=said)
+
+
+def _doubted(ctx: Context, t: Transaction, found: Version, said: Decided) -> Decided:
+    """A decision, with what speaks today against the signature."""
+    from stella.policy import attested  # noqa: PLC0415  # only who promotes needs what verifies one
+
+    known = records.evidence(t, found.policy, found.number)
+    kept = next((one for one in known if one.kind == "signature" and one.verdict == rules.GOOD), None)
+    reason, bad = ("", False) if kept is None else attested.doubted(ctx, found, kept)
+    return rules.joined(said, (reason,), deny=bad) if reason else said
 
 
 def _excepted(ctx: Context, t: Transaction, found: Version) -> str:

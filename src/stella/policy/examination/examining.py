@@ -151,7 +151,8 @@ def _signature(ctx: Context, found: Version, file: str) -> Found:
         if error.exit is not Exit.NEGATIVE:
             raise
         return Found("signature", BAD, data, f"{error.code}: {error.message}")
-    return Found("signature", GOOD, data, f"{said.predicate.reason}, {said.predicate.ticket}")
+    told = f"{said.predicate.reason}, {said.predicate.ticket}"
+    return Found("signature", GOOD, data, told, object="policy-attestations")
 
 
 def _recorded(ctx: Context, want: ExaminePolicy, subject: Subject, made: list[Found], frozen: str) -> PolicyExamined:

@@ -90,7 +90,7 @@ def verify(ctx: Context, want: VerifyPolicy) -> PolicyVerified:
         digest_of(want.file),
         now=ctx.clock.read().wall,
         freshness=parse_duration(want.fresh) if want.fresh is not None else None,
-        identities=frozenset(Identity(uri, issuer) for uri in want.identity for issuer in want.issuer),
+        identities=attest.allowed(want.identity, want.issuer),
         transparency=want.transparency,
         what=attestation,
     )

@@ -44,6 +44,7 @@ class PolicyPredicate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, r
     ticket: str
     approvals: tuple[Approval, ...] = ()
     evidence: tuple[Evidence, ...] = ()
+    tenant: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class SignPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -59,6 +60,9 @@ class SignPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     evidence: Annotated[
         tuple[str, ...], arg("What was examined, such as a shadow run or coverage.", metavar="KIND=SHA256")
     ] = ()
+    for_tenant: Annotated[
+        str | None, arg("Tenant that the version is for; a service takes it for no other.", metavar="NAME")
+    ] = None
     dir: Annotated[
         str, arg("Folder of the keys or `s3://BUCKET/PREFIX`.", "folder", metavar="K", setting="keys.store")
     ] = HOME

@@ -52,3 +52,15 @@ class NothingTrusted(StellaError):
     exit = Exit.USAGE
     reason = "usage"
     hint = "give the key that its maker told you with `--key`, or the trust folder with `--trust`"
+
+
+class IdentitiesUnpaired(StellaError):
+    """Identities given: {identities}, issuers given: {issuers}; each identity needs the issuer that vouches for it.
+
+    They belong together in the order in which they are given. One name means somebody else at another issuer.
+    """
+
+    code = "ATTEST-005"
+    exit = Exit.USAGE
+    reason = "usage"
+    hint = "give `--identity URI --issuer URL` once for each who may sign"

@@ -49,7 +49,9 @@ class VerifyAttestation(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     identity: Annotated[
         tuple[str, ...], arg("Who may sign without a key, as the URI of a certificate.", metavar="URI")
     ] = ()
-    issuer: Annotated[tuple[str, ...], arg("Who may vouch for that.", metavar="URL")] = ()
+    issuer: Annotated[
+        tuple[str, ...], arg("Who vouches for that; one for each identity, in their order.", metavar="URL")
+    ] = ()
     fresh: Annotated[str | None, arg("Refuse what was signed longer ago.", metavar="TIME")] = None
     transparency: Annotated[Transparency, arg("What to ask of a transparency log.")] = "allow"
 

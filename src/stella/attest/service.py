@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from stella.attest import statement
-from stella.attest.errors import NothingTrusted
+from stella.attest.errors import IdentitiesUnpaired, NothingTrusted
 from stella.attest.model import AttestationVerified, SubjectShown, VerifyAttestation
 from stella.kernel.instant import format_time, parse_duration
 from stella.operations import Context
@@ -45,7 +45,7 @@ def _bundle(ctx: Context, want: VerifyAttestation, data: bytes) -> AttestationVe
         predicate_types=None,
         subject=digest_of(Path(want.artifact)) if want.artifact is not None else None,
         purpose=want.purpose,
-        identities=frozenset(Identity(uri, issuer) for uri in want.identity for issuer in want.issuer),
+        identities=allowed(want.identity, want.issuer),
         freshness=parse_duration(want.fresh) if want.fresh is not None else None,
         transparency=want.transparency,
     )
@@ -74,6 +74,13 @@ def trusted(ctx: Context, folder: str | None, keys: Sequence[str] = ()) -> verif
         raise NothingTrusted
     found = trust_folder.read(kept, place)
     return verification.Trust((*_with_times(given, found.keys), *found.keys), found.root)
+
+
+def allowed(identities: Sequence[str], issuers: Sequence[str]) -> frozenset[Identity]:
+    """Who may sign without a key: each identity on the word of the issuer in its place; raises IdentitiesUnpaired."""
+    if len(identities) != len(issuers):
+        raise IdentitiesUnpaired(identities=len(identities), issuers=len(issuers))
+    return frozenset(map(Identity, identities, issuers))
 
 
 def _with_times(given: Sequence[ListedKey], listed: Sequence[ListedKey]) -> Iterator[ListedKey]:

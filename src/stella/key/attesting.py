@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from stella.attest.service import digest_of
+from stella.attest.service import allowed, digest_of
 from stella.kernel.canonical import dump
 from stella.kernel.instant import format_time
 from stella.key.errors import BadPredicate, KeylessAtService, NoActiveKey, NoIdentityTrust
@@ -75,7 +75,7 @@ def renew(ctx: Context, want: RenewAttestation) -> AttestationRenewed:
     data = read_file(Path(want.file), MAX_SIZE)
     keys = KeyFolder(ctx, want.dir)
     store, now = keys.read(), ctx.clock.read().wall
-    identities = frozenset(Identity(uri, issuer) for uri in want.identity for issuer in want.issuer)
+    identities = allowed(want.identity, want.issuer)
     demand = Demand(
         now=now, predicate_types=None, subject=None, purpose=want.purpose, identities=identities, dated=True
     )

@@ -3,6 +3,8 @@
 Rules:
 - Replacing `store.json` is the one step of every change. Files that it is to name are written before it, renderings and
   what it names no more are dealt with after it, by this run or by the next that changes something.
+- A revocation is in the list for verifiers before it is in `store.json`, and counts from there on: one that was cut off
+  in between is shown by every command and finished by the next that changes something.
 - Keys of authorities are files. Keys that sign statements are files or in OpenBao, each where its handle says.
 """
 
@@ -23,7 +25,7 @@ from stella.key.errors import BadCustody, BadStore, KeyNotListed, NoKeys, Passph
 from stella.key.model import KeyRow
 from stella.key.store import AuthorityRecord, Store
 from stella.operations import Context
-from stella.runtime.errors import ObjectMissing
+from stella.runtime.errors import ObjectMissing, TooLarge
 from stella.runtime.places import below
 from stella.signing import authority, key_list, trusted_root
 from stella.signing.authority import make_authority
@@ -39,6 +41,7 @@ from stella.signing.vocabulary import Algorithm
 
 STORE = "store.json"
 TRUST = "trust"
+PUBLISHED = f"{TRUST}/{key_list.FILE}"  # the list of keys for verifiers
 ROTATIONS = "rotations/"
 MAX_STORE = 2 << 20  # bytes
 SHORTEST = 8  # characters of an id that name a key
@@ -72,6 +75,12 @@ class KeyFolder:
 
     def find(self) -> Store | None:
         """What is there; None when nothing was made yet. Raises BadStore."""
+        store = self._written()
+        if store is None or (published := self._published()) is None:
+            return store
+        return msgspec.structs.replace(store, listed=key_list.believing(store.listed, published))
+
+    def _written(self) -> Store | None:
         try:
             store = load(self.folder.read(STORE, MAX_STORE), Store, STORE)
             key_list.check(store.listed, STORE)
@@ -81,12 +90,26 @@ class KeyFolder:
             raise BadStore(path=self.place, problem=error.message) from None
         return store
 
+    def _published(self) -> KeyList | None:
+        """What verifiers are told; None for what they would refuse, which is made again."""
+        try:
+            return key_list.read(self.folder.read(PUBLISHED, key_list.MAX_SIZE))
+        except (ObjectMissing, NotJson, NotCanonical, BadTrust, TooLarge):
+            return None
+
     def opened(self) -> Store | None:
         """As `find`, for who holds the lock: what a run that was killed has left undone is done first."""
         store = self.find()
         if store is not None:
+            if store != self._written():
+                self.folder.write(STORE, dump(store))
             self.render(store)
         return store
+
+    def revoke(self, store: Store) -> None:
+        """As `flip`, for a store that revokes: verifiers are told before anybody is shown it."""
+        self.folder.write(PUBLISHED, key_list.write(store.listed))
+        self.flip(store)
 
     def flip(self, store: Store) -> None:
         """Make it so, then render and tidy: the one atomic step of every change."""
@@ -96,7 +119,7 @@ class KeyFolder:
     def render(self, store: Store) -> None:
         """Make `trust/` say what the store says, then tidy."""
         wanted = {
-            f"{TRUST}/{key_list.FILE}": key_list.write(store.listed),
+            PUBLISHED: key_list.write(store.listed),
             f"{TRUST}/{trusted_root.FILE}": trusted_root.write(root_of(store)),
         }
         wanted |= {f"{TRUST}/{key.keyid[:ID]}.pub": key.key.to_pem() for key in store.listed.keys}

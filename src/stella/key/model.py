@@ -166,7 +166,9 @@ class RenewAttestation(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     out: Annotated[str, arg("Attestation to write.", "file_out", metavar="A.sigstore")]
     purpose: _Purpose = POLICY
     identity: Annotated[tuple[str, ...], arg("Who may have signed it without a key.", metavar="URI")] = ()
-    issuer: Annotated[tuple[str, ...], arg("Who may have vouched for that.", metavar="URL")] = ()
+    issuer: Annotated[
+        tuple[str, ...], arg("Who vouched for that; one for each identity, in their order.", metavar="URL")
+    ] = ()
 
 
 class AttestationRenewed(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema", tag="stella.key.renew@1"):

@@ -2,6 +2,7 @@
 
 Rules:
 - Each change is one replacement of one file, under the lock of the folder; a kill leaves the old list or the new one.
+  A revocation is in the list for verifiers before that, and counts from there on.
 - A new key is published one overlap before it signs, so that verifiers have it by then. The first one signs at once.
 - The key that is replaced signs the statement that says so.
 """
@@ -120,7 +121,7 @@ def revoke(ctx: Context, want: RevokeKey) -> KeyRevoked:
         since = _since(want.since, now)
         changed = key_list.revoked(store.listed.keys, found.keyid, since, want.reason)
         store = listed_with(store, changed)
-        keys.flip(store)
+        keys.revoke(store)
     key = named(store.listed.keys, found.keyid, want.dir)
     signs = key_list.active(store.listed.keys, found.purpose, now)
     return KeyRevoked(key=row(key, store, now), signs=signs.keyid if signs else None, trust=keys.trust_place)

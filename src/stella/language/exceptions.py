@@ -9,6 +9,7 @@
 
 Rules:
 - `status` is `ignored` unless another one is given. One without `expires` says `permanent = true`.
+- A byte order mark at the beginning of a file is no part of its text, as in policies.
 - The condition is one of the policy language, and is read by its parser and checker.
 """
 
@@ -50,7 +51,7 @@ def exceptions(source: bytes) -> Exceptions:
     if len(source) > MAX_SOURCE:
         return _refused("POL1004", f"the file has {len(source)} bytes, the limit is {MAX_SOURCE}")
     try:
-        text = source.decode()
+        text = source.decode("utf-8-sig")
         if has_deep_key(text):
             return _refused("POL1004", f"a key of the file has more than {MAX_KEY} dots")
         read = tomllib.loads(text)

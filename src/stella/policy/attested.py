@@ -2,7 +2,8 @@
 
 Rules:
 - What is trusted is `keys.trust` of the settings, or the trust beside the keys of the tenant; a request names neither.
-- The attestation is kept, and its evidence is the digest of it. One about another policy or version is refused.
+- The attestation is kept, and its evidence is the digest of it. One about another policy or version, or that names
+  another tenant, is refused.
 - It is verified again at each promotion: of a key that was revoked since, nothing counts.
 """
 
@@ -17,7 +18,7 @@ from stella.policy import records
 from stella.policy.errors import NotSignedAs
 from stella.policy.records import Version
 from stella.policy.rules import GOOD, MAX_AGE, MAX_SHOWN, SAYS, Evidence
-from stella.policy.signature.signing import verify_version
+from stella.policy.signature.signing import verify_for
 from stella.runtime.errors import ObjectMissing
 from stella.runtime.files import read_file
 from stella.signing import sigstore_bundle
@@ -26,7 +27,7 @@ KIND = "policy-attestations"  # of objects
 
 
 def verified(ctx: Context, found: Version, file: str) -> Evidence:
-    """Verify the attestation of a version; raises NotSignedAs, or as `verify_version` and `attest.trusted`."""
+    """Verify the attestation of a version; raises NotSignedAs, or as `verify_for` and `attest.trusted`."""
     data = read_file(Path(file), sigstore_bundle.MAX_SIZE)
     _prove(ctx, found, data, file)
     return Evidence("signature", ctx.blobs().put(KIND, data), GOOD, records.now_of(ctx))
@@ -50,7 +51,8 @@ def doubted(ctx: Context, found: Version, kept: Evidence) -> tuple[str, bool]:
 
 def _prove(ctx: Context, found: Version, data: bytes, file: str) -> None:
     now = records.now_of(ctx)
-    said = verify_version(data, attest.trusted(ctx, None), found.digest, now=now, what=file).predicate
+    trust, tenant = attest.trusted(ctx, None), ctx.principal.tenant
+    said = verify_for(tenant, data, trust, found.digest, now=now, what=file).predicate
     if (said.policy_id, said.version) != (found.policy, found.number):
         about = ascii(f"{said.policy_id}@{said.version}")[1:-1][:MAX_SHOWN]
         raise NotSignedAs(found=about, version=found.name)

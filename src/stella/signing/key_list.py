@@ -179,3 +179,14 @@ def revoked(keys: Sequence[ListedKey], keyid: str, since: Instant, reason: str) 
         return msgspec.structs.replace(key, revoked=format_time(at), revocation_reason=reason)
 
     return tuple(map(struck, keys))
+
+
+def believing(own: KeyList, published: KeyList) -> KeyList:
+    """The own list with what a newer one for verifiers revokes; nothing else of that one is taken."""
+    if published.serial <= own.serial:
+        return own
+    keys: tuple[ListedKey, ...] = own.keys
+    for key in published.keys:
+        if key.revoked_at is not None:
+            keys = revoked(keys, key.keyid, key.revoked_at, key.revocation_reason)
+    return own if keys == own.keys else msgspec.structs.replace(own, serial=published.serial, keys=keys)

@@ -10,6 +10,7 @@ import pytest
 
 from stella.attest import errors as attest_errors
 from stella.attest import service as attest
+from stella.attest.errors import IdentitiesUnpaired
 from stella.attest.model import POLICY, TENANCY, AttestationVerified, VerifyAttestation
 from stella.kernel.errors import StellaError
 from stella.kernel.instant import format_time
@@ -98,6 +99,22 @@ def test_an_identity_signs_without_a_key_of_its_own(keeper: Keeper) -> None:
         verified(keeper, done.out, identity=(f"{WHO}0",), issuer=(ISSUER,))
     with pytest.raises(IssuerNotAllowed):
         verified(keeper, done.out, identity=(WHO,), issuer=("https://elsewhere.example",))
+
+
+def test_an_identity_counts_on_the_word_of_the_issuer_named_with_it(keeper: Keeper) -> None:
+    """The first issuer vouches for the first identity, the second for the second, and neither for the other."""
+    done = keeper.attest(keyless=True)
+    other, elsewhere = f"{WHO}0", "https://elsewhere.example"
+    good = {"identity": (other, WHO), "issuer": (elsewhere, ISSUER)}
+    crossed = {"identity": (WHO, other), "issuer": (elsewhere, ISSUER)}
+    assert verified(keeper, done.out, **good).identity == WHO
+    assert renewed(keeper, done.out, **good).was.identity == WHO
+    for call in (verified, renewed):
+        with pytest.raises(IssuerNotAllowed):
+            call(keeper, done.out, **crossed)
+        for uneven in ({"identity": (WHO, other), "issuer": (ISSUER,)}, {"identity": (WHO,)}, {"issuer": (ISSUER,)}):
+            with pytest.raises(IdentitiesUnpaired):
+                call(keeper, done.out, **uneven)
 
 
 def test_only_a_good_token_of_a_believed_issuer_gives_an_identity(keeper: Keeper) -> None:

@@ -377,6 +377,87 @@ def test_a_kill_at_any_step_of_a_rotation_leaves_the_old_list_or_the_new_one(tmp
     assert outcomes == {1, 2}
 
 
+def revocable(folder: Path, seed: str) -> tuple[Keeper, str]:
+    keeper = Keeper(folder, seed=seed)
+    return keeper, keeper.create().key.keyid
+
+
+def stopped(keeper: Keeper, keyid: str, after: int, **want: str) -> bool:
+    """Revoke, with a kill after so many steps; whether it was killed."""
+    left = after
+
+    def kill(kind: str, path: str) -> None:
+        nonlocal left
+        del kind, path
+        if left == 0:
+            raise Killed
+        left -= 1
+
+    observe_steps(kill)
+    try:
+        keeper.revoke(keyid, **want)
+    except Killed:
+        return True
+    finally:
+        observe_steps(None)
+    return False
+
+
+def test_a_kill_at_any_step_of_a_revocation_never_shows_what_verifiers_do_not_know(tmp_path: Path) -> None:
+    """List and trust say the same after each step, and the next change finishes what was cut off."""
+    outcomes = []
+    for stop in range(200):
+        keeper, keyid = revocable(tmp_path / str(stop), str(stop))
+        out = keeper.attest().out
+        killed = stopped(keeper, keyid, stop)
+        (believed,) = keeper.trust().keys
+        assert keeper.states()[keyid] == believed.state(keeper.now)
+        outcomes.append(believed.state(keeper.now))
+        if outcomes[-1] == "revoked":
+            with pytest.raises(RevokedKey):
+                keeper.verify(out)
+            with pytest.raises(errors.NoActiveKey):
+                keeper.attest("later")
+        serial = keeper.list().serial
+        other = keeper.create(purpose="sdk").key.keyid
+        assert keeper.list().serial == serial + 1
+        assert keeper.states()[keyid] == outcomes[-1]
+        assert {key.keyid: key.state(keeper.now) for key in keeper.trust().keys} == keeper.states()
+        assert len(keeper.private()) == (3 if outcomes[-1] == "revoked" else 4)
+        assert keeper.revoke(keyid).key.state == "revoked"
+        assert keeper.states() == {keyid: "revoked", other: "active"}
+        if not killed:
+            break
+    assert outcomes == sorted(outcomes)
+    assert set(outcomes) == {"active", "revoked"}
+    assert not killed
+
+
+def test_a_kill_while_a_revocation_is_moved_back_is_finished_as_well(tmp_path: Path) -> None:
+    for stop in range(200):
+        keeper, keyid = revocable(tmp_path / str(stop), str(stop))
+        keeper.clock.pass_time(2 * DAY)
+        keeper.revoke(keyid)
+        killed = stopped(keeper, keyid, stop, since="2026-01-02T00:00:00Z")
+        (believed,) = keeper.trust().keys
+        assert keeper.list().keys[0].revoked == believed.revoked
+        keeper.create(purpose="sdk")
+        assert keeper.list().keys[-1].revoked == believed.revoked
+        if not killed:
+            break
+    assert not killed
+
+
+def test_an_older_or_unreadable_list_for_verifiers_changes_nothing(keeper: Keeper) -> None:
+    keyid = keeper.create().key.keyid
+    place = Path(keeper.place, "trust", "keys.json")
+    for text in (b"{", place.read_bytes().replace(b'"revoked":null', b'"revoked":"2026-01-01T00:00:00Z"')):
+        place.write_bytes(text)
+        assert keeper.states() == {keyid: "active"}
+    keeper.create(purpose="sdk")
+    assert set(keeper.states().values()) == {key.state(keeper.now) for key in keeper.trust().keys} == {"active"}
+
+
 def test_the_same_makes_the_same_bytes(tmp_path: Path) -> None:
     made = []
     for name in ("one", "two"):

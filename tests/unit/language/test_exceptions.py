@@ -33,6 +33,12 @@ def test_an_exception_is_read() -> None:
     assert (other.status, other.expires, other.author, other.justification) == ("deferred", 60, "alice", "see SEC-1")
 
 
+def test_a_byte_order_mark_is_no_part_of_the_text() -> None:
+    plain = exceptions(file(GOOD))
+    assert plain.rules
+    assert exceptions(b"\xef\xbb\xbf" + file(GOOD)) == plain
+
+
 def test_an_end_is_an_instant_whatever_its_offset() -> None:
     (rule,) = exceptions(file(GOOD | {"expires": "1970-01-01T02:00:30+02:00"})).rules
     assert rule.expires == 30

@@ -142,6 +142,17 @@ def test_exceptions(tmp_path: Path) -> None:
     assert run(tmp_path, exceptions=exempt, as_of="2027-02-01T00:00:00Z").warnings == 3
 
 
+@pytest.mark.parametrize("written", ['name = "old"', "name='old'", '  "name" = "old"'])
+def test_an_exception_is_shown_at_its_name_and_at_no_other_text(written: str, tmp_path: Path) -> None:
+    first = EXCEPTION.format(name="kept", when="kev", expires="2027-01-01T00:00:00Z").replace("ada", "old")
+    second = EXCEPTION.format(name="old", when="kev", expires="2020-01-01T00:00:00Z")
+    text = first + second.replace('name = "old"', written)
+    lay(tmp_path, {"p.stella": GOOD, "e.toml": text})
+    (one,) = run(tmp_path, exceptions=str(tmp_path / "e.toml")).findings
+    assert one.subject == "exception old"
+    assert text.splitlines()[one.line - 1] == written
+
+
 @pytest.mark.parametrize(
     ("text", "code"),
     [

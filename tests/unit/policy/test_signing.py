@@ -25,7 +25,7 @@ from stella.policy.signature.model import (
     SignPolicy,
     VerifyPolicy,
 )
-from stella.policy.signature.signing import SignedVersion, digest_of, sign_version, verify_version
+from stella.policy.signature.signing import SignedVersion, digest_of, sign_version, verify_for, verify_version
 from stella.signing import attestation, cosign_pem
 from stella.signing.errors import (
     NotFresh,
@@ -123,6 +123,23 @@ def test_another_version_or_policy_is_refused(keeper: Keeper) -> None:
         verify(keeper, version=4)
     with pytest.raises(errors.SignedFactDiffers, match="policy id"):
         verify(keeper, policy_id="P-8")
+
+
+def test_what_is_signed_for_one_tenant_is_for_no_other(keeper: Keeper) -> None:
+    path = keeper.folder / "p.stella"
+
+    def judged(tenant: str) -> SignedVersion:
+        data = Path(f"{path}.attestation.sigstore").read_bytes()
+        return verify_for(tenant, data, keeper.trust(), digest_of(str(path)), now=keeper.now)
+
+    sign(keeper, for_tenant="acme")
+    assert judged("acme").predicate.tenant == "acme"
+    with pytest.raises(errors.SignedFactDiffers, match="tenant `acme`, expected `other`"):
+        judged("other")
+    with pytest.raises(errors.BadSignedFact):
+        sign(keeper, for_tenant=" ")
+    sign(keeper)
+    assert judged("other").predicate.tenant is msgspec.UNSET, "it names none"
 
 
 def test_keys_of_another_purpose_and_kinds_of_another_meaning(keeper: Keeper) -> None:

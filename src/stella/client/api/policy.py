@@ -343,6 +343,7 @@ class PolicyCalls:
         out: str,
         approval: tuple[str, ...] = (),
         evidence: tuple[str, ...] = (),
+        for_tenant: str | None = None,
         dir: str = ".stella/keys",
         keyless: bool = False,
     ) -> PolicySigned:
@@ -358,6 +359,7 @@ class PolicyCalls:
                 out=out,
                 approval=approval,
                 evidence=evidence,
+                for_tenant=for_tenant,
                 dir=dir,
                 keyless=keyless,
             ),

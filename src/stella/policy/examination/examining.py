@@ -143,7 +143,8 @@ def _signature(ctx: Context, found: Version, file: str) -> Found:
     except NothingTrusted:
         raise NobodyTrusted from None
     try:
-        said = signing.verify_version(data, trust, found.digest, now=records.now_of(ctx), what=file)
+        now, tenant = records.now_of(ctx), ctx.principal.tenant
+        said = signing.verify_for(tenant, data, trust, found.digest, now=now, what=file)
         named = f"{said.predicate.policy_id}@{said.predicate.version}"
         if named != found.name:
             raise SignedFactDiffers(file=file, word="version", found=ascii(named)[1:-1], wanted=found.name)

@@ -44,6 +44,7 @@ class PolicyPredicate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, r
     ticket: str
     approvals: tuple[Approval, ...] = ()
     evidence: tuple[Evidence, ...] = ()
+    tenant: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class SignPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -59,6 +60,9 @@ class SignPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     evidence: Annotated[
         tuple[str, ...], arg("What was examined, such as a shadow run or coverage.", metavar="KIND=SHA256")
     ] = ()
+    for_tenant: Annotated[
+        str | None, arg("Tenant that the version is for; a service takes it for no other.", metavar="NAME")
+    ] = None
     dir: Annotated[
         str, arg("Folder of the keys or `s3://BUCKET/PREFIX`.", "folder", metavar="K", setting="keys.store")
     ] = HOME
@@ -97,7 +101,9 @@ class VerifyPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     identity: Annotated[
         tuple[str, ...], arg("Who may sign without a key, as the URI of a certificate.", metavar="URI")
     ] = ()
-    issuer: Annotated[tuple[str, ...], arg("Who may vouch for that.", metavar="URL")] = ()
+    issuer: Annotated[
+        tuple[str, ...], arg("Who vouches for that; one for each identity, in their order.", metavar="URL")
+    ] = ()
     fresh: Annotated[str | None, arg("Refuse what was signed longer ago.", metavar="TIME")] = None
     transparency: Annotated[Transparency, arg("What to ask of a transparency log.")] = "allow"
 

@@ -60,6 +60,7 @@ def sign(ctx: Context, want: SignPolicy) -> PolicySigned:
         ticket=want.ticket,
         approvals=tuple(map(_approval, want.approval)),
         evidence=tuple(map(_evidence, want.evidence)),
+        tenant=msgspec.UNSET if want.for_tenant is None else _word("tenant", want.for_tenant),
     )
     made = sign_version(ctx, want.dir, predicate, keyless=want.keyless)
     attesting.write(want.out, made.data)
@@ -90,7 +91,7 @@ def verify(ctx: Context, want: VerifyPolicy) -> PolicyVerified:
         digest_of(want.file),
         now=ctx.clock.read().wall,
         freshness=parse_duration(want.fresh) if want.fresh is not None else None,
-        identities=frozenset(Identity(uri, issuer) for uri in want.identity for issuer in want.issuer),
+        identities=attest.allowed(want.identity, want.issuer),
         transparency=want.transparency,
         what=attestation,
     )
@@ -151,6 +152,17 @@ def verify_version(
     if predicate.ir_digest != ir_digest:
         raise SignedFactDiffers(file=what, word="digest", found=ascii(predicate.ir_digest)[1:-1][:80], wanted=ir_digest)
     return SignedVersion(proved, predicate)
+
+
+def verify_for(
+    tenant: str, data: bytes, trust: Trust, ir_digest: str, *, now: Instant, what: str = "attestation"
+) -> SignedVersion:
+    """As `verify_version`, for a tenant: a statement that names another one raises SignedFactDiffers."""
+    found = verify_version(data, trust, ir_digest, now=now, what=what)
+    if found.predicate.tenant not in {tenant, msgspec.UNSET}:
+        shown = ascii(found.predicate.tenant)[1:-1][:MAX_NAME]
+        raise SignedFactDiffers(file=what, word="tenant", found=shown, wanted=tenant)
+    return found
 
 
 def digest_of(file: str) -> str:

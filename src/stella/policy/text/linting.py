@@ -10,6 +10,7 @@ Rules:
 from __future__ import annotations
 
 import codecs
+import re
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -163,7 +164,9 @@ def _about_ends(exempted: Exempted) -> list[Finding]:
 def _of_exception(exempted: Exempted, name: str, one: Diagnostic) -> Finding:
     """A finding about an exception, at its name in the file."""
     text = exempted.read.text
-    start = max(text.find(f'"{name}"'), 0)
+    key = r"""(?:^|[{,])[ \t]*(?:name|"name"|'name')[ \t]*=[ \t]*"""  # no other text of the file that reads the same
+    named = re.search(rf"""{key}(["']{re.escape(name)}["'])""", text, re.MULTILINE)
+    start = named.start(1) if named else 0
     (made,) = findings(exempted.file, text, [one._replace(span=Span(start, start + len(name) + 2))], None)
     return msgspec.structs.replace(made, subject=f"exception {name}")
 

@@ -21,14 +21,21 @@ from stella.client.errors import NotAService, ServiceAway, TokenInTheClear
 from stella.client.transport import Transport
 from stella.operations import find
 from stella.runtime.postgres_server import Postgres
+from tests.e2e.command_rows import FLEET
 from tests.e2e.material import PASSPHRASE, as_process, build
 from tests.e2e.test_commands import OPERATIONS, ROWS, Ended
+from tests.fleets import FleetFiles
 from tests.service import Running, running
 
 pytestmark = pytest.mark.network
 
-FOLDERS = ("M", "D", "D2", "broken")  # what lives at the service
-ONLY_HERE = {"config.show": "each side has settings of its own"}
+FOLDERS = ("M", "D", "D2", "I", "Y", "broken")  # what lives at the service
+ONLY_HERE = {
+    "config.show": "each side has settings of its own",
+    "key.create": "each side makes a key of its own",
+    "policy.simulate": "a service refuses before it queues, and keeps the result; test_policy_story.py asks it",
+    "policy.ci": "as policy.simulate",
+}
 ASIDE = (
     (re.compile(r"\b[0-9a-f]{8,64}\b"), "<hex>"),
     (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"), "<time>"),
@@ -56,6 +63,9 @@ def material(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(top / "D", top / "D2")
     with as_process(top):
         assert run(["site", "import", "2.stella", "--dir", "D2"]) == 0
+    FleetFiles(top / "fleet")
+    with as_process(top):
+        assert run(["inventory", "load", *FLEET.split(), "--dir", "I"]) == 0
     (top / "broken").mkdir()
     return top
 
